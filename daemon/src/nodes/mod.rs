@@ -1,0 +1,1 @@
+//! Node definitions and their registry.

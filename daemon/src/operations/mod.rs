@@ -1,0 +1,1 @@
+//! Settings, health, metrics and the daemon's own log.

@@ -1,0 +1,1 @@
+//! The socket: three ways in, one dispatcher.

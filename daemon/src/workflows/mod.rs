@@ -1,0 +1,1 @@
+//! Validating, comparing, versioning and applying workflow documents.

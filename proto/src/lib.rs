@@ -1,0 +1,25 @@
+//! The words both ends of the A2N socket speak.
+//!
+//! No I/O, no clock, no logging: types, their text and binary forms, and the RPC contract.
+//! Everything here serialises as JSON with camelCase members, and (except [`document`]) also
+//! through formats that do not describe themselves, because the store keeps the same types.
+//! So: no `flatten`, no `tag`, no `untagged`, no `skip_serializing_if` in an entity.
+
+mod change;
+pub mod document;
+mod error;
+mod ids;
+pub mod json;
+mod time;
+
+pub mod execution;
+pub mod workflow;
+
+pub use change::{Change, ChangeKind};
+pub use error::{ErrorKind, Problem, RpcError, Severity};
+pub use ids::*;
+pub use json::Json;
+pub use time::Timestamp;
+
+/// The version of the conversation on the socket; `system.info` answers it.
+pub const PROTOCOL: u32 = 1;
