@@ -1,0 +1,110 @@
+//! `kill -9` in the middle: what was accepted goes on from its last finished node.
+
+use a2n_tests::daemon::World;
+use anyhow::Result;
+use serde_json::json;
+
+#[test]
+fn an_execution_goes_on_from_its_last_finished_node() -> Result<()> {
+    let mut world = World::started()?;
+    let count = world.path().join("count");
+    let document = json!({
+        "name": "phoenix",
+        "nodes": [
+            {"id": "once", "type": "shell", "config": {"command": ["sh", "-c", "echo ran >> \"$0\"", count]}},
+            {"id": "pause", "type": "wait", "config": {"duration": 2000}},
+            {"id": "end", "type": "set", "config": {"values": {"done": true}}},
+        ],
+        "connections": [{"source": "once", "target": "pause"}, {"source": "pause", "target": "end"}],
+    });
+    let mut lines = world.lines()?;
+    lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    lines.call("system.subscribe", json!({"topics": ["execution"]}))?;
+    let run = lines.call("workflow.run", json!({"name": "phoenix"}))?;
+    loop {
+        let seen = lines.notification()?;
+        if seen.to_string().contains("PAUSED") {
+            break;
+        }
+    }
+    world.kill()?;
+    world.start()?;
+    let mut lines = world.lines()?;
+    let ended = lines.call("execution.wait", json!({"id": run["id"], "timeout": 60000}))?;
+    assert_eq!(ended["status"], "SUCCESS", "{ended}");
+    assert_eq!(ended["outputData"]["end"]["output"][0]["done"], true, "{ended}");
+    assert_eq!(std::fs::read_to_string(&count)?, "ran\n", "a finished step ran again");
+    assert_eq!(lines.call("system.verify", json!({}))?["ok"], true);
+    Ok(())
+}
+
+#[test]
+fn a_once_step_that_was_running_is_in_doubt_and_is_not_run_again() -> Result<()> {
+    let mut world = World::started()?;
+    let count = world.path().join("count");
+    let document = json!({
+        "name": "doubt",
+        "nodes": [{"id": "step", "type": "shell", "config": {"command": ["sh", "-c", "echo ran >> \"$0\"; echo started; sleep 1000", count]}}],
+    });
+    let mut lines = world.lines()?;
+    lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    let run = lines.call("workflow.run", json!({"name": "doubt"}))?;
+    lines.call(
+        "executionLog.subscribe",
+        json!({"executionId": run["id"], "afterSeq": 0, "follow": true}),
+    )?;
+    while !lines.notification()?.to_string().contains("started") {}
+    world.kill()?;
+    world.start()?;
+    let mut lines = world.lines()?;
+    let execution = lines.call("execution.get", json!({"id": run["id"]}))?;
+    assert_eq!(
+        (&execution["status"], &execution["pausedReason"]),
+        (&json!("PAUSED"), &json!("IN_DOUBT")),
+        "{execution}"
+    );
+    let state = lines
+        .call("executionNodeState.get", json!({"executionId": run["id"], "nodeId": "step"}))?;
+    assert_eq!(state["waiting"]["kind"], "IN_DOUBT", "{state}");
+    assert_eq!(std::fs::read_to_string(&count)?, "ran\n", "a ONCE step ran again");
+    lines.call("execution.cancel", json!({"id": run["id"]}))?;
+    let ended = lines.call("execution.wait", json!({"id": run["id"], "timeout": 60000}))?;
+    assert_eq!(ended["status"], "CANCELLED", "{ended}");
+    Ok(())
+}
+
+#[test]
+fn everything_acknowledged_under_load_is_there_after_kill_nine() -> Result<()> {
+    let mut world = World::started()?;
+    let document = json!({"name": "quick", "nodes": [{"id": "a", "type": "set", "config": {"values": {"n": "{{ inputs.n }}"}}}]});
+    let mut lines = world.lines()?;
+    lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    let mut accepted = Vec::new();
+    for n in 0..200 {
+        let run = lines.call(
+            "workflow.run",
+            json!({"name": "quick", "inputs": {"n": n}, "idempotencyKey": format!("k{n}")}),
+        )?;
+        accepted.push(run["id"].clone());
+    }
+    world.kill()?;
+    world.start()?;
+    let mut lines = world.lines()?;
+    for (n, id) in accepted.iter().enumerate() {
+        let ended = lines.call("execution.wait", json!({"id": id, "timeout": 60000}))?;
+        assert_eq!(ended["status"], "SUCCESS", "{ended}");
+        assert_eq!(ended["outputData"]["a"]["output"][0]["n"], n, "{ended}");
+        // The same key and params answer the same execution, also after the restart.
+        let again = lines.call(
+            "workflow.run",
+            json!({"name": "quick", "inputs": {"n": n}, "idempotencyKey": format!("k{n}")}),
+        )?;
+        assert_eq!(&again["id"], id);
+    }
+    let other = lines.refused(
+        "workflow.run",
+        json!({"name": "quick", "inputs": {"n": -1}, "idempotencyKey": "k1"}),
+    )?;
+    assert_eq!(other["code"], 409, "{other}");
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! End-to-end stories: the real `a2nd`, the real `a2n`, the real socket. One file a theme.
+
+mod cancel;
+mod conversation;
+mod crash;
+mod editors;
+mod first_start;
+mod follow;
+mod http;
+mod quickstart;
+mod refused;
+mod run;
+mod schedule;
+mod websocket;

@@ -1,0 +1,43 @@
+//! The first two minutes: `a2n quickstart` on a machine that has never seen A2N.
+
+use std::process::Command;
+
+use a2n_tests::daemon::{World, binary};
+use anyhow::Result;
+
+fn a2n(world: &World, args: &[&str]) -> Result<std::process::Output> {
+    Ok(Command::new(binary("a2n"))
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("HOME", world.home())
+        .env("LANG", "C.UTF-8")
+        .args(args)
+        .current_dir(world.home())
+        .stdin(std::process::Stdio::null())
+        .output()?)
+}
+
+#[test]
+fn quickstart_runs_a_real_job_goes_on_and_stops() -> Result<()> {
+    let world = World::new()?;
+    for round in 1..=2 {
+        let ran = a2n(&world, &["quickstart"])?;
+        let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success(), "round {round}: {text}{told}");
+        for word in ["host-report", "a2n ps", "a2n logs", "quickstart --stop", "logout"] {
+            assert!(text.contains(word), "round {round}: `{word}` is missing in\n{text}{told}");
+        }
+        let listed = a2n(&world, &["ps", "-a", "-o", "name"])?;
+        let n = String::from_utf8_lossy(&listed.stdout).lines().count();
+        assert_eq!(n, round, "the store went on: {listed:?}");
+    }
+    // Every later a2n finds the daemon by itself.
+    let plain = a2n(&world, &[])?;
+    assert!(plain.status.success(), "{plain:?}");
+    let stopped = a2n(&world, &["quickstart", "--stop"])?;
+    assert!(stopped.status.success(), "{stopped:?}");
+    let gone = a2n(&world, &["ps"])?;
+    assert_eq!(gone.status.code(), Some(5), "{gone:?}");
+    Ok(())
+}
