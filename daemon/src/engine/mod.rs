@@ -1,5 +1,17 @@
 //! Runs executions. The pure half (plan, expression, execution, input, effect, step, retry) decides
 //! and imports only proto and itself; the driving half (driver, runner, recover) commits and acts.
 
+pub mod effect;
+pub mod execution;
+pub mod expression;
+pub mod fact;
+pub mod graph;
+pub mod input;
 pub mod job;
 pub mod kind;
+pub mod plan;
+pub mod retry;
+pub mod step;
+pub mod view;
+
+mod value;

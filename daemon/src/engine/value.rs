@@ -1,0 +1,1 @@
+//! JSON and minijinja's values.
