@@ -12,11 +12,13 @@ use a2n_proto::Timestamp;
 
 mod clock;
 mod entropy;
+pub mod process;
 mod ready;
 pub mod sim;
 
 pub use clock::{Clock, RealClock};
 pub use entropy::{Entropy, Ids, RealEntropy};
+pub use process::{Process, RealProcess};
 
 /// What an asynchronous method of a port answers.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
