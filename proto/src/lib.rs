@@ -5,14 +5,20 @@
 //! through formats that do not describe themselves, because the store keeps the same types.
 //! So: no `flatten`, no `tag`, no `untagged`, no `skip_serializing_if` in an entity.
 
+pub mod api;
 mod change;
 pub mod document;
 mod error;
 mod ids;
 pub mod json;
+pub mod secret_mask;
 mod time;
 
+pub mod credentials;
 pub mod execution;
+pub mod identity;
+pub mod nodes;
+pub mod system;
 pub mod workflow;
 
 pub use change::{Change, ChangeKind};

@@ -1,0 +1,56 @@
+//! `auth.*`: who is calling.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::method::methods;
+use super::{Access, Nothing};
+use crate::UserId;
+use crate::identity::Role;
+
+methods! {
+    /// Says as whom the caller acts, and by which way in.
+    Whoami = "auth.whoami", Read, Access::Open,
+    Nothing => WhoamiAnswer,
+    example {}
+    => {
+        "user": {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "name": "alice", "role": "OWNER"},
+        "via": "UNIX", "uid": 1000
+    };
+}
+
+/// How the caller showed who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Via {
+    /// By the user of the operating system that holds the other end of the socket.
+    Unix,
+    /// By a session or access token.
+    Token,
+    /// By an API key.
+    ApiKey,
+}
+
+/// As whom the caller acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WhoamiAnswer {
+    /// `null` where the operating system's user has no account here.
+    pub user: Option<WhoamiUser>,
+    /// How that was shown.
+    pub via: Via,
+    /// The operating system's user at the other end of the socket.
+    pub uid: Option<u32>,
+}
+
+/// The caller's user, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WhoamiUser {
+    /// → user.
+    pub id: UserId,
+    /// Their name.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}

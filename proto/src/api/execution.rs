@@ -1,0 +1,217 @@
+//! `execution.*`: runs of workflows.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::method::methods;
+use super::{Access, List as Listing, Match, Page};
+use crate::execution::{Execution, ExecutionStatus};
+use crate::workflow::SharePermission;
+use crate::{ExecutionId, Json, Timestamp, UserId, WorkflowId, WorkflowTriggerId};
+
+methods! {
+    /// Lists executions of the workflows that the caller may see, without their data.
+    List = "execution.list", Read, Access::Account,
+    Listing<Filter> => Page<Execution>,
+    example {"filter": {"status": {"in": ["PENDING", "RUNNING"]}}};
+
+    /// Gives one execution with its data.
+    Get = "execution.get", Read, Access::Workflow(SharePermission::View),
+    One => Execution,
+    example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f"};
+
+    /// Answers when the execution has ended; TIMEOUT where that takes longer than asked for.
+    Wait = "execution.wait", Read, Access::Workflow(SharePermission::View),
+    WaitParams => Execution,
+    example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "timeout": 60000};
+
+    /// Stops an execution: TERM, a grace time, then KILL to everything its steps started.
+    Cancel = "execution.cancel", Write, Access::Workflow(SharePermission::Execute),
+    CancelParams => Execution,
+    example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f"};
+
+    /// Starts a new execution that takes over the earlier results it may.
+    Retry = "execution.retry", Write, Access::Workflow(SharePermission::Execute),
+    RetryParams => Execution,
+    example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "from": "FAILED_NODE"};
+
+    /// Counts executions by how they ended, with their durations, over a time in buckets.
+    Stats = "execution.stats", Read, Access::Account,
+    StatsParams => StatsAnswer,
+    example {"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z", "bucket": 3600000};
+}
+
+/// Which executions a list has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Filter {
+    /// By where it stands.
+    pub status: Option<Match<ExecutionStatus>>,
+    /// By workflow.
+    pub workflow_id: Option<Match<WorkflowId>>,
+    /// By workflow, by name or `owner/name`.
+    pub workflow: Option<String>,
+    /// By when its first node started.
+    pub start_time: Option<Match<Timestamp>>,
+    /// By when it was accepted.
+    pub created_at: Option<Match<Timestamp>>,
+    /// By user.
+    pub user_id: Option<Match<UserId>>,
+    /// By trigger.
+    pub trigger_id: Option<Match<WorkflowTriggerId>>,
+    /// By the execution whose node started it.
+    pub parent_execution_id: Option<Match<ExecutionId>>,
+    /// By the execution that it retries.
+    pub retry_of: Option<Match<ExecutionId>>,
+    /// By the caller's key.
+    pub idempotency_key: Option<Match<String>>,
+}
+
+/// One execution.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct One {
+    /// By id.
+    pub id: ExecutionId,
+}
+
+/// For what to wait, how long.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WaitParams {
+    /// By id.
+    pub id: ExecutionId,
+    /// Milliseconds; without end where absent.
+    pub timeout: Option<u64>,
+}
+
+/// What to stop.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CancelParams {
+    /// By id.
+    pub id: ExecutionId,
+    /// Kept with the execution, for people.
+    pub reason: Option<String>,
+    /// Refused where the execution is at another revision.
+    pub if_revision: Option<u64>,
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
+/// What to try again, from where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetryParams {
+    /// By id.
+    pub id: ExecutionId,
+    /// `START`, `FAILED_NODE` or a node's id; FAILED_NODE where absent.
+    pub from: Option<RetryFrom>,
+    /// Other inputs than before (`START` only).
+    pub inputs: Option<Json>,
+    /// Another version than before.
+    pub version: Option<u32>,
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
+/// Where a retry begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum RetryFrom {
+    /// All over again.
+    Start,
+    /// At the nodes that failed.
+    #[default]
+    FailedNode,
+    /// At this node.
+    Node(String),
+}
+
+impl From<String> for RetryFrom {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "START" => Self::Start,
+            "FAILED_NODE" => Self::FailedNode,
+            _ => Self::Node(text),
+        }
+    }
+}
+
+impl From<RetryFrom> for String {
+    fn from(from: RetryFrom) -> Self {
+        match from {
+            RetryFrom::Start => "START".into(),
+            RetryFrom::FailedNode => "FAILED_NODE".into(),
+            RetryFrom::Node(id) => id,
+        }
+    }
+}
+
+impl JsonSchema for RetryFrom {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RetryFrom".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "START, FAILED_NODE or a node's id",
+            "examples": ["START", "FAILED_NODE", "greet"]
+        })
+    }
+}
+
+/// What to count.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatsParams {
+    /// One workflow only.
+    pub workflow_id: Option<WorkflowId>,
+    /// From this moment; 24 hours before `to` where absent.
+    pub from: Option<Timestamp>,
+    /// Before this moment; now where absent.
+    pub to: Option<Timestamp>,
+    /// Milliseconds; everything in one where absent.
+    #[schemars(range(min = 1000))]
+    pub bucket: Option<u64>,
+}
+
+/// How executions ended over a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatsAnswer {
+    /// Over the whole time.
+    pub total: StatsBucket,
+    /// In ascending order, empty ones included.
+    pub buckets: Vec<StatsBucket>,
+}
+
+/// How executions ended in one bucket.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatsBucket {
+    /// From this moment.
+    pub from: Timestamp,
+    /// Before this moment.
+    pub to: Timestamp,
+    /// Accepted in it.
+    pub count: u64,
+    /// Of these: SUCCESS.
+    pub success: u64,
+    /// Of these: FAILED.
+    pub failed: u64,
+    /// Of these: CANCELLED.
+    pub cancelled: u64,
+    /// Of these: not ended yet.
+    pub unfinished: u64,
+    /// Mean, milliseconds.
+    pub avg_duration: Option<f64>,
+    /// Median, milliseconds.
+    pub p50: Option<f64>,
+    /// Milliseconds.
+    pub p95: Option<f64>,
+    /// Milliseconds.
+    pub p99: Option<f64>,
+    /// Longest, milliseconds.
+    pub max_duration: Option<u64>,
+}
