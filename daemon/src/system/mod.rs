@@ -12,12 +12,16 @@ use a2n_proto::Timestamp;
 
 mod clock;
 mod entropy;
+pub mod files;
+pub mod http;
 pub mod process;
 mod ready;
 pub mod sim;
 
 pub use clock::{Clock, RealClock};
 pub use entropy::{Entropy, Ids, RealEntropy};
+pub use files::{Files, RealFiles};
+pub use http::{Http, RealHttp};
 pub use process::{Process, RealProcess};
 
 /// What an asynchronous method of a port answers.
@@ -30,17 +34,35 @@ pub struct System {
     pub clock: Arc<dyn Clock>,
     /// Random bytes.
     pub entropy: Arc<dyn Entropy>,
+    /// Files and folders.
+    pub files: Arc<dyn Files>,
+    /// Starting processes.
+    pub process: Arc<dyn Process>,
+    /// Outgoing HTTP.
+    pub http: Arc<dyn Http>,
     ids: Arc<Ids>,
 }
 
 impl System {
     /// The machine that the daemon runs on.
     pub fn real() -> Self {
-        Self::of(Arc::new(RealClock::new()), Arc::new(RealEntropy::new()))
+        Self::of(
+            Arc::new(RealClock::new()),
+            Arc::new(RealEntropy::new()),
+            Arc::new(RealFiles),
+            Arc::new(RealProcess::new()),
+            Arc::new(RealHttp::default()),
+        )
     }
     /// These ports.
-    pub fn of(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { clock, entropy, ids: Arc::new(Ids::default()) }
+    pub fn of(
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        files: Arc<dyn Files>,
+        process: Arc<dyn Process>,
+        http: Arc<dyn Http>,
+    ) -> Self {
+        Self { clock, entropy, files, process, http, ids: Arc::new(Ids::default()) }
     }
     /// The time.
     pub fn now(&self) -> Timestamp {
