@@ -1,1 +1,3 @@
-//! Settings, health, metrics and the daemon's own log.
+//! Looking after the daemon itself: settings, health, metrics, retention, statistics.
+
+pub mod settings;
