@@ -4,6 +4,8 @@
 
 mod nearest;
 
+mod planner;
 pub mod schedule;
 
 pub use nearest::nearest;
+pub use planner::{Armed, Due, Planner, upcoming};

@@ -15,9 +15,7 @@ pub enum Decision {
     Fire,
     /// A newer instant stands for it (RUN_ONCE).
     Coalesced,
-    /// The schedule says not to catch up (SKIP).
-    Skipped,
-    /// Beyond `misfireMax`.
+    /// It is not caught up: the schedule says SKIP, or RUN_ALL has `misfireMax` newer ones.
     Missed,
 }
 
@@ -34,30 +32,45 @@ pub struct Decided {
 
 /// Decides the instants after `last` up to `now`, oldest first.
 ///
-/// Started in time, or within the grace, is what SKIP accepts: of several such instants the newest.
-/// RUN_ONCE starts the newest whatever its age, RUN_ALL the newest `misfireMax`.
-pub fn decide(schedule: &Schedule, last: Timestamp, now: Timestamp) -> Vec<Decided> {
+/// Those from `in_time_from` on are started, each. Older ones were missed: RUN_ONCE starts the
+/// newest whatever its age and RUN_ALL the newest `misfireMax`; SKIP starts the newest only where
+/// it is not older than the grace. A newer instant that is started stands for those coalesced.
+pub fn decide(
+    schedule: &Schedule,
+    last: Timestamp,
+    now: Timestamp,
+    in_time_from: Timestamp,
+) -> Vec<Decided> {
     let most = usize::try_from(schedule.misfire_max).unwrap_or(usize::MAX).max(1);
-    let (due, older) = newest_up_to(schedule, last, now, most.saturating_add(1));
-    let newest = due.len().saturating_sub(1);
-    due.iter()
+    // In time is a matter of seconds, so these few come on top of what is named one by one.
+    let before = Timestamp::from_unix_ms(in_time_from.as_unix_ms().saturating_sub(1));
+    let (missed, older) = newest_up_to(schedule, last, before.min(now), most.saturating_add(1));
+    let in_time = schedule.upcoming_until(before.max(last), now);
+    let newest = missed.len().saturating_sub(1);
+    let late_ok = |at: Timestamp| now.since(at) <= schedule.misfire_grace;
+    let stands_for_all = !in_time.is_empty();
+    let late_newest = missed.last().is_some_and(|at| late_ok(*at));
+    let decision = |i: usize, at: Timestamp| match schedule.misfire {
+        Misfire::RunAll if i + most > newest => Decision::Fire,
+        Misfire::RunAll => Decision::Missed,
+        Misfire::RunOnce if i == newest && !stands_for_all => Decision::Fire,
+        Misfire::RunOnce => Decision::Coalesced,
+        Misfire::Skip if !late_ok(at) => Decision::Missed,
+        Misfire::Skip if i == newest && !stands_for_all => Decision::Fire,
+        Misfire::Skip if late_newest || stands_for_all => Decision::Coalesced,
+        Misfire::Skip => Decision::Missed,
+    };
+    let mut decided: Vec<Decided> = missed
+        .iter()
         .enumerate()
-        .map(|(i, at)| {
-            let in_grace = now.since(*at) <= schedule.misfire_grace;
-            let decision = match schedule.misfire {
-                Misfire::RunAll if i + most > newest => Decision::Fire,
-                Misfire::RunAll => Decision::Missed,
-                Misfire::Skip if i == newest && in_grace => Decision::Fire,
-                Misfire::Skip if in_grace && now.since(due[newest]) <= schedule.misfire_grace => {
-                    Decision::Coalesced
-                }
-                Misfire::Skip => Decision::Skipped,
-                Misfire::RunOnce if i == newest => Decision::Fire,
-                Misfire::RunOnce => Decision::Coalesced,
-            };
-            Decided { at: *at, decision, and_older: i == 0 && older }
-        })
-        .collect()
+        .map(|(i, at)| Decided { at: *at, decision: decision(i, *at), and_older: i == 0 && older })
+        .collect();
+    decided.extend(in_time.into_iter().map(|at| Decided {
+        at,
+        decision: Decision::Fire,
+        and_older: false,
+    }));
+    decided
 }
 
 /// The newest `most` instants in (after, to], and whether there are older ones in it.

@@ -186,6 +186,19 @@ impl Schedule {
     }
 }
 
+impl Schedule {
+    /// Every due instant in (from, to]; only for short spans.
+    pub(super) fn upcoming_until(&self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
+        let mut times = Vec::new();
+        let mut last = from;
+        while let Some(next) = self.next_after(last).filter(|next| *next <= to) {
+            times.push(next);
+            last = next;
+        }
+        times
+    }
+}
+
 struct Reader {
     base: String,
     problems: Vec<Problem>,
