@@ -5,6 +5,8 @@
 
 pub mod system;
 
+pub mod tasks;
+
 pub mod store;
 
 pub mod access;

@@ -1,1 +1,26 @@
-//! The socket: three ways in, one dispatcher.
+//! The socket: one dispatcher behind three ways in, told apart by the first byte.
+//!
+//! `server` accepts; `http` and `stream` carry frames; `dispatcher` asks the bodies that `registry`
+//! holds; `subscription` is what a subscription sends with. Bodies stand one file per namespace and
+//! decide nothing: who, check, ask, answer.
+
+mod caller;
+mod dispatcher;
+mod envelope;
+mod framing;
+mod http;
+mod limits;
+mod registry;
+mod server;
+mod session;
+mod stream;
+mod subscription;
+
+pub mod openrpc;
+
+pub use caller::{Call, Caller, Identify, Identity, Way};
+pub use dispatcher::{Counts, Dispatcher};
+pub use limits::Limits;
+pub use registry::Registry;
+pub use server::{Pages, Probe, Server};
+pub use subscription::{Ended, MAX_ITEM_BYTES, MAX_ITEMS, Sink, Stopped};

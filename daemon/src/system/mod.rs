@@ -14,9 +14,12 @@ mod clock;
 mod entropy;
 pub mod files;
 pub mod http;
+pub mod listen;
+pub mod peer;
 pub mod process;
 mod ready;
 pub mod sim;
+pub mod systemd;
 
 pub use clock::{Clock, RealClock};
 pub use entropy::{Entropy, Ids, RealEntropy};

@@ -1,0 +1,126 @@
+//! Who makes a call, and what a method's body is told about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use a2n_proto::api::Access;
+use a2n_proto::identity::Role;
+use a2n_proto::{ErrorKind, RpcError, UserId};
+use tokio_util::sync::CancellationToken;
+
+use crate::system::peer::Peer;
+
+/// The account behind a call.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The user.
+    pub user: UserId,
+    /// The user's name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// The uid it called with.
+    pub uid: u32,
+}
+
+/// What the peer's uid stands for. Asked anew for every call, so that a lock-out works at once.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// A user with an account.
+    Account(Arc<Caller>),
+    /// A user of the operating system without an account: only open methods.
+    Unmapped,
+    /// The daemon's own user in system mode: nothing but `/healthz` and `/readyz`.
+    Refused,
+}
+
+/// Turns a peer's credentials into an identity; given by `app`.
+pub type Identify = Arc<dyn Fn(&Peer) -> Identity + Send + Sync>;
+
+/// Which of the three ways a call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// One JSON text a line.
+    Lines,
+    /// HTTP POST.
+    Http,
+    /// WebSocket messages.
+    WebSocket,
+}
+
+impl Way {
+    /// The name in audit rows and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Http => "http",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
+/// One call, as a method's body sees it.
+#[derive(Clone)]
+pub struct Call {
+    /// The method's name.
+    pub method: &'static str,
+    /// The peer at the other end.
+    pub peer: Peer,
+    /// What its uid stands for.
+    pub identity: Identity,
+    /// The way it came.
+    pub way: Way,
+    /// The `User-Agent`, on HTTP and WebSocket.
+    pub user_agent: Option<Arc<str>>,
+    /// The request's id as JSON text; none for a notification.
+    pub request_id: Option<Arc<str>>,
+    /// Cancelled when the daemon stops: what waits for long gives up then.
+    pub stopping: CancellationToken,
+}
+
+impl Call {
+    /// The account that calls; UNAUTHENTICATED where there is none.
+    pub fn caller(&self) -> Result<&Arc<Caller>, RpcError> {
+        match &self.identity {
+            Identity::Account(caller) => Ok(caller),
+            Identity::Unmapped | Identity::Refused => Err(no_account(self.peer.uid)),
+        }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} by uid {}", self.method, self.peer.uid)
+    }
+}
+
+impl Identity {
+    /// Whether a method that needs `access` may be asked at all. What depends on one object
+    /// (shares) is decided where that object is read.
+    pub(crate) fn admit(&self, access: Access, peer: &Peer) -> Result<(), RpcError> {
+        let caller = match (self, access) {
+            (Self::Refused, _) => {
+                let message = "the daemon's own user may not use the socket";
+                return Err(RpcError::new(ErrorKind::Forbidden, message)
+                    .hint("call as a user of your own; /healthz and /readyz answer"));
+            }
+            (_, Access::Open) => return Ok(()),
+            (Self::Unmapped, _) => return Err(no_account(peer.uid)),
+            (Self::Account(caller), _) => caller,
+        };
+        match access {
+            Access::Open | Access::Account | Access::Workflow(_) => Ok(()),
+            Access::Role(needed) if caller.role >= needed => Ok(()),
+            Access::Role(needed) => {
+                let name = needed.as_str();
+                Err(RpcError::new(ErrorKind::Forbidden, format!("this needs the role {name}"))
+                    .hint(format!("you have {}", caller.role.as_str())))
+            }
+        }
+    }
+}
+
+fn no_account(uid: u32) -> RpcError {
+    RpcError::new(ErrorKind::Unauthenticated, format!("uid {uid} has no account here"))
+        .hint("ask an ADMIN to link your user, or sign in with auth.login")
+}

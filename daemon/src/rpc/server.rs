@@ -1,0 +1,210 @@
+//! The server on the one socket: accepts, counts, asks the kernel who it is, and tells the three
+//! ways apart by the first byte.
+//!
+//! Driven by `app` with a token that stops it: then nothing more is accepted, subscriptions are
+//! ended, calls in flight are answered, and what is still open at the deadline is cut.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures_util::future::BoxFuture;
+use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::caller::Way;
+use super::dispatcher::Dispatcher;
+use super::limits::{Place, Places};
+use super::stream::Connection;
+use super::{envelope, http};
+use crate::system::listen::{self, Socket};
+use crate::system::peer::Peer;
+use a2n_proto::{ErrorKind, RpcError};
+
+/// What `/healthz`, `/readyz` and `/metrics` answer; given by `app`.
+pub trait Pages: Send + Sync + 'static {
+    /// Whether the daemon is healthy, and a line that says so.
+    fn health(&self) -> BoxFuture<'_, Probe>;
+    /// Whether it takes work, and a line that says so.
+    fn ready(&self) -> BoxFuture<'_, Probe>;
+    /// Prometheus text.
+    fn metrics(&self) -> BoxFuture<'_, String>;
+}
+
+/// The answer of a health page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// 200 or 503.
+    pub ok: bool,
+    /// One line for people.
+    pub text: String,
+}
+
+/// The server, ready to run.
+#[derive(Debug)]
+pub struct Server {
+    hub: Arc<Hub>,
+}
+
+/// What all connections share.
+pub(crate) struct Hub {
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) pages: Arc<dyn Pages>,
+    pub(crate) openrpc: Arc<str>,
+    /// Asks connections to end.
+    pub(crate) stop: CancellationToken,
+    /// Cuts those that did not.
+    cut: CancellationToken,
+    pub(crate) tracker: TaskTracker,
+    places: Places,
+    /// Connections over the limit that are being told so; beyond these they are just closed.
+    refusing: Arc<tokio::sync::Semaphore>,
+}
+
+impl Server {
+    /// A server over `dispatcher`; `openrpc` is the document for `/openrpc.json`.
+    pub fn new(
+        dispatcher: Arc<Dispatcher>,
+        pages: Arc<dyn Pages>,
+        openrpc: Arc<str>,
+        stop: CancellationToken,
+    ) -> Self {
+        let hub = Hub {
+            dispatcher,
+            pages,
+            openrpc,
+            stop,
+            cut: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            places: Places::default(),
+            refusing: Arc::new(tokio::sync::Semaphore::new(64)),
+        };
+        Self { hub: Arc::new(hub) }
+    }
+
+    /// How many connections there are now, for `/metrics`.
+    pub fn connections(&self) -> impl Fn() -> usize + Send + Sync + 'static {
+        let places = self.hub.places.clone();
+        move || places.n_taken()
+    }
+
+    /// Serves until stopped, then ends in order.
+    pub async fn run(self, socket: Socket) {
+        let Self { hub } = self;
+        let stop = hub.stop.clone();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                accepted = socket.accept() => accepted,
+            };
+            match accepted {
+                Ok(stream) => welcome(&hub, stream),
+                Err(error) => {
+                    // Out of descriptors, mostly: others need time to close theirs.
+                    tracing::warn!(%error, "client not accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        drop(socket);
+        hub.tracker.close();
+        let grace = hub.dispatcher.limits().stop_grace;
+        if tokio::time::timeout(grace, hub.tracker.wait()).await.is_err() {
+            tracing::warn!(n_left = hub.places.n_taken(), "connections cut at the deadline");
+            hub.cut.cancel();
+            hub.tracker.wait().await;
+        }
+    }
+}
+
+/// Finds out who a new client is and starts its task.
+fn welcome(hub: &Arc<Hub>, stream: UnixStream) {
+    let peer = match Peer::of(&stream) {
+        Ok(peer) => peer,
+        Err(error) => {
+            tracing::warn!(%error, "client closed: credentials can't be read");
+            return;
+        }
+    };
+    let place = match hub.places.take(peer.uid, hub.dispatcher.limits()) {
+        Ok(place) => place,
+        Err(limit) => return turn_away(hub, stream, limit),
+    };
+    let task = serve(Arc::clone(hub), stream, peer, place);
+    let cut = hub.cut.clone();
+    hub.tracker.spawn(async move {
+        tokio::select! {
+            biased;
+            () = cut.cancelled() => {}
+            () = task => {}
+        }
+    });
+}
+
+async fn serve(hub: Arc<Hub>, stream: UnixStream, peer: Peer, place: Place) {
+    let within = hub.dispatcher.limits().first_byte_within;
+    let first = tokio::select! {
+        biased;
+        () = hub.stop.cancelled() => return,
+        first = tokio::time::timeout(within, listen::first_byte(&stream)) => first,
+    };
+    match first {
+        Ok(Ok(Some(byte))) if is_http(byte) => http::serve(hub, stream, peer, place).await,
+        Ok(Ok(Some(_))) => {
+            Connection::new(hub, stream, peer, Way::Lines, None, BytesMut::new()).run().await;
+            drop(place);
+        }
+        Ok(Ok(None)) => {}
+        Ok(Err(error)) => tracing::debug!(uid = peer.uid, %error, "client lost"),
+        Err(_) => tracing::debug!(uid = peer.uid, "client closed: it said nothing"),
+    }
+}
+
+/// HTTP methods begin with a capital letter, and no JSON text does.
+const fn is_http(first: u8) -> bool {
+    first.is_ascii_uppercase()
+}
+
+/// Tells a client over a limit so, in its own protocol, and closes.
+fn turn_away(hub: &Arc<Hub>, stream: UnixStream, limit: &'static str) {
+    tracing::warn!(limit, "client turned away");
+    let Ok(permit) = Arc::clone(&hub.refusing).try_acquire_owned() else { return };
+    hub.tracker.spawn(async move {
+        let said = async {
+            let first = listen::first_byte(&stream).await?;
+            let mut error =
+                RpcError::new(ErrorKind::Overloaded, format!("the limit of {limit} is reached"));
+            error.retry_after_ms = Some(1000);
+            let mut text = envelope::error("null", &error);
+            text.push(b'\n');
+            if first.is_some_and(is_http) {
+                text = [http::turned_away(text.len()).as_bytes(), &text].concat();
+            }
+            stream.writable().await?;
+            stream.try_write(&text)
+        };
+        let said: Result<io::Result<usize>, _> =
+            tokio::time::timeout(Duration::from_secs(1), said).await;
+        if let Ok(Err(error)) = said {
+            tracing::debug!(%error, "client not told");
+        }
+        drop(permit);
+    });
+}
+
+impl Hub {
+    /// Resolves when the deadline of a stop has passed.
+    pub(crate) async fn cut(&self) {
+        self.cut.cancelled().await;
+    }
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hub({} connections)", self.places.n_taken())
+    }
+}

@@ -1,0 +1,317 @@
+//! The loop of one connection with frames both ways: lines, or a WebSocket after its handshake.
+//!
+//! One task reads, drives the calls and writes; nothing is spawned for a call. Calls run side by
+//! side and are answered as they end. While the client leaves more than [`HIGH_WATER`] unread,
+//! nothing is read, driven or taken from subscriptions; if that lasts, it is dropped. So a client
+//! that never reads costs a bounded buffer and stalls nobody.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::caller::Way;
+use super::dispatcher::{Handling, Reply};
+use super::framing::{Cut, Ending, Framing};
+use super::server::Hub;
+use super::session::{Note, Session};
+use crate::system::listen;
+use crate::system::peer::Peer;
+
+/// Unread output above which a connection does nothing but write: a few answers of usual size.
+const HIGH_WATER: usize = 256 << 10;
+/// How much is read at once, and the size that an idle connection's buffers go back to.
+const READ_BYTES: usize = 16 << 10;
+/// After a frame that is too large: how long the client may go on sending what nobody reads, so
+/// that it gets to the answer.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// A connection with its state.
+pub(crate) struct Connection {
+    hub: Arc<Hub>,
+    stream: UnixStream,
+    framing: Framing,
+    session: Arc<Session>,
+    notes: mpsc::Receiver<Note>,
+    calls: FuturesUnordered<Pin<Box<dyn Future<Output = Reply> + Send>>>,
+    input: BytesMut,
+    output: Vec<u8>,
+    /// How much of `output` is written.
+    written: usize,
+    /// Runs while the client leaves output unread.
+    stall: Option<Pin<Box<Sleep>>>,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Set once nothing more is read.
+    ending: Option<Ending>,
+}
+
+/// What the loop woke up for.
+enum Wake {
+    Readable,
+    Writable,
+    Reply(Reply),
+    Note(Note),
+    Stopping,
+    /// The client is gone, or did not read for too long.
+    Gone,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        stream: UnixStream,
+        peer: Peer,
+        way: Way,
+        user_agent: Option<Arc<str>>,
+        read_already: BytesMut,
+    ) -> Self {
+        let max_bytes = hub.dispatcher.limits().max_frame_in_bytes;
+        let framing = match way {
+            Way::WebSocket => Framing::websocket(max_bytes),
+            Way::Lines | Way::Http => Framing::lines(max_bytes),
+        };
+        let stop = Box::pin(hub.stop.clone().cancelled_owned());
+        let (session, notes) = Session::new(peer, way, user_agent, hub.stop.clone());
+        Self {
+            hub,
+            stream,
+            framing,
+            session,
+            notes,
+            calls: FuturesUnordered::new(),
+            input: read_already,
+            output: Vec::new(),
+            written: 0,
+            stall: None,
+            stop,
+            ending: None,
+        }
+    }
+
+    /// Talks until either end has had enough.
+    pub(crate) async fn run(mut self) {
+        if let Err(error) = self.talk().await {
+            tracing::debug!(uid = self.session.peer.uid, %error, "connection lost");
+        }
+        self.session.close();
+    }
+
+    async fn talk(&mut self) -> io::Result<()> {
+        self.take_frames();
+        loop {
+            self.write()?;
+            if self.is_done() {
+                break;
+            }
+            match poll_fn(|cx| self.poll_wake(cx)).await {
+                Wake::Readable => self.read()?,
+                Wake::Writable => {}
+                Wake::Reply(reply) => self.reply(reply),
+                Wake::Note(note) => self.note(&note),
+                Wake::Stopping => self.end(Ending::Stopping),
+                Wake::Gone => return Ok(()),
+            }
+        }
+        let ending = self.ending.unwrap_or(Ending::Done);
+        self.framing.finish(ending, &mut self.output);
+        self.write()?;
+        if ending == Ending::TooLarge {
+            self.linger().await;
+        }
+        Ok(())
+    }
+
+    /// Whether all is said: nothing more comes in, and all that was asked is answered and written.
+    fn is_done(&mut self) -> bool {
+        if self.ending.is_none() || !self.calls.is_empty() {
+            return false;
+        }
+        let reason = match self.ending {
+            Some(Ending::Stopping) => "SHUTDOWN",
+            _ => "INPUT_ENDED",
+        };
+        self.session.end_all(reason);
+        self.session.n_subscriptions() == 0 && self.output.is_empty()
+    }
+
+    fn end(&mut self, ending: Ending) {
+        self.ending.get_or_insert(ending);
+        if ending == Ending::Stopping {
+            self.session.end_all("SHUTDOWN");
+        }
+    }
+
+    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        let unread = self.output.len() - self.written;
+        if unread > 0 {
+            if self.stream.poll_write_ready(cx).is_ready() {
+                return Poll::Ready(Wake::Writable);
+            }
+            let limit = self.hub.dispatcher.limits().write_stall;
+            let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+            if stall.as_mut().poll(cx).is_ready() {
+                tracing::warn!(uid = self.session.peer.uid, "client does not read; dropped");
+                return Poll::Ready(Wake::Gone);
+            }
+        }
+        if self.ending != Some(Ending::Stopping) && self.stop.as_mut().poll(cx).is_ready() {
+            self.ending = None;
+            return Poll::Ready(Wake::Stopping);
+        }
+        if unread > HIGH_WATER {
+            return Poll::Pending;
+        }
+        if let Poll::Ready(Some(note)) = self.notes.poll_recv(cx) {
+            return Poll::Ready(Wake::Note(note));
+        }
+        if let Poll::Ready(Some(reply)) = self.calls.poll_next_unpin(cx) {
+            return Poll::Ready(Wake::Reply(reply));
+        }
+        let most = self.hub.dispatcher.limits().max_in_flight_per_connection;
+        if self.ending.is_none() {
+            if self.calls.len() < most && self.stream.poll_read_ready(cx).is_ready() {
+                return Poll::Ready(Wake::Readable);
+            }
+        } else if unread == 0 && self.poll_gone(cx) {
+            return Poll::Ready(Wake::Gone);
+        }
+        Poll::Pending
+    }
+
+    /// After the end of input: whether the client has closed for good, so that nobody waits for the
+    /// calls in flight any more.
+    fn poll_gone(&self, cx: &mut Context<'_>) -> bool {
+        while self.stream.poll_write_ready(cx).is_ready() {
+            if listen::is_gone(&self.stream) {
+                return true;
+            }
+            // Nothing is to be written: wait for the next change, which a close is.
+            let blocked = || Err::<(), _>(io::Error::from(ErrorKind::WouldBlock));
+            let _ = self.stream.try_io(Interest::WRITABLE, blocked);
+        }
+        false
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        self.input.reserve(READ_BYTES);
+        match self.stream.try_read_buf(&mut self.input) {
+            Ok(0) => {
+                self.take_frames();
+                if let Some(rest) = self.framing.rest(&mut self.input) {
+                    self.frame(&rest);
+                }
+                if self.session.way == Way::WebSocket {
+                    return Err(ErrorKind::UnexpectedEof.into());
+                }
+                self.end(Ending::Done);
+            }
+            Ok(_) => self.take_frames(),
+            Err(e) if is_again(&e) => {}
+            Err(e) => return Err(e),
+        }
+        Ok(())
+    }
+
+    fn take_frames(&mut self) {
+        let most = self.hub.dispatcher.limits().max_in_flight_per_connection;
+        // Frames that are already here go on above the limit by at most one read.
+        debug_assert!(self.calls.len() <= most + READ_BYTES);
+        while self.ending.is_none() {
+            match self.framing.cut(&mut self.input, &mut self.output) {
+                Cut::Frame(frame) => self.frame(&frame),
+                Cut::More => break,
+                Cut::TooLarge => {
+                    self.framing.put(&self.hub.dispatcher.too_large(), &mut self.output);
+                    self.end(Ending::TooLarge);
+                    self.input = BytesMut::new();
+                }
+                Cut::Close => {
+                    self.calls.clear();
+                    self.session.close();
+                    self.end(Ending::Done);
+                }
+            }
+        }
+        if self.input.is_empty() && self.input.capacity() > 4 * READ_BYTES {
+            self.input = BytesMut::new();
+        }
+    }
+
+    fn frame(&mut self, frame: &[u8]) {
+        if self.session.way == Way::Lines && frame.trim_ascii().is_empty() {
+            return;
+        }
+        match self.hub.dispatcher.handle(&self.session, frame) {
+            Handling::Nothing => {}
+            Handling::Ready(reply) => self.reply(reply),
+            Handling::Pending(call) => self.calls.push(call),
+        }
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        if !reply.text.is_empty() {
+            self.framing.put(&reply.text, &mut self.output);
+        }
+        for start in reply.starts {
+            self.hub.tracker.spawn(start);
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        self.framing.put(&note.text, &mut self.output);
+        if let Some(id) = note.ended {
+            self.session.forget(id);
+        }
+    }
+
+    /// Writes as much as the client takes now.
+    fn write(&mut self) -> io::Result<()> {
+        while self.written < self.output.len() {
+            match self.stream.try_write(&self.output[self.written..]) {
+                Ok(n) => {
+                    self.written += n;
+                    self.stall = None;
+                }
+                Err(e) if is_again(&e) => return Ok(()),
+                Err(e) => return Err(e),
+            }
+        }
+        self.written = 0;
+        self.output.clear();
+        self.output.shrink_to(READ_BYTES);
+        Ok(())
+    }
+
+    /// Lets a client that sent too much get to our answer: its further input is thrown away.
+    async fn linger(&mut self) {
+        let discard = async {
+            loop {
+                self.input.clear();
+                self.input.reserve(4 * READ_BYTES);
+                self.stream.readable().await?;
+                match self.stream.try_read_buf(&mut self.input) {
+                    Ok(0) => return Ok::<(), io::Error>(()),
+                    Ok(n) => self.input.advance(n),
+                    Err(e) if is_again(&e) => {}
+                    Err(e) => return Err(e),
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LINGER, discard).await;
+    }
+}
+
+fn is_again(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

@@ -1,0 +1,255 @@
+//! The one Unix socket: inherited from systemd, else bound at the configured path.
+//!
+//! Never abstract (other namespaces could reach it). A stale socket is removed only after a connect
+//! to it failed, and only by the holder of the lock beside it, so two daemons that start at once
+//! never remove each other's. Also here: the look at the first byte that consumes nothing.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockType, UnixAddr, getsockname, getsockopt, recv, send, sockopt,
+};
+use tokio::io::Interest;
+use tokio::net::{UnixListener, UnixStream};
+
+/// Why there is no socket to listen on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another daemon answers there.
+    #[error("another daemon already listens on {path}")]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something that is not a socket stands at the path.
+    #[error("{path} exists and is not a socket; it is left alone")]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The path does not fit into a socket address.
+    #[error("the socket path {path} is longer than the 107 bytes the system allows")]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("could not {doing} {path}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// What systemd passed is not one listening Unix stream socket.
+    #[error("LISTEN_FDS: {reason}")]
+    Inherited {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A listening socket. A path that was bound here is removed again at the end.
+#[derive(Debug)]
+pub struct Socket {
+    /// Where clients connect; inherited ones say their own address.
+    pub path: PathBuf,
+    /// Whether systemd holds it open across restarts.
+    pub inherited: bool,
+    listener: UnixListener,
+    lock: Option<Flock<File>>,
+}
+
+impl Socket {
+    /// The socket that systemd passed, where it passed one.
+    pub fn inherited() -> Result<Option<Self>, Error> {
+        let wrong = |reason: String| Error::Inherited { reason };
+        let mut descriptors = sd_notify::listen_fds().map_err(|e| wrong(e.to_string()))?;
+        let Some(raw) = descriptors.next() else { return Ok(None) };
+        if descriptors.next().is_some() {
+            return Err(wrong("more than one socket was passed; the unit names one".into()));
+        }
+        #[expect(unsafe_code, reason = "systemd hands descriptors over by number")]
+        // SAFETY: the service manager opened this descriptor for this very process (LISTEN_PID is
+        // checked), and it is taken over here once, at start.
+        let owned = unsafe { OwnedFd::from_raw_fd(raw) };
+        let kind = getsockopt(&owned, sockopt::SockType).map_err(|e| wrong(e.to_string()))?;
+        let listening =
+            getsockopt(&owned, sockopt::AcceptConn).map_err(|e| wrong(e.to_string()))?;
+        if kind != SockType::Stream || !listening {
+            return Err(wrong("it is not a listening stream socket".into()));
+        }
+        let address = getsockname::<UnixAddr>(owned.as_raw_fd())
+            .map_err(|_| wrong(format!("it is not of the family {:?}", AddressFamily::Unix)))?;
+        let Some(path) = address.path().map(Path::to_owned) else {
+            return Err(wrong("abstract sockets are refused; use a path".into()));
+        };
+        let listener = into_tokio(StdListener::from(owned)).map_err(|e| wrong(e.to_string()))?;
+        Ok(Some(Self { path, inherited: true, listener, lock: None }))
+    }
+
+    /// Binds `path` with permission bits `mode`; a folder that is made for it is 0700.
+    pub fn bind(path: &Path, mode: u32) -> Result<Self, Error> {
+        let io = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Io { doing, path, source }
+        };
+        if path.as_os_str().len() > 107 {
+            return Err(Error::TooLong { path: path.to_owned() });
+        }
+        if let Some(folder) = path.parent() {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(0o700);
+            builder.create(folder).map_err(io("make the folder", folder))?;
+        }
+        let lock_path = path.with_extension("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(io("open the lock", &lock_path))?;
+        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            .map_err(|_| Error::InUse { path: path.to_owned() })?;
+        remove_stale(path)?;
+        let listener = StdListener::bind(path).map_err(io("bind", path))?;
+        fs::set_permissions(path, Permissions::from_mode(mode))
+            .map_err(io("set the mode of", path))?;
+        let listener = into_tokio(listener).map_err(io("listen on", path))?;
+        Ok(Self { path: path.to_owned(), inherited: false, listener, lock: Some(lock) })
+    }
+
+    /// The next client.
+    pub async fn accept(&self) -> io::Result<UnixStream> {
+        self.listener.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // While the lock is held nobody else can have bound the path anew.
+        if self.lock.is_some() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The first byte that waits in the stream; it stays there. `None` at the end of input.
+pub async fn first_byte(stream: &UnixStream) -> io::Result<Option<u8>> {
+    loop {
+        stream.readable().await?;
+        let peeked = stream.try_io(Interest::READABLE, || {
+            let mut byte = [0u8; 1];
+            match recv(stream.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => Ok(None),
+                Ok(_) => Ok(Some(byte[0])),
+                Err(e) => Err(io::Error::from(e)),
+            }
+        });
+        match peeked {
+            Err(e) if e.kind() == ErrorKind::WouldBlock || e.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Whether the other end is closed for good (not only for writing).
+pub fn is_gone(stream: &UnixStream) -> bool {
+    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    matches!(
+        send(stream.as_raw_fd(), &[], flags),
+        Err(nix::Error::EPIPE | nix::Error::ECONNRESET | nix::Error::ENOTCONN)
+    )
+}
+
+fn into_tokio(listener: StdListener) -> io::Result<UnixListener> {
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
+fn remove_stale(path: &Path) -> Result<(), Error> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::Io { doing: "look at", path: path.to_owned(), source }),
+    };
+    if !found.file_type().is_socket() {
+        return Err(Error::NotASocket { path: path.to_owned() });
+    }
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(Error::InUse { path: path.to_owned() }),
+        Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(|source| Error::Io {
+                doing: "remove the stale",
+                path: path.to_owned(),
+                source,
+            })
+        }
+        Err(source) => Err(Error::Io { doing: "try", path: path.to_owned(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/a2nd.sock");
+        fs::create_dir(folder.path().join("run")).unwrap();
+        drop(StdListener::bind(&path).unwrap());
+        let first = Socket::bind(&path, 0o600).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(matches!(Socket::bind(&path, 0o600), Err(Error::InUse { .. })));
+        drop(first);
+        assert!(!path.exists());
+        // One that was bound without our lock is also left alone while it answers.
+        let _foreign = StdListener::bind(&path).unwrap();
+        assert!(matches!(Socket::bind(&path, 0o600), Err(Error::InUse { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_file_in_the_way_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a2nd.sock");
+        fs::write(&path, "precious").unwrap();
+        assert!(matches!(Socket::bind(&path, 0o600), Err(Error::NotASocket { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_made_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/run/a2nd.sock");
+        let _socket = Socket::bind(&path, 0o600).unwrap();
+        let mode = fs::metadata(path.parent().unwrap()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        let long = folder.path().join("x".repeat(120));
+        assert!(matches!(Socket::bind(&long, 0o600), Err(Error::TooLong { .. })));
+    }
+
+    #[tokio::test]
+    async fn the_first_byte_stays_and_a_closed_end_is_noticed() {
+        let (near, far) = UnixStream::pair().unwrap();
+        far.writable().await.unwrap();
+        far.try_write(b"{}").unwrap();
+        assert_eq!(first_byte(&near).await.unwrap(), Some(b'{'));
+        assert_eq!(first_byte(&near).await.unwrap(), Some(b'{'));
+        let std = far.into_std().unwrap();
+        std.shutdown(std::net::Shutdown::Write).unwrap();
+        assert!(!is_gone(&near), "a half-closed peer still reads");
+        drop(std);
+        assert!(is_gone(&near));
+    }
+}

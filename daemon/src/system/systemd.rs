@@ -1,0 +1,39 @@
+//! What the service manager is told: ready, stopping, one line of status, and that we live.
+//!
+//! Without `NOTIFY_SOCKET` every call does nothing. The watchdog is fed only when the unit asks
+//! for it, at half its interval.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// Says that start-up is over and what the daemon does now.
+pub fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Says that the daemon is on its way down.
+pub fn stopping(status: &str) {
+    tell(&[NotifyState::Stopping, NotifyState::Status(status)]);
+}
+
+/// One line for `systemctl status`.
+pub fn status(line: &str) {
+    tell(&[NotifyState::Status(line)]);
+}
+
+/// How often [`alive`] must be called; `None` where nobody waits for it.
+pub fn watchdog_interval() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}
+
+/// Feeds the watchdog.
+pub fn alive() {
+    tell(&[NotifyState::Watchdog]);
+}
+
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "service manager not told");
+    }
+}
