@@ -1,0 +1,171 @@
+//! A conversation with the daemon: typed calls, and subscriptions for [`crate::feed`].
+//!
+//! Cheap to clone; all clones share one WebSocket connection. A connection that was lost is
+//! opened again by the next call, but a call that was under way is never repeated: whether it was
+//! carried out is not known, and the caller is told so.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2n_proto::api::Method;
+use a2n_proto::{ErrorKind, Json, RpcError};
+use jsonrpsee::client_transport::ws::{HeaderMap, HeaderValue, Url, WsTransportClientBuilder};
+use jsonrpsee::core::client::{
+    Client, ClientBuilder, ClientT as _, Error as WireError, Subscription, SubscriptionClientT as _,
+};
+use jsonrpsee::core::traits::ToRpcParams;
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
+
+use crate::connect::Place;
+use crate::error::{Error, Tried};
+
+/// Largest answer we take, as the daemon's own limit is.
+const MAX_ANSWER_BYTES: u32 = 64 * 1024 * 1024;
+/// The daemon's limit on what it is sent, unless set otherwise.
+const USUAL_MAX_CALL_BYTES: usize = 4 * 1024 * 1024;
+/// How long the greeting may take; over ssh a person may have to type a password.
+const GREETING: Duration = Duration::from_secs(120);
+/// Calls have their own time limits (`execution.wait`): this one only frees what is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Notifications of one subscription that may wait for their reader (each carries up to 100 items);
+/// beyond it the subscription is cut off and the feed resumes from its cursor.
+const MAX_WAITING_NOTIFICATIONS: usize = 4_096;
+
+/// A conversation with one daemon.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    place: Place,
+    client: Mutex<Option<Arc<Client>>>,
+}
+
+impl Session {
+    /// Connects.
+    pub async fn open(place: Place) -> Result<Self, Error> {
+        let client = greet(&place).await?;
+        let client = Mutex::new(Some(Arc::new(client)));
+        Ok(Self { inner: Arc::new(Inner { place, client }) })
+    }
+
+    /// Where the daemon is.
+    pub fn place(&self) -> &Place {
+        &self.inner.place
+    }
+
+    /// Calls a method of the contract.
+    pub async fn call<M: Method>(&self, params: &M::Params) -> Result<M::Answer, Error> {
+        let answer = self.call_json(M::NAME, &Json::of(params)).await?;
+        answer.to().map_err(|error| not_understood(M::NAME, &error))
+    }
+
+    /// Calls any method; the answer is exactly the `result`.
+    pub async fn call_json(&self, method: &str, params: &Json) -> Result<Json, Error> {
+        let client = self.client().await?;
+        client.request::<Json, _>(method, Params(params)).await.map_err(|e| from_wire(method, params, e))
+    }
+
+    /// Starts a subscription; [`crate::feed::Feed`] is the one to use: it resumes.
+    pub(crate) async fn subscribe(
+        &self,
+        entity: &str,
+        params: &Json,
+    ) -> Result<Subscription<Json>, Error> {
+        let client = self.client().await?;
+        let (on, off) = (format!("{entity}.subscribe"), format!("{entity}.unsubscribe"));
+        client
+            .subscribe::<Json, _>(&on, Params(params), &off)
+            .await
+            .map_err(|error| from_wire(&on, params, error))
+    }
+
+    /// The present connection, or a new one where it was lost.
+    async fn client(&self) -> Result<Arc<Client>, Error> {
+        let mut client = self.inner.client.lock().await;
+        match &*client {
+            Some(client) if client.is_connected() => Ok(client.clone()),
+            _ => {
+                // Dropped first, so that a failed attempt leaves no dead connection behind.
+                *client = None;
+                let fresh = Arc::new(greet(&self.inner.place).await?);
+                *client = Some(fresh.clone());
+                Ok(fresh)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("place", &self.inner.place).finish_non_exhaustive()
+    }
+}
+
+async fn greet(place: &Place) -> Result<Client, Error> {
+    let stream = place.open().await?;
+    let url = Url::parse("ws://a2n/").expect("a constant URL");
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        "user-agent",
+        HeaderValue::from_static(concat!("a2n/", env!("CARGO_PKG_VERSION"))),
+    );
+    let (sender, receiver) = WsTransportClientBuilder::default()
+        .set_headers(headers)
+        .connection_timeout(GREETING)
+        .max_request_size(MAX_ANSWER_BYTES)
+        .max_response_size(MAX_ANSWER_BYTES)
+        .build_with_stream(url, stream)
+        .await
+        .map_err(|error| Error::Unreachable {
+            tried: Tried(vec![(place.to_string(), format!("it does not greet back: {error}"))]),
+        })?;
+    Ok(ClientBuilder::default()
+        .request_timeout(FORGOTTEN)
+        .max_buffer_capacity_per_subscription(MAX_WAITING_NOTIFICATIONS)
+        .disable_ws_ping()
+        .build_with_tokio(sender, receiver))
+}
+
+struct Params<'a>(&'a Json);
+
+impl ToRpcParams for Params<'_> {
+    fn to_rpc_params(self) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        if self.0.is_null() {
+            return Ok(None);
+        }
+        RawValue::from_string(self.0.as_str().to_owned()).map(Some)
+    }
+}
+
+fn from_wire(method: &str, params: &Json, error: WireError) -> Error {
+    match error {
+        WireError::Call(object) => Error::Refused(refused(&object)),
+        WireError::ParseError(error) => not_understood(method, &error),
+        _ if params.size_bytes() > USUAL_MAX_CALL_BYTES => Error::Refused(
+            RpcError::new(
+                ErrorKind::TooLarge,
+                format!("{} bytes are more than the daemon takes at once", params.size_bytes()),
+            )
+            .hint("the limit is the setting `socket.maxFrameIn`"),
+        ),
+        WireError::RestartNeeded(cause) => Error::Lost { reason: cause.to_string() },
+        other => Error::Lost { reason: other.to_string() },
+    }
+}
+
+fn refused(object: &jsonrpsee::types::ErrorObjectOwned) -> RpcError {
+    let data = object.data().and_then(|data| serde_json::from_str(data.get()).ok());
+    if let Some(data) = data {
+        return RpcError::from_data(data);
+    }
+    let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == object.code());
+    RpcError::new(kind.copied().unwrap_or(ErrorKind::Internal), object.message())
+}
+
+fn not_understood(method: &str, error: &serde_json::Error) -> Error {
+    Error::Answer { method: method.to_owned(), reason: error.to_string() }
+}
