@@ -5,6 +5,7 @@
 //! `a2n pipe` at the other end. A failure names every place that was tried.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -41,6 +42,18 @@ pub struct Place {
     pub whose: Whose,
     /// `user@server`, reached by ssh.
     pub host: Option<String>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.host, &self.socket, self.whose) {
+            (Some(host), ..) => write!(f, "ssh {host}"),
+            (None, Some(socket), _) => write!(f, "{}", socket.display()),
+            (None, None, Whose::System) => f.write_str(SYSTEM_SOCKET),
+            (None, None, Whose::User) => f.write_str("your own daemon's socket"),
+            (None, None, Whose::Either) => f.write_str("the daemon's socket"),
+        }
+    }
 }
 
 impl Place {
