@@ -103,7 +103,7 @@ impl Place {
             })?;
         let stdin = child.stdin.take().expect("stdin is piped");
         let stdout = child.stdout.take().expect("stdout is piped");
-        Ok(Stream::Ssh { stdin, stdout, _child: child })
+        Ok(Stream::Ssh { stdin, stdout, _child: Box::new(child) })
     }
 
     /// `ssh`'s arguments: no terminal, the host after `--` so that it is never read as an option,
@@ -139,7 +139,8 @@ fn user_sockets(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     if let Some(runtime) = absolute("XDG_RUNTIME_DIR") {
         sockets.push(runtime.join("a2n/a2nd.sock"));
     }
-    if let Some(state) = absolute("XDG_STATE_HOME").or_else(|| Some(home(env)?.join(".local/state")))
+    if let Some(state) =
+        absolute("XDG_STATE_HOME").or_else(|| Some(home(env)?.join(".local/state")))
     {
         sockets.push(state.join("a2n/run/a2nd.sock"));
     }
@@ -162,35 +163,29 @@ fn home(env: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     })
 }
 
-/// Copies between our standard streams and the daemon's socket until either end is done: the far
-/// end of `--host`.
+/// Copies between our standard streams and the daemon's socket until the daemon is done: the far
+/// end of `--host`. Our end of input only ends asking; answers still come.
 pub async fn pipe(place: &Place) -> Result<(), Error> {
     let lost = |error: io::Error| Error::Lost { reason: error.to_string() };
     let Stream::Unix(stream) = place.open_local().await? else {
         return Err(Error::Place("`a2n pipe` is for a local socket".into()));
     };
-    let (mut from_daemon, mut to_daemon) = stream.into_split();
-    let there = async {
-        tokio::io::copy(&mut tokio::io::stdin(), &mut to_daemon).await?;
-        tokio::io::AsyncWriteExt::shutdown(&mut to_daemon).await?;
-        // Our end of input only ends asking: answers still come.
-        std::future::pending::<io::Result<()>>().await
-    };
-    let back = async {
-        let mut stdout = tokio::io::stdout();
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            let n = tokio::io::AsyncReadExt::read(&mut from_daemon, &mut buffer).await?;
-            if n == 0 {
-                return Ok(());
-            }
-            tokio::io::AsyncWriteExt::write_all(&mut stdout, &buffer[..n]).await?;
-            tokio::io::AsyncWriteExt::flush(&mut stdout).await?;
+    let mut from_daemon = stream.into_std().map_err(lost)?;
+    from_daemon.set_nonblocking(false).map_err(lost)?;
+    let mut to_daemon = from_daemon.try_clone().map_err(lost)?;
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut to_daemon);
+        let _ = to_daemon.shutdown(std::net::Shutdown::Write);
+    });
+    let mut stdout = io::stdout().lock();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let n = io::Read::read(&mut from_daemon, &mut buffer).map_err(lost)?;
+        if n == 0 {
+            return Ok(());
         }
-    };
-    tokio::select! {
-        ended = there => ended.map_err(lost),
-        ended = back => ended.map_err(lost),
+        io::Write::write_all(&mut stdout, &buffer[..n]).map_err(lost)?;
+        io::Write::flush(&mut stdout).map_err(lost)?;
     }
 }
 
@@ -206,7 +201,7 @@ pub enum Stream {
         /// From the far end.
         stdout: ChildStdout,
         /// Ended with the stream.
-        _child: Child,
+        _child: Box<Child>,
     },
 }
 
@@ -319,10 +314,7 @@ mod tests {
     async fn what_fails_names_every_socket_tried() {
         let place = Place { socket: Some("/nonexistent/a2nd.sock".into()), ..Place::default() };
         let error = place.open().await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "can't reach a daemon: /nonexistent/a2nd.sock (not there)"
-        );
+        assert_eq!(error.to_string(), "can't reach a daemon: /nonexistent/a2nd.sock (not there)");
         assert_eq!(error.exit().code(), 5);
     }
 }

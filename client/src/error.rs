@@ -21,7 +21,7 @@ pub enum Error {
     },
     /// The daemon refused or failed, and says why.
     #[error("{0}")]
-    Refused(RpcError),
+    Refused(Box<RpcError>),
     /// The daemon answered in a form that this version does not know.
     #[error("the daemon's answer to {method} is not understood: {reason}")]
     Answer {

@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
+use a2n_proto::api::Notice as WireNotice;
 use a2n_proto::execution::ExecutionLog;
 use a2n_proto::{Change, ExecutionId, Json, WorkflowId};
 use jsonrpsee::core::client::Subscription;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -162,25 +162,22 @@ impl<T: DeserializeOwned + Numbered> Feed<T> {
                 return Ok(Notice::Resumed);
             };
             let notification = notification.map_err(|error| self.not_understood(&error))?;
-            let wire: Wire<T> = notification.to().map_err(|error| self.not_understood(&error))?;
-            if let Some(end) = wire.end {
-                if is_pause(&end.reason) {
+            let notice = notification.to().map_err(|error| self.not_understood(&error))?;
+            match notice {
+                WireNotice::End { end } if is_pause(&end.reason) => {
                     self.resume().await?;
                     return Ok(Notice::Resumed);
                 }
-                return Ok(Notice::End(end.reason));
-            }
-            if wire.lagged.is_some() {
+                WireNotice::End { end } => return Ok(Notice::End(end.reason)),
                 // Our own place is before what was left out: from there it comes again.
-                self.subscription = None;
-                continue;
-            }
-            if let Some(gap) = wire.gap {
-                self.at.pass(gap.to, wire.cursor);
-                return Ok(Notice::Gap { from: gap.from, to: gap.to });
-            }
-            if let Some(items) = wire.items {
-                return Ok(Notice::Items(self.at.take(items, wire.cursor)));
+                WireNotice::Lagged { .. } => self.subscription = None,
+                WireNotice::Gap { gap, cursor } => {
+                    self.at.pass(gap.to, cursor);
+                    return Ok(Notice::Gap { from: gap.from, to: gap.to });
+                }
+                WireNotice::Items { items, cursor } => {
+                    return Ok(Notice::Items(self.at.take(items, cursor)));
+                }
             }
         }
     }
@@ -229,7 +226,7 @@ impl<T: DeserializeOwned + Numbered> Feed<T> {
 
 impl At {
     /// Moves on past these, and leaves out what was seen before.
-    fn take<T: Numbered>(&mut self, mut items: Vec<T>, fresh: Option<String>) -> Vec<T> {
+    fn take<T: Numbered>(&mut self, mut items: Vec<T>, fresh: String) -> Vec<T> {
         match self {
             At::Number(last) | At::Cursor(_, last) => items.retain(|item| {
                 let new = item.number() > *last;
@@ -242,7 +239,7 @@ impl At {
         items
     }
 
-    fn pass(&mut self, to: u64, fresh: Option<String>) {
+    fn pass(&mut self, to: u64, fresh: String) {
         match self {
             At::Number(last) | At::Cursor(_, last) => *last = to.max(*last),
             At::Streams(_) => {}
@@ -250,43 +247,16 @@ impl At {
         self.remember(fresh);
     }
 
-    fn remember(&mut self, fresh: Option<String>) {
-        if let (At::Cursor(cursor, _) | At::Streams(cursor), Some(fresh)) = (self, fresh) {
+    fn remember(&mut self, fresh: String) {
+        if let At::Cursor(cursor, _) | At::Streams(cursor) = self {
             *cursor = Some(fresh);
         }
     }
 }
 
-/// One notification's `result`.
-#[derive(Deserialize)]
-#[serde(bound = "T: DeserializeOwned")]
-struct Wire<T> {
-    #[serde(default)]
-    items: Option<Vec<T>>,
-    #[serde(default)]
-    cursor: Option<String>,
-    #[serde(default)]
-    lagged: Option<u64>,
-    #[serde(default)]
-    gap: Option<WireGap>,
-    #[serde(default)]
-    end: Option<WireEnd>,
-}
-
-#[derive(Deserialize)]
-struct WireGap {
-    from: u64,
-    to: u64,
-}
-
-#[derive(Deserialize)]
-struct WireEnd {
-    reason: String,
-}
-
 /// Whether a subscription's end only means that the daemon goes away for a moment.
 fn is_pause(reason: &str) -> bool {
-    matches!(reason, "SHUTDOWN" | "STOPPING" | "DRAINING" | "RESTART")
+    matches!(reason, "SHUTTING_DOWN" | "INPUT_ENDED")
 }
 
 /// Whether the daemon is there but not ready yet.
@@ -305,25 +275,25 @@ mod tests {
         }
     }
 
-    fn taken(at: &mut At, items: &[u64], cursor: Option<&str>) -> Vec<u64> {
+    fn taken(at: &mut At, items: &[u64], cursor: &str) -> Vec<u64> {
         let items = items.iter().map(|n| N(*n)).collect();
-        at.take(items, cursor.map(str::to_owned)).iter().map(|n| n.0).collect()
+        at.take(items, cursor.to_owned()).iter().map(|n| n.0).collect()
     }
 
     #[test]
     fn what_comes_twice_is_shown_once() {
         let mut at = At::Number(0);
-        assert_eq!(taken(&mut at, &[1, 2, 3], None), [1, 2, 3]);
-        assert_eq!(taken(&mut at, &[2, 3, 4], None), [4]);
-        assert_eq!(taken(&mut at, &[9], None), [9]);
+        assert_eq!(taken(&mut at, &[1, 2, 3], "x"), [1, 2, 3]);
+        assert_eq!(taken(&mut at, &[2, 3, 4], "x"), [4]);
+        assert_eq!(taken(&mut at, &[9], "x"), [9]);
         assert!(matches!(at, At::Number(9)));
     }
 
     #[test]
     fn several_streams_go_on_by_cursor_alone() {
         let mut at = At::Streams(None);
-        assert_eq!(taken(&mut at, &[1, 2], Some("a")), [1, 2]);
-        assert_eq!(taken(&mut at, &[1], Some("b")), [1]);
+        assert_eq!(taken(&mut at, &[1, 2], "a"), [1, 2]);
+        assert_eq!(taken(&mut at, &[1], "b"), [1]);
         assert!(matches!(at, At::Streams(Some(cursor)) if cursor == "b"));
     }
 }

@@ -174,8 +174,10 @@ mod tests {
             env!("CARGO_MANIFEST_DIR"),
             "/../../shared/corpora/conformance/terminal-escapes/samples.json"
         );
-        let path = std::env::var("A2N_CORPORA")
-            .map_or_else(|_| path.to_owned(), |c| format!("{c}/conformance/terminal-escapes/samples.json"));
+        let path = std::env::var("A2N_CORPORA").map_or_else(
+            |_| path.to_owned(),
+            |c| format!("{c}/conformance/terminal-escapes/samples.json"),
+        );
         let Ok(text) = std::fs::read_to_string(&path) else {
             println!("skipped: no corpus at {path}");
             return;

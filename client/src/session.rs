@@ -66,7 +66,10 @@ impl Session {
     /// Calls any method; the answer is exactly the `result`.
     pub async fn call_json(&self, method: &str, params: &Json) -> Result<Json, Error> {
         let client = self.client().await?;
-        client.request::<Json, _>(method, Params(params)).await.map_err(|e| from_wire(method, params, e))
+        client
+            .request::<Json, _>(method, Params(params))
+            .await
+            .map_err(|e| from_wire(method, params, e))
     }
 
     /// Starts a subscription; [`crate::feed::Feed`] is the one to use: it resumes.
@@ -109,10 +112,8 @@ async fn greet(place: &Place) -> Result<Client, Error> {
     let stream = place.open().await?;
     let url = Url::parse("ws://a2n/").expect("a constant URL");
     let mut headers = HeaderMap::new();
-    headers.insert(
-        "user-agent",
-        HeaderValue::from_static(concat!("a2n/", env!("CARGO_PKG_VERSION"))),
-    );
+    headers
+        .insert("user-agent", HeaderValue::from_static(concat!("a2n/", env!("CARGO_PKG_VERSION"))));
     let (sender, receiver) = WsTransportClientBuilder::default()
         .set_headers(headers)
         .connection_timeout(GREETING)
@@ -143,27 +144,28 @@ impl ToRpcParams for Params<'_> {
 
 fn from_wire(method: &str, params: &Json, error: WireError) -> Error {
     match error {
-        WireError::Call(object) => Error::Refused(refused(&object)),
+        WireError::Call(object) => {
+            Error::Refused(Box::new(refused(object.code(), object.message(), object.data())))
+        }
         WireError::ParseError(error) => not_understood(method, &error),
-        _ if params.size_bytes() > USUAL_MAX_CALL_BYTES => Error::Refused(
+        _ if params.size_bytes() > USUAL_MAX_CALL_BYTES => Error::Refused(Box::new(
             RpcError::new(
                 ErrorKind::TooLarge,
                 format!("{} bytes are more than the daemon takes at once", params.size_bytes()),
             )
             .hint("the limit is the setting `socket.maxFrameIn`"),
-        ),
+        )),
         WireError::RestartNeeded(cause) => Error::Lost { reason: cause.to_string() },
         other => Error::Lost { reason: other.to_string() },
     }
 }
 
-fn refused(object: &jsonrpsee::types::ErrorObjectOwned) -> RpcError {
-    let data = object.data().and_then(|data| serde_json::from_str(data.get()).ok());
-    if let Some(data) = data {
+fn refused(code: i32, message: &str, data: Option<&RawValue>) -> RpcError {
+    if let Some(data) = data.and_then(|data| serde_json::from_str(data.get()).ok()) {
         return RpcError::from_data(data);
     }
-    let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == object.code());
-    RpcError::new(kind.copied().unwrap_or(ErrorKind::Internal), object.message())
+    let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == code);
+    RpcError::new(kind.copied().unwrap_or(ErrorKind::Internal), message)
 }
 
 fn not_understood(method: &str, error: &serde_json::Error) -> Error {

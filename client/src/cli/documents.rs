@@ -177,6 +177,7 @@ fn parse(text: &str) -> Result<Vec<Spanned<Tree>>, serde_saphyr::Error> {
     let options = serde_saphyr::options! {
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::Error,
         strict_booleans: true,
+        leading_zero_numbers_as_strings: true,
         with_snippet: false,
     };
     serde_saphyr::from_multiple_with_options(text, options)
@@ -344,6 +345,6 @@ mod tests {
     #[test]
     fn what_looks_like_a_switch_stays_a_text() {
         let document = read_text("a.yaml", "a: yes\nb: on\nc: true\nd: 012\n").unwrap().remove(0);
-        assert_eq!(document.json.as_str(), r#"{"a":"yes","b":"on","c":true,"d":12}"#);
+        assert_eq!(document.json.as_str(), r#"{"a":"yes","b":"on","c":true,"d":"012"}"#);
     }
 }

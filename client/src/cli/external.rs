@@ -27,10 +27,10 @@ pub(super) fn run(cx: &Context, words: &[OsString]) -> Outcome {
     command.args(rest);
     if let Some(socket) = &cx.place.socket {
         command.env("A2N_SOCKET", socket);
-    } else if cx.place.whose != Whose::Either {
-        if let Some(socket) = cx.place.candidates().first() {
-            command.env("A2N_SOCKET", socket);
-        }
+    } else if cx.place.whose != Whose::Either
+        && let Some(socket) = cx.place.candidates().first()
+    {
+        command.env("A2N_SOCKET", socket);
     }
     if let Some(host) = &cx.place.host {
         command.env("A2N_HOST", host);
@@ -39,11 +39,15 @@ pub(super) fn run(cx: &Context, words: &[OsString]) -> Outcome {
     if error.kind() == std::io::ErrorKind::NotFound {
         return Err(unknown(&shown));
     }
-    Err(Failure::failed(format!("can't run {}: {error}", AsRef::<OsStr>::as_ref(&program).display())))
+    Err(Failure::failed(format!(
+        "can't run {}: {error}",
+        AsRef::<OsStr>::as_ref(&program).display()
+    )))
 }
 
 fn unknown(name: &str) -> Failure {
-    let failure = Failure::usage(format!("there is no command `{name}`, and no a2n-{name} on the PATH"));
+    let failure =
+        Failure::usage(format!("there is no command `{name}`, and no a2n-{name} on the PATH"));
     let command = Cli::command();
     let nearest = command
         .get_subcommands()

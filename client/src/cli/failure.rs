@@ -126,7 +126,7 @@ mod tests {
     fn a_refusal_is_one_line_and_a_hint() {
         let error = RpcError::new(ErrorKind::Conflict, "revision 1 is stale")
             .hint("read it again: it is at revision 3");
-        let failure = Failure::from(Error::Refused(error));
+        let failure = Failure::from(Error::Refused(Box::new(error)));
         assert_eq!(failure.exit, Exit::Failed);
         insta::assert_snapshot!(failure.text(), @r"
         a2n: revision 1 is stale
@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn kinds_have_the_exit_codes_of_the_contract() {
-        let exit = |kind| Failure::from(Error::Refused(RpcError::new(kind, "x"))).exit.code();
+        let exit =
+            |kind| Failure::from(Error::Refused(Box::new(RpcError::new(kind, "x")))).exit.code();
         assert_eq!(exit(ErrorKind::NotFound), 3);
         assert_eq!(exit(ErrorKind::Forbidden), 4);
         assert_eq!(exit(ErrorKind::Unauthenticated), 4);

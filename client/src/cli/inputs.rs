@@ -91,9 +91,6 @@ mod tests {
         let file = folder.path().join("in.yaml");
         std::fs::write(&file, "who: bob\nn: 1\n").unwrap();
         let inputs = ["who=alice".parse().unwrap()];
-        assert_eq!(
-            collect(Some(&file), &inputs).unwrap().as_str(),
-            r#"{"who":"alice","n":1}"#
-        );
+        assert_eq!(collect(Some(&file), &inputs).unwrap().as_str(), r#"{"who":"alice","n":1}"#);
     }
 }

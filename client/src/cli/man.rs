@@ -29,11 +29,9 @@ impl Args {
 fn write_pages(command: &clap::Command, name: &str, folder: &Path) -> Result<usize, Failure> {
     let path = folder.join(format!("{name}.1"));
     let mut page = Vec::new();
-    let failed = |error: std::io::Error| {
-        Failure::failed(format!("can't write {}: {error}", path.display()))
-    };
-    let titled = command.clone().name(name.to_owned());
-    clap_mangen::Man::new(titled).render(&mut page).map_err(failed)?;
+    let failed =
+        |error: std::io::Error| Failure::failed(format!("can't write {}: {error}", path.display()));
+    clap_mangen::Man::new(command.clone()).render(&mut page).map_err(failed)?;
     std::fs::write(&path, page).map_err(failed)?;
     let mut n = 1;
     for below in command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help") {

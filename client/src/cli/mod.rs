@@ -78,8 +78,15 @@ struct Global {
     #[arg(long, global = true, value_name = "USER@SERVER")]
     host: Option<String>,
     /// The form of the answer
-    #[arg(short, long, global = true, value_enum, value_name = "FORM", default_value = "table",
-          hide_default_value = true)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORM",
+        default_value = "table",
+        hide_default_value = true
+    )]
     output: Format,
     /// No colour, as with $NO_COLOR
     #[arg(long, global = true)]
@@ -124,7 +131,10 @@ struct Answered<T> {
 }
 
 /// Calls a method and keeps the answer's own text beside its type.
-async fn ask<M: Method>(session: &Session, params: &M::Params) -> Result<Answered<M::Answer>, Failure> {
+async fn ask<M: Method>(
+    session: &Session,
+    params: &M::Params,
+) -> Result<Answered<M::Answer>, Failure> {
     let json = session.call_json(M::NAME, &a2n_proto::Json::of(params)).await?;
     let value = json.to().map_err(|error: serde_json::Error| a2n_client::Error::Answer {
         method: M::NAME.to_owned(),

@@ -11,7 +11,6 @@ use super::{Context, Outcome, examples};
 pub(super) struct Args {}
 
 impl Args {
-    #[expect(clippy::unused_self, reason = "all commands have one shape")]
     pub(super) async fn run(self, cx: &Context) -> Outcome {
         if cx.place.host.is_some() {
             return Err(Failure::usage("`a2n pipe` is for this machine: leave --host out"));

@@ -131,11 +131,7 @@ impl Out {
 
     /// A text from outside for a line of ours: harmless where a terminal reads it.
     pub(crate) fn safe(&self, text: &str) -> String {
-        if self.terminal {
-            SafeText::line(text).into_string()
-        } else {
-            text.replace('\n', "\\n")
-        }
+        if self.terminal { SafeText::line(text).into_string() } else { text.replace('\n', "\\n") }
     }
 
     fn filtered(&self, text: &str) -> String {

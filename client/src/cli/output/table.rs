@@ -211,9 +211,9 @@ mod tests {
     fn columns_line_up_by_cells() {
         let text = example("x\ty\u{1b}[2J").text(&Out::kept(Format::Table), "none");
         insta::assert_snapshot!(text, @r"
-        ID   NAME            TOOK
-        a1   x       y␛[2J   12ms
-        b22  短い            1.2s
+        ID   NAME           TOOK
+        a1   x       y␛[2J  12ms
+        b22  短い           1.2s
         ");
     }
 

@@ -83,7 +83,7 @@ mod tests {
         let shown = [0, 999, 1_250, 61_000, 7_500_000, 270_000_000].map(took);
         assert_eq!(shown, ["0ms", "999ms", "1.2s", "1m01s", "2h05m", "3d03h"]);
         assert_eq!([0, 1_023, 1_536, 3 << 30].map(size), ["0 B", "1023 B", "1.5 KiB", "3.0 GiB"]);
-        assert_eq!(size(u64::MAX), "16384.0 PiB");
+        assert_eq!(size(u64::MAX), "16383.9 PiB");
     }
 
     #[test]
