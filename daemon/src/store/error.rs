@@ -1,0 +1,159 @@
+//! What can go wrong with the store, for each caller: asked wrongly, world failed, data damaged.
+
+use std::sync::Arc;
+
+/// Why a read or a write did not happen. A write that answers this has left no trace.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// There is none, or none that the caller may see.
+    #[error("no {entity} `{id}`")]
+    NotFound {
+        /// The entity's name.
+        entity: &'static str,
+        /// What was asked for.
+        id: String,
+    },
+    /// The caller sees it, but lacks a permission.
+    #[error("{entity} `{id}` needs the permission {need}")]
+    Forbidden {
+        /// The entity's name.
+        entity: &'static str,
+        /// What was asked for.
+        id: String,
+        /// The permission or role that is missing.
+        need: &'static str,
+    },
+    /// A value that must be unique is taken.
+    #[error("{field} `{value}` is taken by another {entity}")]
+    Taken {
+        /// The entity's name.
+        entity: &'static str,
+        /// The member, or members, that must be unique.
+        field: &'static str,
+        /// The value.
+        value: String,
+        /// The id of the one that has it.
+        by: String,
+    },
+    /// The revision that the caller saw is not the present one.
+    #[error("revision {given} is stale")]
+    Stale {
+        /// The entity's name.
+        entity: &'static str,
+        /// Which one.
+        id: String,
+        /// What the caller saw.
+        given: u64,
+        /// What it is.
+        current: u64,
+    },
+    /// A reference leads nowhere.
+    #[error("{entity}.{field} names `{id}`, which does not exist")]
+    Dangling {
+        /// The entity that refers.
+        entity: &'static str,
+        /// The member that refers.
+        field: &'static str,
+        /// What it names.
+        id: String,
+    },
+    /// The thing is in a state that does not allow it.
+    #[error("{message}")]
+    Precondition {
+        /// What stands in the way.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// Several visible ones have this name.
+    #[error("several visible {entity}s are called `{name}`")]
+    Ambiguous {
+        /// The entity's name.
+        entity: &'static str,
+        /// The name.
+        name: String,
+        /// What they are fully called: `owner/name`.
+        candidates: Vec<String>,
+    },
+    /// A cursor that this list did not give.
+    #[error("the cursor is not one of this list")]
+    BadCursor,
+    /// A stored value fails its checksum or can't be read.
+    #[error("the row `{key}` of table {table} is damaged")]
+    Damaged {
+        /// The table's stored name.
+        table: &'static str,
+        /// The key in hexadecimal.
+        key: String,
+    },
+    /// A value is larger than a row may be.
+    #[error("a row of table {table} would be {size} bytes; at most {limit} are kept")]
+    TooLarge {
+        /// The table's stored name.
+        table: &'static str,
+        /// How large it is.
+        size: usize,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// More writes wait than the queue holds; nothing was accepted.
+    #[error("the store's queue is full")]
+    Overloaded,
+    /// The disk is full; nothing was accepted.
+    #[error("the disk is full")]
+    Full,
+    /// The disk or the database file failed; nothing was accepted.
+    #[error("the store failed while {doing}")]
+    Storage {
+        /// What it was doing.
+        doing: &'static str,
+        /// What redb says.
+        #[source]
+        source: Arc<redb::Error>,
+    },
+    /// The writer does not accept writes; reads go on.
+    #[error("the store refuses writes: {reason}")]
+    Refusing {
+        /// Why.
+        reason: String,
+    },
+    /// The closure of a write panicked.
+    #[error("a write panicked: {message}")]
+    Panicked {
+        /// What the panic said.
+        message: String,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl Error {
+    /// A failure of the disk or of redb.
+    pub(crate) fn storage(doing: &'static str, source: impl Into<redb::Error>) -> Self {
+        let source = source.into();
+        if is_full(&source) {
+            return Self::Full;
+        }
+        Self::Storage { doing, source: Arc::new(source) }
+    }
+
+    /// Whether the shared transaction can't go on after this.
+    pub(crate) fn is_storage(&self) -> bool {
+        matches!(self, Self::Storage { .. } | Self::Full)
+    }
+}
+
+/// Whether the disk had no room.
+pub(crate) fn is_full(error: &redb::Error) -> bool {
+    matches!(error, redb::Error::Io(e) if is_full_io(e))
+}
+
+/// Whether the disk had no room: full, over quota, or larger than a file may be.
+pub(crate) fn is_full_io(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(
+        error.kind(),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+    )
+}

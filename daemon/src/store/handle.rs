@@ -1,0 +1,258 @@
+//! The handle that everybody has: hand writes over, take snapshots, follow the feed.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use a2n_proto::InstallId;
+use tokio::sync::oneshot;
+
+use super::shared::Shared;
+use super::writer::{QUEUE, Writer};
+use super::{Drive, Error, Feed, History, Origin, Read, Snapshot, Tx, Write, meta, open};
+use crate::system::disk::Space;
+
+/// The store; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    /// Gone once the store is closed.
+    sender: Mutex<Option<SyncSender<Write>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The write side where no thread owns it.
+    by_hand: Option<Mutex<ByHand>>,
+}
+
+struct ByHand {
+    writer: Writer,
+    inbox: Receiver<Write>,
+    waiting: VecDeque<Write>,
+}
+
+/// How the store is, for the health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Why writes are refused; none where they are not.
+    pub refusing: Option<String>,
+    /// Rows that failed their checksum: table and key in hexadecimal.
+    pub damaged: Vec<(&'static str, String)>,
+    /// Room on the disk, where it could be asked.
+    pub space: Option<Space>,
+    /// Whether new work is accepted.
+    pub accepting: bool,
+    /// The last acknowledged commit.
+    pub commit: u64,
+}
+
+impl Store {
+    pub(crate) fn start(shared: Arc<Shared>, heads: meta::Heads) -> std::io::Result<Self> {
+        let (sender, inbox) = sync_channel(QUEUE);
+        let writer = Writer::new(Arc::clone(&shared), heads);
+        let (thread, by_hand) = match shared.options.drive {
+            Drive::Thread => {
+                let thread = std::thread::Builder::new().name("store-writer".into());
+                (Some(thread.spawn(move || writer.run(&inbox))?), None)
+            }
+            Drive::ByHand => {
+                (None, Some(Mutex::new(ByHand { writer, inbox, waiting: VecDeque::new() })))
+            }
+        };
+        let (sender, thread) = (Mutex::new(Some(sender)), Mutex::new(thread));
+        Ok(Self { inner: Arc::new(Inner { shared, sender, thread, by_hand }) })
+    }
+
+    /// A consistent read of everything.
+    pub fn read(&self) -> Result<Snapshot, Error> {
+        self.inner.shared.snapshot()
+    }
+
+    /// The feed of changes.
+    pub fn feed(&self) -> Feed {
+        Feed::new(Arc::clone(&self.inner.shared))
+    }
+
+    /// Hands a write over without waiting. Where the queue is full, its `done` hears so at once.
+    pub fn submit(&self, write: Write) {
+        let sender = self.inner.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = match sender.as_ref() {
+            Some(sender) => sender.try_send(write),
+            None => Err(TrySendError::Disconnected(write)),
+        };
+        drop(sender);
+        match sent {
+            Ok(()) => {}
+            Err(TrySendError::Full(write)) => write.refuse(Error::Overloaded),
+            Err(TrySendError::Disconnected(write)) => write.refuse(Error::Closed),
+        }
+    }
+
+    /// Runs a closure in the next commit and answers after it. Where the closure errs or panics,
+    /// nothing of it is kept.
+    pub async fn write<T, F>(&self, origin: Origin, body: F) -> Result<T, Error>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.write_as(origin, body).await
+    }
+
+    /// The same for a closure with an error type of its own.
+    pub async fn write_as<T, E, F>(&self, origin: Origin, body: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        self.hand_over(origin, body, move |result| {
+            // Whoever asked may have gone; the write stands all the same.
+            let _ = tell.send(result);
+        });
+        told.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+    }
+
+    /// The same for callers without async: waits on the calling thread.
+    pub fn write_blocking<T, E, F>(&self, origin: Origin, body: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        self.hand_over(origin, body, move |result| {
+            let _ = tell.send(result);
+        });
+        told.recv().unwrap_or_else(|_| Err(Error::Closed.into()))
+    }
+
+    /// Submits a closure; `done` gets its answer after the commit, on the writer's thread.
+    pub fn hand_over<T, E, F, D>(&self, origin: Origin, body: F, done: D)
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        D: FnOnce(Result<T, E>) + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let answer = Arc::new(Mutex::new(None));
+        let put = Arc::clone(&answer);
+        let body = move |tx: &mut Tx<'_>| {
+            let result = body(tx);
+            let keep = result.is_ok();
+            *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            keep
+        };
+        let done = move |committed: Result<(), Error>| {
+            let ran = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            done(match (ran, committed) {
+                // What the closure itself found wrong says more than a failed commit.
+                (Some(Err(e)), _) => Err(e),
+                (_, Err(e)) => Err(e.into()),
+                (Some(Ok(value)), Ok(())) => Ok(value),
+                (None, Ok(())) => Err(Error::Closed.into()),
+            });
+        };
+        self.submit(Write::new(origin, body, done));
+        if self.inner.by_hand.is_some() {
+            self.commit_waiting();
+        }
+    }
+
+    /// Where no thread drives the writer: commits everything that waits, and answers how many
+    /// writes that were. With a thread it does nothing.
+    pub fn commit_waiting(&self) -> usize {
+        let Some(by_hand) = &self.inner.by_hand else { return 0 };
+        // A callback that writes again finds the lock taken; its write is committed by this call.
+        let Ok(mut hand) = by_hand.try_lock() else { return 0 };
+        let mut taken = 0;
+        loop {
+            while let Ok(write) = hand.inbox.try_recv() {
+                hand.waiting.push_back(write);
+            }
+            let ByHand { writer, waiting, .. } = &mut *hand;
+            match writer.commit_batch(waiting) {
+                0 => return taken,
+                n => taken += n,
+            }
+        }
+    }
+
+    /// Whether new work may be accepted: writes work and there is room on the disk.
+    pub fn accepting(&self) -> bool {
+        let shared = &self.inner.shared;
+        shared.refusal().is_none() && open::has_room(&shared.options)
+    }
+
+    /// How the store is.
+    pub fn health(&self) -> Health {
+        let shared = &self.inner.shared;
+        Health {
+            refusing: shared.refusal().map(|refusal| refusal.reason),
+            damaged: shared.quarantine.rows(),
+            space: shared.options.disk.space(&shared.options.data_folder).ok(),
+            accepting: self.accepting(),
+            commit: shared.acknowledged(),
+        }
+    }
+
+    /// The installation that this store belongs to.
+    pub fn install_id(&self) -> InstallId {
+        self.inner.shared.install_id
+    }
+
+    /// What the store says about itself.
+    pub fn identity(&self) -> Result<Option<super::Identity>, Error> {
+        meta::identity(&self.read()?)
+    }
+
+    /// The history files.
+    pub fn history(&self) -> &History {
+        &self.inner.shared.history
+    }
+
+    /// Writes the number of the last commit into the marker outside the store, so that an older
+    /// copy put in its place is noticed. Call it hourly; closing does it too.
+    pub fn write_marker(&self) -> Result<(), Error> {
+        let shared = &self.inner.shared;
+        open::write_marker(&shared.options, shared.install_id, shared.acknowledged())
+            .map_err(|e| Error::storage("writing the marker", redb::Error::Io(e)))
+    }
+
+    /// Takes no more writes, commits those that wait, closes the file. Snapshots that are still
+    /// held read on to their end.
+    pub fn close(&self) {
+        let sender = self.inner.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let was_open = sender.is_some();
+        drop(sender);
+        let thread = self.inner.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+        if !was_open {
+            return;
+        }
+        self.commit_waiting();
+        if let Err(e) = self.write_marker() {
+            tracing::warn!(error = %e, "marker not written");
+        }
+        let shared = &self.inner.shared;
+        shared.set_refusal(Some(super::shared::Refusal {
+            reason: "it is closed".into(),
+            for_good: true,
+        }));
+        let mut place =
+            shared.database.write().unwrap_or_else(PoisonError::into_inner);
+        *place = None;
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("install_id", &self.install_id()).finish_non_exhaustive()
+    }
+}

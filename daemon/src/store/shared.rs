@@ -1,0 +1,76 @@
+//! What the writer, the readers and the feed share: the open database, options, and how we are.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use a2n_proto::InstallId;
+use redb::{Database, ReadableDatabase};
+
+use super::feed::Live;
+use super::history::History;
+use super::read::{Quarantine, Source};
+use super::{Error, Options, Snapshot};
+use crate::system::disk::Lock;
+
+/// Everything that outlives a transaction.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) install_id: InstallId,
+    /// None while the writer reopens it after a failure of the disk.
+    pub(crate) database: RwLock<Option<Database>>,
+    pub(crate) history: History,
+    pub(crate) live: Live,
+    pub(crate) quarantine: Arc<Quarantine>,
+    /// The number of the last commit that anybody was told of.
+    pub(crate) acknowledged: AtomicU64,
+    /// Why writes are refused; none where they are not.
+    pub(crate) refusing: Mutex<Option<Refusal>>,
+    /// Held as long as the store is open.
+    pub(crate) _lock: Box<dyn Lock>,
+}
+
+/// Why writes are refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: String,
+    /// Whether only a person can end it: what is on the disk is not what was acknowledged.
+    pub(crate) for_good: bool,
+}
+
+impl Shared {
+    /// The database; an error while it is being reopened.
+    pub(crate) fn database(&self) -> RwLockReadGuard<'_, Option<Database>> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A consistent read.
+    pub(crate) fn snapshot(self: &Arc<Self>) -> Result<Snapshot, Error> {
+        let guard = self.database();
+        let database = guard.as_ref().ok_or_else(|| self.refused())?;
+        let transaction = database
+            .begin_read()
+            .map_err(|e| Error::storage("beginning a read", redb::Error::from(e)))?;
+        let source = Source::new(transaction, Arc::clone(&self.quarantine));
+        Ok(Snapshot::new(source, Arc::clone(self)))
+    }
+
+    /// Why writes are refused, as an error.
+    pub(crate) fn refused(&self) -> Error {
+        let refusal = self.refusing.lock().unwrap_or_else(PoisonError::into_inner);
+        let reason = refusal.as_ref().map_or("it is being reopened", |r| r.reason.as_str());
+        Error::Refusing { reason: reason.to_owned() }
+    }
+
+    pub(crate) fn set_refusal(&self, refusal: Option<Refusal>) {
+        *self.refusing.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+    }
+
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.refusing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,128 @@
+//! Counts that every ended execution adds to: a workflow's lifetime counters and the roll-ups of
+//! measured values per minute. They are joined over a commit and written once at its end, since
+//! hundreds of executions that end together change the same few rows.
+
+use std::collections::BTreeMap;
+
+use a2n_proto::execution::{Execution, ExecutionMetric, ExecutionStatus};
+use a2n_proto::{Timestamp, WorkflowId};
+use serde::{Deserialize, Serialize};
+
+use super::execution_metrics::{Rollup, rollup_key};
+use super::rows::{self, Stored};
+use super::schema::{self, Table};
+use super::{Error, Tx};
+
+/// A workflow's lifetime counts, untouched by retention.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters {
+    /// Ended executions.
+    pub executions: u64,
+    /// Of these: SUCCESS.
+    pub successes: u64,
+    /// Of these: FAILED.
+    pub failures: u64,
+    /// Milliseconds of all of them together.
+    pub total_ms: u64,
+    /// When one last ended.
+    pub last_at: Option<Timestamp>,
+}
+
+impl Stored for Counters {
+    const TABLE: Table = schema::WORKFLOW_COUNTERS;
+    const ENTITY: &'static str = "workflow";
+}
+
+impl Counters {
+    fn join(&mut self, more: &Self) {
+        self.executions += more.executions;
+        self.successes += more.successes;
+        self.failures += more.failures;
+        self.total_ms += more.total_ms;
+        self.last_at = self.last_at.max(more.last_at);
+    }
+}
+
+/// What the writes of a commit add up to.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    counters: BTreeMap<WorkflowId, Counters>,
+    rollups: BTreeMap<(WorkflowId, String, i64), Rollup>,
+}
+
+impl Tally {
+    /// An execution ended with these values measured.
+    pub(crate) fn ended(&mut self, execution: &Execution, measured: &[ExecutionMetric]) {
+        let at = execution.end_time.unwrap_or(execution.updated_at);
+        let one = |status| u64::from(execution.status == status);
+        self.counters.entry(execution.workflow_id).or_default().join(&Counters {
+            executions: 1,
+            successes: one(ExecutionStatus::Success),
+            failures: one(ExecutionStatus::Failed),
+            total_ms: execution.duration.unwrap_or(0),
+            last_at: Some(at),
+        });
+        let workflow = execution.workflow_id;
+        let outcome = match execution.status {
+            ExecutionStatus::Success => "execution.success",
+            ExecutionStatus::Failed => "execution.failed",
+            _ => "execution.cancelled",
+        };
+        self.measure(workflow, outcome, at, 1.0);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run are below 2^53")]
+        self.measure(workflow, "execution.duration", at, execution.duration.unwrap_or(0) as f64);
+        for metric in measured {
+            self.measure(workflow, &metric.metric_name, metric.timestamp, metric.metric_value);
+        }
+    }
+
+    fn measure(&mut self, workflow: WorkflowId, metric: &str, at: Timestamp, value: f64) {
+        let minute = at.as_unix_ms().div_euclid(60_000);
+        self.rollups.entry((workflow, metric.to_owned(), minute)).or_default().add(value);
+    }
+
+    /// Adds what another write counted.
+    pub(crate) fn join(&mut self, more: Tally) {
+        for (workflow, counters) in more.counters {
+            self.counters.entry(workflow).or_default().join(&counters);
+        }
+        for (place, rollup) in more.rollups {
+            self.rollups.entry(place).or_default().join(&rollup);
+        }
+    }
+
+    /// Adds it to what is stored. A damaged count begins again from nothing: its row is in
+    /// quarantine by then, and no execution may fail because of it.
+    pub(crate) fn write(self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        for (workflow, more) in self.counters {
+            let key = super::keys::Key::of_id(workflow.as_bytes());
+            if !rows::has(tx, schema::WORKFLOW, key.as_bytes())? {
+                continue;
+            }
+            let mut counters: Counters = or_none(rows::get(tx, key.as_bytes()))?;
+            counters.join(&more);
+            rows::put(tx, &key, &counters)?;
+        }
+        // The same values count for the workflow and for everything together.
+        let mut all: BTreeMap<(Option<WorkflowId>, String, i64), Rollup> = BTreeMap::new();
+        for ((workflow, metric, minute), rollup) in self.rollups {
+            all.entry((None, metric.clone(), minute)).or_default().join(&rollup);
+            all.entry((Some(workflow), metric, minute)).or_default().join(&rollup);
+        }
+        for ((scope, metric, minute), more) in all {
+            let key = rollup_key(&metric, scope, minute);
+            let mut rollup: Rollup = or_none(rows::get(tx, key.as_bytes()))?;
+            rollup.join(&more);
+            rows::put(tx, &key, &rollup)?;
+        }
+        Ok(())
+    }
+}
+
+fn or_none<T: Default>(found: Result<Option<T>, Error>) -> Result<T, Error> {
+    match found {
+        Ok(found) => Ok(found.unwrap_or_default()),
+        Err(Error::Damaged { .. }) => Ok(T::default()),
+        Err(e) => Err(e),
+    }
+}

@@ -1,0 +1,324 @@
+//! The writer: the one owner of the write side. Everything waiting when a commit starts shares it.
+//!
+//! A loop around [`Writer::commit_batch`], which a simulation calls by hand. Each closure runs under
+//! the transaction's undo log and a catch of panics; its `done` is called after the commit. After a
+//! failure of the disk nothing is tried again on that handle: it is dropped, the file is opened
+//! anew with an integrity check, and its last commit is compared with what was acknowledged.
+//! Idle, the thread sleeps on its channel.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+
+use redb::{Database, Durability};
+
+use super::audit::Head;
+use super::shared::{Refusal, Shared};
+use super::tx::Batch;
+use super::{Error, Origin, Tx, feed, meta, open};
+
+/// Writes that may wait: about forty commits' worth under full load. Beyond it callers are told
+/// *overloaded* instead of memory growing without bound.
+pub(crate) const QUEUE: usize = 4096;
+/// Writes that share one commit; more would only make the first ones wait.
+pub(crate) const MOST_WRITES: usize = 1000;
+/// Bytes that share one commit.
+const MOST_BYTES: usize = 8 << 20;
+
+type Body = Box<dyn FnOnce(&mut Tx<'_>) -> bool + Send>;
+type Done = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+/// One write: what to do inside the shared transaction, and whom to tell after the commit.
+pub struct Write {
+    origin: Origin,
+    body: Body,
+    done: Done,
+}
+
+impl Write {
+    /// A write that is kept if `body` answers true, and `done` that hears of the commit on the
+    /// writer's thread. A `body` that answers false is undone; `done` then hears `Ok`, and the body
+    /// itself knows why.
+    pub fn new(
+        origin: Origin,
+        body: impl FnOnce(&mut Tx<'_>) -> bool + Send + 'static,
+        done: impl FnOnce(Result<(), Error>) + Send + 'static,
+    ) -> Self {
+        Self { origin, body: Box::new(body), done: Box::new(done) }
+    }
+
+    /// Tells whoever waits that it was not accepted.
+    pub(crate) fn refuse(self, error: Error) {
+        (self.done)(Err(error));
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Write").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// The write side.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    /// The number of the last commit.
+    commit: u64,
+    /// The number of the next change.
+    next_change: u64,
+    /// The end of the audit chain.
+    audit: Head,
+}
+
+/// How one write fared before the commit.
+struct Ran {
+    done: Done,
+    /// `Ok` where its rows are in the transaction, or where it undid itself.
+    result: Result<(), Error>,
+    /// Whether it has rows in the transaction.
+    kept: bool,
+}
+
+impl Writer {
+    /// The write side of an open store.
+    pub(crate) fn new(shared: Arc<Shared>, heads: meta::Heads) -> Self {
+        let meta::Heads { commit, last_change, audit } = heads;
+        Self { shared, commit, next_change: last_change + 1, audit }
+    }
+
+    /// The thread's loop: ends when every sender is gone.
+    pub(crate) fn run(mut self, inbox: &Receiver<Write>) {
+        let mut waiting = VecDeque::new();
+        loop {
+            if waiting.is_empty() {
+                match inbox.recv() {
+                    Ok(write) => waiting.push_back(write),
+                    Err(_) => return,
+                }
+            }
+            while waiting.len() < MOST_WRITES {
+                match inbox.try_recv() {
+                    Ok(write) => waiting.push_back(write),
+                    Err(_) => break,
+                }
+            }
+            self.commit_batch(&mut waiting);
+        }
+    }
+
+    /// One commit with as many of the waiting writes as may share it, and its answers. Answers how
+    /// many writes it took.
+    pub(crate) fn commit_batch(&mut self, waiting: &mut VecDeque<Write>) -> usize {
+        if waiting.is_empty() {
+            return 0;
+        }
+        if let Some(refusal) = self.shared.refusal()
+            && (refusal.for_good || !self.reopen())
+        {
+            let taken = waiting.len();
+            for write in waiting.drain(..) {
+                write.refuse(self.shared.refused());
+            }
+            return taken;
+        }
+        let mut ran = Vec::new();
+        let outcome = self.attempt(waiting, &mut ran);
+        let taken = ran.len();
+        let outcome = match outcome {
+            Ok(batch) => {
+                self.publish(batch);
+                Ok(())
+            }
+            Err((failure, batch)) => self.mend(failure, batch),
+        };
+        for Ran { done, result, kept } in ran {
+            // A write that wrote nothing does not depend on the commit.
+            let result = if kept { outcome.clone() } else { result };
+            if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
+                tracing::error!("the callback of a write panicked");
+            }
+        }
+        taken
+    }
+
+    /// Runs writes in one transaction and commits it. An error comes with what the commit would
+    /// have published where it was tried at all.
+    fn attempt(
+        &mut self,
+        waiting: &mut VecDeque<Write>,
+        ran: &mut Vec<Ran>,
+    ) -> Result<Option<Batch>, (Error, Option<Batch>)> {
+        let shared = Arc::clone(&self.shared);
+        let guard = shared.database();
+        let begun = guard.as_ref().ok_or_else(|| shared.refused()).and_then(begin);
+        let transaction = match begun {
+            Ok(transaction) => transaction,
+            Err(e) => {
+                ran.extend(waiting.drain(..).map(|write| failed(write.done, &e)));
+                return Err((e, None));
+            }
+        };
+        let mut tx = Tx::new(&transaction, &shared, self.next_change, self.audit.clone());
+        while ran.len() < MOST_WRITES && tx.batch().bytes < MOST_BYTES {
+            let Some(write) = waiting.pop_front() else { break };
+            match run(&mut tx, write) {
+                Ok(one) => ran.push(one),
+                Err((done, e)) => {
+                    // The transaction is lost, and with it what the others wrote.
+                    ran.push(failed(done, &e));
+                    return Err((e, None));
+                }
+            }
+        }
+        if !ran.iter().any(|one| one.kept) {
+            drop(tx);
+            let aborted = transaction.abort();
+            return aborted
+                .map(|()| None)
+                .map_err(|e| (Error::storage("giving up a write", redb::Error::from(e)), None));
+        }
+        let finished = finish(&mut tx, self.commit + 1);
+        let batch = tx.into_batch();
+        if let Err(e) = finished {
+            return Err((e, None));
+        }
+        match transaction.commit() {
+            Ok(()) => Ok(Some(batch)),
+            Err(e) => Err((Error::storage("committing", redb::Error::from(e)), Some(batch))),
+        }
+    }
+
+    /// A commit is durable: remember it, then show its changes.
+    fn publish(&mut self, batch: Option<Batch>) {
+        let Some(batch) = batch else { return };
+        self.commit += 1;
+        self.next_change = batch.next_change;
+        self.audit = batch.audit;
+        self.shared.acknowledged.store(self.commit, Ordering::Release);
+        self.shared.live.publish(batch.changes);
+    }
+
+    /// After a failure: reopen, and see what the disk really has. A commit that failed on its last
+    /// step may be there all the same; then it counts.
+    fn mend(&mut self, failure: Error, batch: Option<Batch>) -> Result<(), Error> {
+        tracing::error!(error = %failure, "store failed, reopening");
+        self.shared.set_refusal(Some(Refusal {
+            reason: format!("after a failure ({failure}) it is being reopened"),
+            for_good: false,
+        }));
+        if matches!(failure, Error::Full) {
+            open::free_ballast(&self.shared.options);
+        }
+        let before = self.commit;
+        if !self.reopen() {
+            return Err(failure);
+        }
+        match batch {
+            Some(batch) if self.commit == before + 1 => {
+                self.commit = before;
+                self.publish(Some(batch));
+                Ok(())
+            }
+            _ => Err(failure),
+        }
+    }
+
+    /// Drops the handle and opens the file anew, with an integrity check. Afterwards `commit` and
+    /// the heads are what the disk has. Answers whether writes are accepted again.
+    fn reopen(&mut self) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let mut place =
+            shared.database.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Closing writes to the failed handle and may panic over it; the file is judged below.
+        let old = place.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
+        let opened = open::reopen(&shared.options).and_then(|database| {
+            let heads = meta::heads_of(&database, &shared.quarantine)?;
+            Ok((database, heads))
+        });
+        let (database, heads) = match opened {
+            Ok(opened) => opened,
+            Err(e) => {
+                let reason = format!("it can't be reopened: {e}");
+                tracing::error!(error = %e, "store not reopened");
+                shared.set_refusal(Some(Refusal { reason, for_good: false }));
+                return false;
+            }
+        };
+        *place = Some(database);
+        drop(place);
+        let acknowledged = shared.acknowledged();
+        let lost = heads.commit < acknowledged;
+        let refusal = lost.then(|| Refusal {
+            reason: format!(
+                "the disk lost commits {} to {acknowledged}, which were acknowledged; restore a \
+                 backup or accept the loss",
+                heads.commit + 1
+            ),
+            for_good: true,
+        });
+        shared.set_refusal(refusal);
+        *self = Self::new(Arc::clone(&shared), heads);
+        open::restore_ballast(&shared.options);
+        tracing::warn!(commit = self.commit, lost, "store reopened");
+        !lost
+    }
+}
+
+/// Begins a transaction of which every commit is durable and quick to repair.
+fn begin(database: &Database) -> Result<redb::WriteTransaction, Error> {
+    let failed = |e: redb::Error| Error::storage("beginning a write", e);
+    let mut transaction = database.begin_write().map_err(|e| failed(e.into()))?;
+    transaction.set_durability(Durability::Immediate).map_err(|e| failed(e.into()))?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+/// Runs one write; an error means that the whole transaction is lost.
+fn run(tx: &mut Tx<'_>, write: Write) -> Result<Ran, (Done, Error)> {
+    let Write { origin, body, done } = write;
+    tx.begin(origin);
+    let kept = catch_unwind(AssertUnwindSafe(|| body(tx)));
+    if let Some(broken) = tx.broken() {
+        return Err((done, broken.clone()));
+    }
+    let (result, kept) = match kept {
+        Ok(true) => (tx.seal(), true),
+        Ok(false) => (Ok(()), false),
+        Err(panic) => (Err(Error::Panicked { message: panic_message(&*panic) }), false),
+    };
+    match &result {
+        Err(e) if e.is_storage() => return Err((done, e.clone())),
+        Ok(()) if kept => return Ok(Ran { done, result, kept }),
+        _ => {}
+    }
+    match tx.unroll() {
+        Ok(()) => Ok(Ran { done, result, kept: false }),
+        Err(e) => Err((done, e)),
+    }
+}
+
+/// What every commit writes besides its writes: joined counts, the feed, the commit's number.
+fn finish(tx: &mut Tx<'_>, commit: u64) -> Result<(), Error> {
+    let tally = tx.take_tally();
+    tally.write(tx)?;
+    let changes = tx.take_changes();
+    feed::append(tx, &changes)?;
+    tx.give_changes(changes);
+    meta::put_commit(tx, commit)
+}
+
+fn failed(done: Done, error: &Error) -> Ran {
+    Ran { done, result: Err(error.clone()), kept: false }
+}
+
+/// What a panic said.
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}
