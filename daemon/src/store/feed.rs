@@ -199,12 +199,7 @@ pub(crate) fn append(tx: &mut Tx<'_>, changes: &[Change]) -> Result<(), Error> {
 /// Removes old records, at most `slice` of them: those older than `before`, and those beyond the
 /// newest `keep` changes. The last record stays, since it carries the numbering. Answers how many
 /// went.
-pub fn trim(
-    tx: &mut Tx<'_>,
-    before: Timestamp,
-    keep: u64,
-    slice: usize,
-) -> Result<usize, Error> {
+pub fn trim(tx: &mut Tx<'_>, before: Timestamp, keep: u64, slice: usize) -> Result<usize, Error> {
     let last = last_stored(tx)?;
     let mut old = Vec::new();
     tx.scan(schema::FEED, &KeyRange::all(), false, &mut |key, value| {

@@ -9,9 +9,10 @@ use std::thread::JoinHandle;
 use a2n_proto::InstallId;
 use tokio::sync::oneshot;
 
+use super::history::History;
 use super::shared::Shared;
 use super::writer::{QUEUE, Writer};
-use super::{Drive, Error, Feed, History, Origin, Read, Snapshot, Tx, Write, meta, open};
+use super::{Drive, Error, Feed, Origin, Snapshot, Tx, Write, meta, open};
 use crate::system::disk::Space;
 
 /// The store; cheap to clone.
@@ -245,9 +246,9 @@ impl Store {
             reason: "it is closed".into(),
             for_good: true,
         }));
-        let mut place =
-            shared.database.write().unwrap_or_else(PoisonError::into_inner);
+        let mut place = shared.database.write().unwrap_or_else(PoisonError::into_inner);
         *place = None;
+        shared.history.close();
     }
 }
 

@@ -59,7 +59,8 @@ pub struct FileName {
 impl FileName {
     /// What a name in the store's folder means; none where it is not such a file.
     pub fn parse(name: &str) -> Option<Self> {
-        let (month, kind) = name.strip_prefix("history-")?.strip_suffix(".redb")?.split_once('-')?;
+        let (month, kind) =
+            name.strip_prefix("history-")?.strip_suffix(".redb")?.split_once('-')?;
         let kind = Kind::ALL.into_iter().find(|k| k.as_str() == kind)?;
         let month = (month.len() == 6).then(|| month.parse().ok()).flatten()?;
         Some(Self { month, kind })
@@ -160,6 +161,12 @@ impl History {
         if let Some(open) = files.get_mut(&name) {
             *open = None;
         }
+    }
+
+    /// Closes every file.
+    pub(crate) fn close(&self) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.values_mut().for_each(|open| *open = None);
     }
 
     /// Deletes a file: all its rows are gone. What still reads it reads on to its end.

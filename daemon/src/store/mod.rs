@@ -5,15 +5,11 @@
 //! handed to the writer's thread and answered after the commit that holds it; a read is a function
 //! of an entity's file over a [`Snapshot`]. The store reads no clock and makes no ids: both come in.
 
-mod audit;
 mod codec;
 mod error;
-mod feed;
 mod handle;
-mod history;
 mod keys;
 mod meta;
-mod migrations;
 mod open;
 mod read;
 mod rows;
@@ -23,17 +19,19 @@ mod tally;
 mod tx;
 mod writer;
 
+pub mod audit;
 pub mod execution_metrics;
+pub mod feed;
+pub mod history;
+pub mod migrations;
 
-pub use audit::{Query as AuditQuery, Verified as AuditVerified};
 pub use error::Error;
 pub use feed::{Feed, FeedRead};
 pub use handle::{Health, Store};
-pub use history::{FileName as HistoryFile, Kind as HistoryKind};
 pub use keys::{Key, KeyRange, KeyReader};
 pub use meta::Identity;
 pub use open::{Drive, OpenError, Options};
-pub use read::{Quarantine, Read, Snapshot};
+pub use read::{Quarantine, Read, See, SeeRow, Snapshot};
 pub use rows::{Page, Paging};
 pub use schema::{SCHEMA, TABLES, Table};
 pub use tally::Counters;

@@ -9,9 +9,9 @@ use redb::TableDefinition;
 /// The number of this layout; a step in `migrations/` leads to each.
 pub const SCHEMA: u32 = 1;
 /// The oldest daemon that may read a store written by this one.
-pub const MIN_READER: u32 = 1;
+pub(crate) const MIN_READER: u32 = 1;
 /// The oldest daemon that may write to it.
-pub const MIN_WRITER: u32 = 1;
+pub(crate) const MIN_WRITER: u32 = 1;
 
 /// A table of the store.
 #[derive(Debug, Clone, Copy)]
@@ -28,9 +28,7 @@ pub struct Table {
 }
 
 impl Table {
-    pub(crate) const fn definition(
-        self,
-    ) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    pub(crate) const fn definition(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
         TableDefinition::new(self.name)
     }
 }

@@ -5,7 +5,6 @@
 //! not used: redb has had corruption bugs in them.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
 
 use a2n_proto::{Change, ChangeKind, ExecutionId, Json, Timestamp, UserId, WorkflowId};
@@ -14,7 +13,7 @@ use redb::{ReadableTable, WriteTransaction};
 use super::audit::{self, Head, Pending};
 use super::history::History;
 use super::keys::{Key, KeyRange};
-use super::read::{See, SeeRow, scan_table};
+use super::read::{Quarantine, See, SeeRow, scan_table};
 use super::schema::{TABLES, Table};
 use super::shared::Shared;
 use super::tally::Tally;
@@ -49,7 +48,9 @@ type Open<'t> = redb::Table<'t, &'static [u8], &'static [u8]>;
 /// A write transaction, shared by all writes of one commit.
 pub struct Tx<'t> {
     transaction: &'t WriteTransaction,
-    shared: &'t Shared,
+    /// None while a store is being made or migrated.
+    shared: Option<&'t Shared>,
+    quarantine: &'t Quarantine,
     tables: Vec<OnceCell<RefCell<Open<'t>>>>,
     origin: Origin,
     undo: Vec<Undo>,
@@ -90,8 +91,30 @@ impl<'t> Tx<'t> {
         audit: Head,
     ) -> Self {
         Self {
+            shared: Some(shared),
+            ..Self::bare(transaction, &shared.quarantine, next_change, audit)
+        }
+    }
+
+    /// A transaction outside a running store: making one, migrating one.
+    pub(crate) fn alone(
+        transaction: &'t WriteTransaction,
+        quarantine: &'t Quarantine,
+        audit: Head,
+    ) -> Self {
+        Self::bare(transaction, quarantine, 1, audit)
+    }
+
+    fn bare(
+        transaction: &'t WriteTransaction,
+        quarantine: &'t Quarantine,
+        next_change: u64,
+        audit: Head,
+    ) -> Self {
+        Self {
             transaction,
-            shared,
+            shared: None,
+            quarantine,
             tables: TABLES.iter().map(|_| OnceCell::new()).collect(),
             origin: Origin::default(),
             undo: Vec::new(),
@@ -168,9 +191,14 @@ impl<'t> Tx<'t> {
         &mut self.tally
     }
 
-    /// Options of the store.
-    pub(crate) fn shared(&self) -> &Shared {
-        self.shared
+    /// How long a caller's idempotency key holds.
+    pub(crate) fn idempotency_ms(&self) -> u64 {
+        self.shared.map_or(u64::MAX, |shared| shared.options.idempotency_ms)
+    }
+
+    /// Makes every table there is, so that a reader finds it.
+    pub(crate) fn open_all(&mut self) -> Result<(), Error> {
+        TABLES.iter().try_for_each(|table| self.table(*table).map(|_| ()))
     }
 
     pub(crate) fn put_raw(&mut self, table: Table, key: &Key, value: &[u8]) -> Result<(), Error> {
@@ -298,10 +326,10 @@ impl<'t> Tx<'t> {
         self.batch
     }
 
-    /// How many rows each table has, for tests and for the mover.
+    /// All rows of a table, for tests.
     #[cfg(test)]
-    pub(crate) fn count(&self, table: Table) -> BTreeMap<Vec<u8>, Vec<u8>> {
-        let mut rows = BTreeMap::new();
+    pub(crate) fn rows_of(&self, table: Table) -> std::collections::BTreeMap<Vec<u8>, Vec<u8>> {
+        let mut rows = std::collections::BTreeMap::new();
         self.scan(table, &KeyRange::all(), false, &mut |key, value| {
             rows.insert(key.to_vec(), value.to_vec());
             Ok(std::ops::ControlFlow::Continue(()))
@@ -334,11 +362,11 @@ impl Read for Tx<'_> {
     }
 
     fn history(&self) -> Option<&History> {
-        Some(&self.shared.history)
+        self.shared.map(|shared| &shared.history)
     }
 
     fn damaged(&self, table: Table, key: &[u8]) -> Error {
-        self.shared.quarantine.note_damage(table, key)
+        self.quarantine.note_damage(table, key)
     }
 }
 

@@ -231,8 +231,7 @@ impl Writer {
     /// the heads are what the disk has. Answers whether writes are accepted again.
     fn reopen(&mut self) -> bool {
         let shared = Arc::clone(&self.shared);
-        let mut place =
-            shared.database.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut place = shared.database.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Closing writes to the failed handle and may panic over it; the file is judged below.
         let old = place.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use a2n_proto::Timestamp;
 
 mod clock;
+pub mod disk;
 mod entropy;
 pub mod files;
 pub mod http;

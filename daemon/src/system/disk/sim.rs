@@ -110,8 +110,7 @@ impl SimDisk {
                     image[from..to].copy_from_slice(&content.seen[from..to]);
                 }
             }
-            let content =
-                Content { synced: image.clone(), seen: image, dirty: BTreeSet::new() };
+            let content = Content { synced: image.clone(), seen: image, dirty: BTreeSet::new() };
             files.insert(path.clone(), SimFile { bytes: Arc::new(Mutex::new(content)) });
         }
         let left = Inner {

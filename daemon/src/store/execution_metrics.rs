@@ -1,0 +1,256 @@
+//! executionMetrics: what was measured in an execution, and the roll-ups per minute.
+//!
+//! An execution's values are one packed row; the roll-ups are changed in the commit that ends it
+//! (see `tally`). A roll-up keeps a histogram in steps of a quarter octave, so that percentiles over
+//! any range are one scan.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use a2n_proto::execution::ExecutionMetric;
+use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
+use serde::{Deserialize, Serialize};
+
+use super::keys::{Key, KeyRange, KeyReader};
+use super::rows::{self, Stored};
+use super::schema::{self, EXECUTION_METRICS, Table};
+use super::{Error, Read, Tx};
+
+/// Measured values joined over a time.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rollup {
+    /// How many.
+    pub count: u64,
+    /// Together.
+    pub sum: f64,
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
+    /// Values by quarter octave: bucket n holds those from 2^((n-256)/4) up; 0 holds what is not
+    /// positive.
+    pub buckets: BTreeMap<u16, u64>,
+}
+
+impl Stored for Rollup {
+    const TABLE: Table = schema::ROLLUP;
+    const ENTITY: &'static str = "executionMetrics";
+}
+
+impl Rollup {
+    /// Adds a value.
+    pub fn add(&mut self, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        self.min = if self.count == 0 { value } else { self.min.min(value) };
+        self.max = if self.count == 0 { value } else { self.max.max(value) };
+        self.count += 1;
+        self.sum += value;
+        *self.buckets.entry(bucket(value)).or_default() += 1;
+    }
+
+    /// Adds all values of another.
+    pub fn join(&mut self, more: &Self) {
+        if more.count == 0 {
+            return;
+        }
+        self.min = if self.count == 0 { more.min } else { self.min.min(more.min) };
+        self.max = if self.count == 0 { more.max } else { self.max.max(more.max) };
+        self.count += more.count;
+        self.sum += more.sum;
+        for (bucket, n) in &more.buckets {
+            *self.buckets.entry(*bucket).or_default() += n;
+        }
+    }
+
+    /// The mean; none without values.
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
+
+    /// The value that this share (0 to 1) of all values does not exceed, to within a fifth; none
+    /// without values.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank within the count"
+    )]
+    pub fn percentile(&self, share: f64) -> Option<f64> {
+        let rank = (share.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        for (bucket, n) in &self.buckets {
+            seen += n;
+            if seen >= rank {
+                let upper = if *bucket == 0 { 0.0 } else { exponent(*bucket + 1).exp2() };
+                return Some(upper.clamp(self.min, self.max));
+            }
+        }
+        None
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the range of buckets"
+)]
+fn bucket(value: f64) -> u16 {
+    if value <= 0.0 { 0 } else { (value.log2() * 4.0 + 256.0).floor().clamp(1.0, 600.0) as u16 }
+}
+
+fn exponent(bucket: u16) -> f64 {
+    (f64::from(bucket) - 256.0) / 4.0
+}
+
+/// The key of a minute's roll-up; without a workflow it is that of everything together.
+pub(crate) fn rollup_key(metric: &str, scope: Option<WorkflowId>, minute: i64) -> Key {
+    rollup_prefix(metric, scope).i64(minute)
+}
+
+fn rollup_prefix(metric: &str, scope: Option<WorkflowId>) -> Key {
+    let key = Key::new().text(metric);
+    match scope {
+        Some(workflow) => key.u8(1).id(workflow.as_bytes()),
+        None => key.u8(0),
+    }
+}
+
+/// Adds measured values to an unended execution's.
+pub fn add(tx: &mut Tx<'_>, id: ExecutionId, more: &[ExecutionMetric]) -> Result<(), Error> {
+    if more.is_empty() {
+        return Ok(());
+    }
+    let mut all = list(tx, id)?;
+    all.extend_from_slice(more);
+    rows::put_as(tx, EXECUTION_METRICS, &Key::of_id(id.as_bytes()), &all)
+}
+
+/// Everything that was measured in an execution, in order.
+pub fn list(read: &impl Read, id: ExecutionId) -> Result<Vec<ExecutionMetric>, Error> {
+    let key = Key::of_id(id.as_bytes());
+    if let Some(found) = rows::get_as(read, EXECUTION_METRICS, key.as_bytes())? {
+        return Ok(found);
+    }
+    if let Some(history) = read.history() {
+        for source in history.sources_of(id.unix_ms())? {
+            if let Some(found) = rows::get_as(&source, EXECUTION_METRICS, key.as_bytes())? {
+                return Ok(found);
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The roll-ups of a metric in a time range, joined in buckets of `bucket_minutes`; ascending. The
+/// time is each bucket's begin.
+pub fn query(
+    read: &impl Read,
+    metric: &str,
+    scope: Option<WorkflowId>,
+    from: Timestamp,
+    to: Timestamp,
+    bucket_minutes: u32,
+) -> Result<Vec<(Timestamp, Rollup)>, Error> {
+    let minute = |at: Timestamp| at.as_unix_ms().div_euclid(60_000);
+    let step = i64::from(bucket_minutes.max(1));
+    let end = minute(to).saturating_add(i64::from(to.as_unix_ms().rem_euclid(60_000) > 0));
+    let range = rollup_prefix(metric, scope)
+        .under()
+        .starting_at(&rollup_key(metric, scope, minute(from)))
+        .before(&rollup_key(metric, scope, end));
+    let mut found: BTreeMap<i64, Rollup> = BTreeMap::new();
+    read.scan(schema::ROLLUP, &range, false, &mut |key, value| {
+        let minute = key.last_chunk::<8>().and_then(|part| KeyReader::new(part).i64());
+        match (minute, rows::decode::<Rollup>(read, key, value)) {
+            (Some(minute), Ok(rollup)) => {
+                found.entry(minute.div_euclid(step) * step).or_default().join(&rollup);
+            }
+            (_, Err(e)) if !matches!(e, Error::Damaged { .. }) => return Err(e),
+            _ => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let at = |minute: i64| Timestamp::from_unix_ms(minute.saturating_mul(60_000));
+    Ok(found.into_iter().map(|(minute, rollup)| (at(minute), rollup)).collect())
+}
+
+/// The names of all metrics that have roll-ups.
+pub fn names(read: &impl Read) -> Result<Vec<String>, Error> {
+    let mut names: Vec<String> = Vec::new();
+    let mut range = KeyRange::all();
+    loop {
+        let mut next = None;
+        read.scan(schema::ROLLUP, &range, false, &mut |key, _| {
+            next = KeyReader::new(key).text();
+            Ok(ControlFlow::Break(()))
+        })?;
+        let Some(name) = next else { return Ok(names) };
+        // Everything of this name is before the first key above its prefix.
+        let above = Key::new().text(&name).u8(u8::MAX);
+        range = KeyRange::all().after(&above);
+        names.push(name);
+    }
+}
+
+/// Removes at most `slice` roll-ups from before a time. Answers how many went.
+pub fn trim(tx: &mut Tx<'_>, before: Timestamp, slice: usize) -> Result<usize, Error> {
+    let minute = before.as_unix_ms().div_euclid(60_000);
+    let mut old: Vec<Key> = Vec::new();
+    for name in names(tx)? {
+        let range = Key::new().text(&name).under();
+        tx.scan(schema::ROLLUP, &range, false, &mut |key, _| {
+            if old.len() >= slice {
+                return Ok(ControlFlow::Break(()));
+            }
+            let mut reader = KeyReader::new(key);
+            let _ = reader.text();
+            let scope = match reader.u8() {
+                Some(1) => reader.id().map(WorkflowId::from_bytes),
+                _ => None,
+            };
+            if let Some(at) = reader.i64().filter(|at| *at < minute) {
+                old.push(rollup_key(&name, scope, at));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    for key in &old {
+        rows::remove(tx, schema::ROLLUP, key)?;
+    }
+    Ok(old.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_within_a_fifth() {
+        let mut rollup = Rollup::default();
+        for n in 1..=1000 {
+            rollup.add(f64::from(n));
+        }
+        for (share, exact) in [(0.5, 500.0), (0.95, 950.0), (0.99, 990.0), (1.0, 1000.0)] {
+            let found = rollup.percentile(share).unwrap();
+            assert!((found / exact - 1.0).abs() < 0.2, "{share}: {found}");
+        }
+        assert_eq!(rollup.mean(), Some(500.5));
+        assert_eq!(Rollup::default().percentile(0.5), None);
+    }
+
+    #[test]
+    fn joining_is_the_same_as_adding() {
+        let (mut one, mut two, mut all) = (Rollup::default(), Rollup::default(), Rollup::default());
+        for n in [0.0, 3.0, 0.001, 1e9] {
+            one.add(n);
+            all.add(n);
+        }
+        two.add(7.0);
+        all.add(7.0);
+        one.join(&two);
+        assert_eq!(one, all);
+    }
+}

@@ -1,0 +1,1 @@
+//! Moves ended executions from state to history.
