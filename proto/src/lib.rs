@@ -8,9 +8,12 @@
 pub mod api;
 mod change;
 pub mod document;
+pub mod entity;
 mod error;
 mod ids;
 pub mod json;
+pub mod merge_patch;
+mod nearest;
 pub mod secret_mask;
 mod time;
 
@@ -22,9 +25,11 @@ pub mod system;
 pub mod workflow;
 
 pub use change::{Change, ChangeKind};
+pub use entity::Entity;
 pub use error::{ErrorKind, Problem, RpcError, Severity};
 pub use ids::*;
 pub use json::Json;
+pub use nearest::nearest;
 pub use time::Timestamp;
 
 /// The version of the conversation on the socket; `system.info` answers it.

@@ -286,6 +286,29 @@ pub enum SharePermission {
     Admin,
 }
 
+impl SharePermission {
+    /// Every permission.
+    pub const ALL: [Self; 4] = [Self::View, Self::Edit, Self::Execute, Self::Admin];
+    /// Whether one who has this permission may do what asks for `needed`.
+    pub const fn includes(self, needed: Self) -> bool {
+        match self {
+            Self::View => matches!(needed, Self::View),
+            Self::Edit => matches!(needed, Self::View | Self::Edit),
+            Self::Execute => matches!(needed, Self::View | Self::Execute),
+            Self::Admin => true,
+        }
+    }
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "VIEW",
+            Self::Edit => "EDIT",
+            Self::Execute => "EXECUTE",
+            Self::Admin => "ADMIN",
+        }
+    }
+}
+
 /// Lets another user at a workflow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,0 +1,15 @@
+//! JSON that passes through unchanged: member order and the text of numbers are kept.
+//!
+//! [`Json`] holds checked text. It serialises as JSON where the format is human-readable and as a
+//! string otherwise, so the same entity goes over the socket and through the store's codec.
+//! [`check`] is the one gate for JSON from outside: depth, size and duplicate members. [`read`]
+//! turns checked text into a type of ours and says where it does not fit.
+
+mod check;
+mod place;
+mod read;
+mod value;
+
+pub use check::{Fault, MAX_DEPTH, MAX_VALUES, check};
+pub use read::{Unfit, read};
+pub use value::Json;
