@@ -47,15 +47,21 @@ impl Block {
     }
     /// The records, oldest first.
     pub fn records(&self) -> impl DoubleEndedIterator<Item = Record<'_>> {
-        self.wanted.clone().map(|i| {
-            let place = self.records[i];
-            Record {
-                seq: place.seq,
-                time: place.time,
-                position: Position { segment: self.segment, offset: self.offset, record: i as u32 },
-                bytes: &self.body[place.start..place.end],
-            }
-        })
+        self.wanted.clone().map(|i| self.at(i))
+    }
+    /// The record after `n` others.
+    pub fn record(&self, n: usize) -> Option<Record<'_>> {
+        let i = self.wanted.start + n;
+        self.wanted.contains(&i).then(|| self.at(i))
+    }
+    fn at(&self, i: usize) -> Record<'_> {
+        let place = self.records[i];
+        Record {
+            seq: place.seq,
+            time: place.time,
+            position: Position { segment: self.segment, offset: self.offset, record: i as u32 },
+            bytes: &self.body[place.start..place.end],
+        }
     }
     /// `None` where the body is not what its header says.
     pub(crate) fn parse(header: Header, segment: u64, offset: u64, body: Vec<u8>) -> Option<Self> {

@@ -224,6 +224,10 @@ impl Writer {
         }
         Ok(())
     }
+    /// Whether a sync has failed since the last [`Writer::reopen`].
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
     /// Goes on in a new file after a failed sync. Seqs go on above all that were given.
     pub fn reopen(&mut self) -> Result<(), Error> {
         self.drop_pending();

@@ -21,6 +21,7 @@ mod writer;
 
 pub mod audit;
 pub mod execution_metrics;
+pub mod logs;
 pub mod feed;
 pub mod history;
 pub mod migrations;
