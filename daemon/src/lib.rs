@@ -22,3 +22,5 @@ pub mod workflows;
 pub mod operations;
 
 pub mod rpc;
+
+pub mod config;

@@ -56,7 +56,7 @@ pub struct AppSetting {
     pub created_at: Timestamp,
     /// When it was last set.
     pub updated_at: Timestamp,
-    /// Unique, for example `retention.success_days`.
+    /// Unique, for example `retention.successDays`.
     pub key: String,
     /// What holds now.
     pub value: Json,

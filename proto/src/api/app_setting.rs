@@ -18,17 +18,17 @@ methods! {
     /// Gives one setting with its value and where that comes from.
     Get = "appSetting.get", Read, Access::Account,
     One => AppSetting,
-    example {"key": "retention.success"};
+    example {"key": "retention.successDays"};
 
     /// Sets a value in the store; it holds where neither environment nor file says otherwise.
     Set = "appSetting.set", Write, Access::Role(Role::Admin),
     SetParams => AppSetting,
-    example {"key": "retention.success", "value": 86400000};
+    example {"key": "retention.successDays", "value": 30};
 
     /// Takes the store's value away, so that the file's or the default holds again.
     Reset = "appSetting.reset", Write, Access::Role(Role::Admin),
     ResetParams => AppSetting,
-    example {"key": "retention.success"};
+    example {"key": "retention.successDays"};
 }
 
 /// Which settings a list has.

@@ -320,18 +320,18 @@ mod tests {
         let settings = Settings::default();
         settings.begin([]);
         settings.apply("rpc.maxConnections", Some(json!(10))).unwrap();
-        assert_eq!(settings.get(&RPC_MAX_CONNECTIONS), 1024);
-        settings.apply("rpc.maxBatch", Some(json!(10))).unwrap();
-        assert_eq!(settings.get(&RPC_MAX_BATCH), 10);
+        assert_eq!(settings.get(&RPC_MAX_CONNECTIONS), 512);
+        settings.apply("retention.successDays", Some(json!(10))).unwrap();
+        assert_eq!(settings.get(&RETENTION_SUCCESS), 10);
     }
 
     #[tokio::test]
     async fn a_watch_tells_only_of_its_own_setting() {
         let settings = Settings::default();
-        let mut batch = settings.watch(&RPC_MAX_BATCH);
+        let mut days = settings.watch(&RETENTION_SUCCESS);
         settings.apply("log.level", Some(json!("WARN"))).unwrap();
-        settings.apply("rpc.maxBatch", Some(json!(11))).unwrap();
-        assert_eq!(batch.changed().await, 11);
+        settings.apply("retention.successDays", Some(json!(11))).unwrap();
+        assert_eq!(days.changed().await, 11);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod declare;
 #[cfg(test)]
 mod docs;
 mod layers;
+mod rows;
 pub mod table;
 
 pub use declare::{Declaration, Kind, Setting, Value};

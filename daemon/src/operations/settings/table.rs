@@ -39,26 +39,26 @@ macro_rules! settings {
 
 settings! {
     // The socket.
-    RPC_MAX_REQUEST: usize = "rpc.maxRequestBytes" number(64 * KIB, 256 * MIB, 4 * MIB, "bytes"), LIVE,
+    RPC_MAX_REQUEST: usize = "rpc.maxRequestBytes" number(64 * KIB, 256 * MIB, 4 * MIB, "bytes"), RESTART,
         "Largest request accepted on the socket.";
-    RPC_MAX_RESPONSE: usize = "rpc.maxResponseBytes" number(64 * KIB, 256 * MIB, 16 * MIB, "bytes"), LIVE,
+    RPC_MAX_RESPONSE: usize = "rpc.maxResponseBytes" number(64 * KIB, 256 * MIB, 16 * MIB, "bytes"), RESTART,
         "Largest answer given on the socket; a larger one is an error that says so.";
-    RPC_MAX_CONNECTIONS: usize = "rpc.maxConnections" number(4, 100_000, 1024, "clients"), RESTART,
+    RPC_MAX_CONNECTIONS: usize = "rpc.maxConnections" number(4, 100_000, 512, "clients"), RESTART,
         "Most clients connected at once; a further one is refused with a reason.";
     RPC_MAX_CONNECTIONS_PER_UID: usize = "rpc.maxConnectionsPerUser" number(2, 100_000, 256, "clients"), RESTART,
         "Most clients connected at once by one Unix user.";
-    RPC_MAX_IN_FLIGHT: usize = "rpc.maxInFlight" number(1, 10_000, 64, "calls"), LIVE,
+    RPC_MAX_IN_FLIGHT: usize = "rpc.maxInFlight" number(1, 100_000, 4096, "calls"), RESTART,
+        "Most calls of all clients worked on at once; a further one is told OVERLOADED.";
+    RPC_MAX_IN_FLIGHT_PER_CONNECTION: usize = "rpc.maxInFlightPerConnection" number(1, 10_000, 256, "calls"), RESTART,
         "Most calls of one client worked on at once; further ones wait.";
-    RPC_MAX_SUBSCRIPTIONS: usize = "rpc.maxSubscriptions" number(1, 10_000, 64, "subscriptions"), LIVE,
+    RPC_MAX_SUBSCRIPTIONS: usize = "rpc.maxSubscriptions" number(1, 10_000, 64, "subscriptions"), RESTART,
         "Most subscriptions of one client.";
-    RPC_MAX_BATCH: usize = "rpc.maxBatch" number(1, 10_000, 100, "calls"), LIVE,
+    RPC_MAX_BATCH: usize = "rpc.maxBatch" number(1, 10_000, 100, "calls"), RESTART,
         "Most calls in one batch.";
-    RPC_FIRST_BYTE: u64 = "rpc.firstByteSeconds" number(1, 3600, 30, "seconds"), LIVE,
+    RPC_FIRST_BYTE: u64 = "rpc.firstByteSeconds" number(1, 3600, 30, "seconds"), RESTART,
         "How long a client may stay silent before its first byte.";
-    RPC_SEND_TIMEOUT: u64 = "rpc.sendTimeoutSeconds" number(1, 3600, 30, "seconds"), LIVE,
+    RPC_SEND_TIMEOUT: u64 = "rpc.sendTimeoutSeconds" number(1, 3600, 30, "seconds"), RESTART,
         "How long a client may leave its answers unread before it is cut off.";
-    RPC_CLIENT_BUFFER: usize = "rpc.clientBufferBytes" number(64 * KIB, 256 * MIB, MIB, "bytes"), LIVE,
-        "Most that is kept for a client that does not read.";
     RPC_IDEMPOTENCY: u64 = "rpc.idempotencyDays" number(7, 365, 7, "days"), LIVE,
         "How long an idempotency key returns its first answer.";
 
@@ -71,7 +71,7 @@ settings! {
         "Running time of an execution whose workflow says none.";
     ENGINE_STEP_TIMEOUT: u64 = "engine.stepTimeoutMs" number(0, 31_622_400_000, 3_600_000, "milliseconds, 0 for none"), LIVE,
         "Running time of one attempt whose node and definition say none.";
-    ENGINE_CANCEL_GRACE: u64 = "engine.cancelGraceMs" number(0, 3_600_000, 10_000, "milliseconds"), LIVE,
+    ENGINE_CANCEL_GRACE: u64 = "engine.cancelGraceMs" number(0, 3_600_000, 10_000, "milliseconds"), RESTART,
         "How long a step may take to end after it was asked to, before it is killed.";
     ENGINE_INPUT: usize = "engine.maxInputBytes" number(KIB, 256 * MIB, MIB, "bytes"), LIVE,
         "Largest payload that an execution is started with.";
@@ -79,19 +79,19 @@ settings! {
         "Names of environment variables that expressions may read as `env`.";
     EXPRESSION_FUEL: u64 = "expression.fuel" number(1_000, 1_000_000_000, 1_000_000, "instructions"), LIVE,
         "How long an expression may compute before it is an error.";
-    STEP_PATH: String = "step.path" text("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), LIVE,
+    STEP_PATH: String = "step.path" text("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), RESTART,
         "PATH of steps that run as processes.";
     STEP_LINE: usize = "step.maxLineBytes" number(KIB, MIB, 64 * KIB, "bytes"), LIVE,
         "Longest line of a step's output; a longer one is split.";
-    STEP_OUTPUT: usize = "step.maxOutputBytes" number(KIB, GIB, 16 * MIB, "bytes"), LIVE,
+    STEP_OUTPUT: usize = "step.maxOutputBytes" number(KIB, GIB, 16 * MIB, "bytes"), RESTART,
         "Most output of a step that becomes items; the log gets all of it.";
     STEP_LOG: u64 = "step.maxLogBytes" number(64 * KIB, 1024 * GIB, GIB, "bytes"), LIVE,
         "Most output of one attempt that is logged; a line says where it was cut.";
-    HTTP_GUARD: String = "http.addressGuard" choice(&["OFF", "METADATA", "PRIVATE"], "METADATA"), LIVE,
-        "Which addresses http steps may not reach: none, those of cloud metadata and link-local ones, or all private and loopback ones too.";
-    HTTP_ALLOW: Vec<String> = "http.allowAddresses" list(&[]), LIVE,
-        "Addresses and networks that http steps may reach whatever the guard says.";
-    HTTP_BODY: usize = "http.maxBodyBytes" number(KIB, GIB, 16 * MIB, "bytes"), LIVE,
+    STEP_FILE: usize = "step.maxFileBytes" number(KIB, GIB, 16 * MIB, "bytes"), RESTART,
+        "Largest file that a file step reads, and longest content it writes.";
+    HTTP_PRIVATE: bool = "http.privateAddresses" yes_no(false), RESTART,
+        "Whether http steps may call loopback and private addresses and Unix sockets; cloud metadata never.";
+    HTTP_BODY: usize = "http.maxBodyBytes" number(KIB, GIB, 16 * MIB, "bytes"), RESTART,
         "Largest body that an http step takes in.";
 
     // Workflows and triggers.
@@ -159,6 +159,6 @@ settings! {
         "How the log file and standard error are written.";
     METRICS_WORKFLOW_NAMES: bool = "metrics.workflowNames" yes_no(false), LIVE,
         "Whether /metrics names workflows; those who may read it may not see them all.";
-    SHUTDOWN_GRACE: u64 = "shutdown.graceMs" number(100, 3_600_000, 5_000, "milliseconds"), LIVE,
+    SHUTDOWN_GRACE: u64 = "shutdown.graceMs" number(100, 3_600_000, 4_000, "milliseconds"), LIVE,
         "How long the daemon waits for calls and steps when it is asked to stop.";
 }

@@ -28,6 +28,14 @@ impl Zone {
         }
     }
 
+    /// These rules, under their own name; UTC where they have none.
+    pub fn of(rules: TimeZone) -> Self {
+        match rules.iana_name() {
+            Some(name) => Self { name: name.to_owned(), rules },
+            None => Self::utc(),
+        }
+    }
+
     /// Its name, for example `Europe/Berlin`.
     pub fn name(&self) -> &str {
         &self.name
