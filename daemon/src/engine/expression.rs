@@ -1,1 +1,323 @@
-//! Expressions.
+//! Templates in a node's configuration: compiled once with the plan, resolved for each unit of work.
+//!
+//! A string with `{{ … }}` is a template; one that is a single expression and nothing else keeps its
+//! type. A result is data: it is never read as a template again.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use minijinja::value::Value;
+use minijinja::{Environment, Error, ErrorKind, Expression};
+
+use super::language::{ENVIRONMENT, FUNCTIONS, RESULT_BYTES};
+use super::scan::{self, Named, What};
+use super::scope::Scope;
+use super::value;
+
+/// A configuration with its templates compiled.
+#[derive(Debug)]
+pub struct Template {
+    root: Part,
+    uses: Uses,
+}
+
+/// Which nodes a configuration looks at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// By name.
+    pub nodes: BTreeSet<String>,
+    /// Whether one is named by something computed, so that it may be any.
+    pub any_node: bool,
+}
+
+/// What is wrong with one template, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The field, for example `config.where`.
+    pub path: String,
+    /// From 1, in the field's text.
+    pub line: usize,
+    /// From 1, in that line, in characters.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// The names that were in scope; none where it did not come to that.
+    pub scope: Option<String>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, ", self.path)?;
+        if self.line > 1 {
+            write!(f, "line {}, ", self.line)?;
+        }
+        write!(f, "column {}: {}", self.column, self.message)?;
+        match &self.scope {
+            Some(scope) => write!(f, " (in scope: {scope})"),
+            None => Ok(()),
+        }
+    }
+}
+
+enum Part {
+    Constant(serde_json::Value),
+    Expression { path: String, source: String, offset: usize, code: Expression<'static, 'static> },
+    Text { path: String, source: String, code: Environment<'static> },
+    Array(Vec<Part>),
+    Object(Vec<(String, Part)>),
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant(value) => write!(f, "{value}"),
+            Self::Expression { source, .. } | Self::Text { source, .. } => write!(f, "{source:?}"),
+            Self::Array(parts) => f.debug_list().entries(parts).finish(),
+            Self::Object(parts) => {
+                f.debug_map().entries(parts.iter().map(|(name, part)| (name, part))).finish()
+            }
+        }
+    }
+}
+
+/// The name of the one template in a mixed text's own environment.
+const TEXT: &str = "text";
+
+impl Template {
+    /// Compiles a configuration; everything that is wrong with its templates where something is.
+    pub fn new(path: &str, config: &serde_json::Value) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut uses = Uses::default();
+        let root = compile(path, config, &mut uses, &mut faults);
+        if faults.is_empty() { Ok(Self { root, uses }) } else { Err(faults) }
+    }
+
+    /// Which nodes it looks at.
+    pub fn uses(&self) -> &Uses {
+        &self.uses
+    }
+
+    /// The configuration, where it has no templates.
+    pub fn constant(&self) -> Option<&serde_json::Value> {
+        match &self.root {
+            Part::Constant(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The configuration with every template replaced by its result.
+    pub fn resolve(&self, scope: &Arc<Scope>) -> Result<serde_json::Value, Fault> {
+        if let Part::Constant(value) = &self.root {
+            return Ok(value.clone());
+        }
+        let context = Value::from_dyn_object(Arc::clone(scope));
+        resolve(&self.root, &context, scope)
+    }
+}
+
+/// Whether a string is a template at all.
+pub fn is_template(text: &str) -> bool {
+    text.find("{{").is_some_and(|open| text[open..].contains("}}"))
+}
+
+/// The names that a template takes from outside and that no scope has, with their places.
+pub fn unknown_names(text: &str, known: &[&str]) -> Vec<(String, usize)> {
+    let names = match one_expression(text) {
+        Some((_, inner)) => ENVIRONMENT
+            .compile_expression_owned(inner.to_owned())
+            .map(|code| code.undeclared_variables(false)),
+        None => {
+            let mut code = ENVIRONMENT.clone();
+            code.add_template_owned(TEXT, text.to_owned())
+                .and_then(|()| Ok(code.get_template(TEXT)?.undeclared_variables(false)))
+        }
+    };
+    let Ok(names) = names else { return Vec::new() };
+    let mut unknown: Vec<(String, usize)> = names
+        .into_iter()
+        .filter(|name| !known.contains(&name.as_str()) && !FUNCTIONS.contains(&name.as_str()))
+        .map(|name| {
+            let at = find_word(text, &name);
+            (name, at)
+        })
+        .collect();
+    unknown.sort_by_key(|(_, at)| *at);
+    unknown
+}
+
+/// What a template names besides: filters, tests, nodes.
+pub fn named(text: &str) -> Vec<Named> {
+    scan::scan(text)
+}
+
+/// Line and column, from 1, of a byte in a text.
+pub fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at.min(text.len())).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    (line, before[start..].chars().count() + 1)
+}
+
+fn find_word(text: &str, word: &str) -> usize {
+    let letter = |c: Option<char>| c.is_some_and(|c| c == '_' || c.is_alphanumeric());
+    text.match_indices(word)
+        .map(|(at, _)| at)
+        .find(|at| {
+            let before = text[..*at].chars().next_back();
+            !letter(before)
+                && before != Some('.')
+                && !letter(text[at + word.len()..].chars().next())
+        })
+        .unwrap_or(0)
+}
+
+/// The expression in a text that is one expression and nothing else, and where it stands.
+fn one_expression(text: &str) -> Option<(usize, &str)> {
+    let trimmed = text.trim();
+    let inner = trimmed.strip_prefix("{{")?.strip_suffix("}}")?;
+    let start = text.len() - text.trim_start().len() + 2;
+    let lead = usize::from(inner.starts_with(['-', '+']) && inner.len() > 1);
+    // `{{- x -}}` only says what to do with the space around; `{{ -x }}` is a number.
+    let inner = &inner[lead..];
+    let inner = inner.strip_suffix('-').unwrap_or(inner);
+    ENVIRONMENT.compile_expression_owned(inner.to_owned()).ok()?;
+    Some((start + lead, inner))
+}
+
+fn compile(
+    path: &str,
+    config: &serde_json::Value,
+    uses: &mut Uses,
+    faults: &mut Vec<Fault>,
+) -> Part {
+    match config {
+        serde_json::Value::String(text) if is_template(text) => {
+            match compile_text(path, text, uses) {
+                Ok(part) => part,
+                Err(fault) => {
+                    faults.push(fault);
+                    Part::Constant(serde_json::Value::Null)
+                }
+            }
+        }
+        serde_json::Value::Array(elements) => {
+            let parts: Vec<Part> = elements
+                .iter()
+                .enumerate()
+                .map(|(i, element)| compile(&format!("{path}[{i}]"), element, uses, faults))
+                .collect();
+            if parts.iter().all(|part| matches!(part, Part::Constant(_))) {
+                return Part::Constant(config.clone());
+            }
+            Part::Array(parts)
+        }
+        serde_json::Value::Object(members) => {
+            let parts: Vec<(String, Part)> = members
+                .iter()
+                .map(|(name, member)| {
+                    let below = format!("{path}.{name}");
+                    (name.clone(), compile(&below, member, uses, faults))
+                })
+                .collect();
+            if parts.iter().all(|(_, part)| matches!(part, Part::Constant(_))) {
+                return Part::Constant(config.clone());
+            }
+            Part::Object(parts)
+        }
+        other => Part::Constant(other.clone()),
+    }
+}
+
+fn compile_text(path: &str, text: &str, uses: &mut Uses) -> Result<Part, Fault> {
+    for named in scan::scan(text) {
+        match named.what {
+            What::Node => {
+                uses.nodes.insert(named.name);
+            }
+            What::SomeNode => uses.any_node = true,
+            What::Filter | What::Test => {}
+        }
+    }
+    let (path, source) = (path.to_owned(), text.to_owned());
+    if let Some((offset, inner)) = one_expression(text)
+        && let Ok(code) = ENVIRONMENT.compile_expression_owned(inner.to_owned())
+    {
+        return Ok(Part::Expression { path, source, offset, code });
+    }
+    let mut code = ENVIRONMENT.clone();
+    match code.add_template_owned(TEXT, text.to_owned()) {
+        Ok(()) => Ok(Part::Text { path, source, code }),
+        Err(error) => Err(fault(&path, &source, 0, &error, None)),
+    }
+}
+
+fn resolve(part: &Part, context: &Value, scope: &Scope) -> Result<serde_json::Value, Fault> {
+    match part {
+        Part::Constant(value) => Ok(value.clone()),
+        Part::Expression { path, source, offset, code } => code
+            .eval(context.clone())
+            .and_then(|result| value::to_json(&result, RESULT_BYTES))
+            .map_err(|error| fault(path, source, *offset, &error, Some(scope))),
+        Part::Text { path, source, code } => render(code, context)
+            .map(serde_json::Value::String)
+            .map_err(|error| fault(path, source, 0, &error, Some(scope))),
+        Part::Array(parts) => {
+            parts.iter().map(|part| resolve(part, context, scope)).collect::<Result<_, _>>()
+        }
+        Part::Object(parts) => parts
+            .iter()
+            .map(|(name, part)| Ok((name.clone(), resolve(part, context, scope)?)))
+            .collect::<Result<serde_json::Map<_, _>, _>>()
+            .map(serde_json::Value::Object),
+    }
+}
+
+fn render(code: &Environment<'static>, context: &Value) -> Result<String, Error> {
+    let mut out = Limited { text: Vec::new(), full: false };
+    let done = code.get_template(TEXT)?.render_captured_to(context.clone(), &mut out).map(|_| ());
+    if out.full {
+        return Err(Error::new(ErrorKind::InvalidOperation, "the result is larger than 1 MiB"));
+    }
+    done?;
+    String::from_utf8(out.text)
+        .map_err(|_| Error::new(ErrorKind::InvalidOperation, "the result is not UTF-8"))
+}
+
+/// A writer that stops at the limit of a result.
+struct Limited {
+    text: Vec<u8>,
+    full: bool,
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.text.len() + bytes.len() > RESULT_BYTES {
+            self.full = true;
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn fault(path: &str, source: &str, offset: usize, error: &Error, scope: Option<&Scope>) -> Fault {
+    let range = error.range();
+    let at = range.clone().map_or(offset, |range| range.start + offset);
+    let snippet = range.and_then(|range| source.get(range.start + offset..range.end + offset));
+    let mut message = error.kind().to_string();
+    match (error.detail(), snippet) {
+        (Some(detail), _) if error.kind() == ErrorKind::InvalidOperation => {
+            message = detail.to_owned();
+        }
+        (Some(detail), _) => message = format!("{message}: {detail}"),
+        (None, Some(snippet)) => message = format!("{message}: `{snippet}`"),
+        (None, None) => {}
+    }
+    let (line, column) = place(source, at);
+    Fault { path: path.to_owned(), line, column, message, scope: scope.map(Scope::describe) }
+}

@@ -1,16 +1,21 @@
 //! Runs executions. The pure half (plan, expression, execution, input, effect, step, retry) decides
 //! and imports only proto and itself; the driving half (driver, runner, recover) commits and acts.
 
+pub mod check;
 pub mod effect;
 pub mod execution;
 pub mod expression;
 pub mod fact;
 pub mod graph;
 pub mod input;
+pub mod items;
 pub mod job;
 pub mod kind;
+pub mod language;
 pub mod plan;
 pub mod retry;
+pub mod scan;
+pub mod scope;
 pub mod step;
 pub mod view;
 

@@ -1,9 +1,67 @@
-//! Retries.
+//! Trying again: a failed attempt within an execution, and an ended execution as a new one.
 
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::execution::{Start, State};
+use a2n_proto::document::RetryOn;
+use a2n_proto::execution::NodeStatus;
+use a2n_proto::workflow::{BackoffType, RetryPolicy};
+
+use super::execution::{NodeKey, Start, State, UnitKey};
+use super::kind::NodeError;
 use super::plan::Plan;
+
+/// How long to wait before the next attempt after `failures` failed ones; none where there is no
+/// next one. `jitter` is from 0 to 1.
+pub fn delay(
+    policy: &RetryPolicy,
+    on: &RetryOn,
+    failures: u32,
+    error: &NodeError,
+    jitter: f64,
+) -> Option<Duration> {
+    if failures == 0 || failures > policy.max_retries || !applies(on, error) {
+        return None;
+    }
+    let base = policy.retry_delay as f64;
+    let grown = match policy.backoff_type {
+        BackoffType::Fixed => base,
+        BackoffType::Linear => base * f64::from(failures),
+        BackoffType::Exponential => {
+            base * policy.multiplier.max(1.0).powf(f64::from(failures.saturating_sub(1)))
+        }
+    };
+    // Up to a tenth more, so that what failed together does not come back together.
+    let spread = grown * (1.0 + 0.1 * jitter.clamp(0.0, 1.0));
+    let most = policy.max_delay.max(policy.retry_delay) as f64;
+    Some(Duration::from_millis(spread.min(most).max(0.0) as u64))
+}
+
+/// Whether a failure is one that is tried again.
+fn applies(on: &RetryOn, error: &NodeError) -> bool {
+    let named = on.kinds.contains(&error.kind);
+    if on.exit_codes.is_empty() && on.status.is_empty() && on.kinds.is_empty() {
+        // These come out the same way each time, or were wanted.
+        return !matches!(error.kind.as_str(), "EXPRESSION" | "CONFIG" | "CANCELLED");
+    }
+    let code = match (error.kind.as_str(), error.code) {
+        ("EXIT", Some(code)) => on.exit_codes.contains(&code),
+        ("HTTP_STATUS", Some(code)) => u16::try_from(code).is_ok_and(|c| on.status.contains(&c)),
+        _ => false,
+    };
+    named || code
+}
+
+/// A number from 0 to 1 that is the same each time for the same attempt.
+pub fn jitter(execution: a2n_proto::ExecutionId, unit: &UnitKey, attempt: u32) -> f64 {
+    let text =
+        format!("{execution}/{}/{}/{:?}/{attempt}", unit.node.node, unit.node.iteration, unit.item);
+    // FNV-1a: small, stable across versions, and good enough to spread retries.
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    (hash >> 11) as f64 / (1_u64 << 53) as f64
+}
 
 /// From where an execution is run again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,32 +75,172 @@ pub enum RetryFrom {
 }
 
 /// Why an execution can't be run again so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// There is no such node.
+    #[error("there is no node `{0}` in the version that would run")]
     UnknownNode(String),
     /// Nothing failed.
+    #[error("no node failed or was cancelled; run it again from START or from a node")]
     NothingFailed,
     /// A result that would be taken over was cut away.
+    #[error("the result of node `{0}` was cut away after the end; run it again from START")]
     Cut(String),
     /// The execution has not ended.
+    #[error("the execution has not ended yet")]
     NotEnded,
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
+/// The beginning of a new execution that takes over what it may of an ended one, and what did not
+/// fit, in sentences. `plan` is of the version that will run, `old_plan` of the one that did.
+pub fn again(
+    plan: &Plan,
+    old_plan: &Plan,
+    old: &State,
+    from: &RetryFrom,
+    mut start: Start,
+) -> Result<(Start, Vec<String>), Error> {
+    if !old.status().is_ended() {
+        return Err(Error::NotEnded);
+    }
+    start.retry_of = Some(old.start().execution);
+    start.carried = BTreeMap::new();
+    let again: BTreeSet<usize> = match from {
+        RetryFrom::Start => return Ok((start, Vec::new())),
+        RetryFrom::Node(id) => {
+            let number = plan.by_id.get(id).ok_or_else(|| Error::UnknownNode(id.clone()))?;
+            BTreeSet::from([*number])
+        }
+        RetryFrom::FailedNode => {
+            let failed: BTreeSet<usize> = old
+                .nodes
+                .iter()
+                .filter(|(_, node)| {
+                    matches!(node.status, NodeStatus::Failed | NodeStatus::Cancelled)
+                })
+                .filter_map(|(key, _)| plan.by_id.get(&key.node).copied())
+                .collect();
+            if failed.is_empty() && old.ending.is_none() {
+                return Err(Error::NothingFailed);
+            }
+            failed
+        }
+    };
+    let mut notes = Vec::new();
+    let mut kept: BTreeSet<usize> = BTreeSet::new();
+    for number in plan.order.iter().copied() {
+        let node = &plan.nodes[number];
+        let sources = node.incoming.iter().map(|c| plan.connections[*c].source);
+        let key = NodeKey::outside_loops(&node.id);
+        let Some(result) = old.nodes.get(&key) else { continue };
+        // SKIPPED follows from what came before, so it is found again.
+        if again.contains(&number) || result.status != NodeStatus::Success {
+            continue;
+        }
+        let mut settled = sources.clone().filter(|source| !is_skipped(plan, old, *source));
+        if !settled.all(|source| kept.contains(&source)) {
+            continue;
+        }
+        if let Some(why) = misfit(plan, old_plan, number) {
+            notes.push(format!("node `{}` runs again: {why}", node.id));
+            continue;
+        }
+        if result.output.cut {
+            return Err(Error::Cut(node.id.clone()));
+        }
+        kept.insert(number);
+        let mut result = result.clone();
+        result.carried = true;
+        start.carried.insert(key, result);
+    }
+    for key in old.nodes.keys().filter(|key| !plan.by_id.contains_key(&key.node)) {
+        notes.push(format!("node `{}` is not in this version; its result is left out", key.node));
+    }
+    Ok((start, notes))
+}
+
+fn is_skipped(plan: &Plan, old: &State, number: usize) -> bool {
+    let key = NodeKey::outside_loops(&plan.nodes[number].id);
+    old.nodes.get(&key).is_some_and(|node| node.status == NodeStatus::Skipped)
+}
+
+/// Why a node's earlier result does not stand for it any more.
+fn misfit(plan: &Plan, old_plan: &Plan, number: usize) -> Option<&'static str> {
+    let node = &plan.nodes[number];
+    let Some(old_number) = old_plan.by_id.get(&node.id) else {
+        return Some("it is new in this version");
+    };
+    let old = &old_plan.nodes[*old_number];
+    let incoming = |plan: &Plan, number: usize| -> Vec<(String, String, String)> {
+        let connections = plan.nodes[number].incoming.iter().map(|c| &plan.connections[*c]);
+        connections
+            .map(|c| {
+                let source = plan.nodes[c.source].id.clone();
+                (source, c.source_handle.clone(), c.target_handle.clone())
+            })
+            .collect()
+    };
+    if node.kind.name() != old.kind.name() {
+        Some("its type changed")
+    } else if node.config != old.config || node.each != old.each || node.disabled != old.disabled {
+        Some("its configuration changed")
+    } else if incoming(plan, number) != incoming(old_plan, *old_number) {
+        Some("other connections lead into it")
+    } else {
+        None
     }
 }
 
-/// The beginning of a new execution that takes over what it may of an ended one, and what did not
-/// fit, in sentences.
-pub fn again(
-    _plan: &Plan,
-    _old_plan: &Plan,
-    _old: &State,
-    _from: &RetryFrom,
-    start: Start,
-) -> Result<(Start, Vec<String>), Error> {
-    Ok((start, Vec::new()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(backoff_type: BackoffType, max_delay: u64) -> Vec<u64> {
+        let policy = RetryPolicy {
+            max_retries: 4,
+            retry_delay: 100,
+            backoff_type,
+            max_delay,
+            ..RetryPolicy::default()
+        };
+        let error = NodeError::new("EXIT", "exit code 1");
+        (1..=6)
+            .map_while(|n| delay(&policy, &RetryOn::default(), n, &error, 0.0))
+            .map(|d| u64::try_from(d.as_millis()).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn waits_grow_as_written_up_to_their_cap() {
+        assert_eq!(check(BackoffType::Fixed, 1_000), [100, 100, 100, 100]);
+        assert_eq!(check(BackoffType::Linear, 1_000), [100, 200, 300, 400]);
+        assert_eq!(check(BackoffType::Exponential, 1_000), [100, 200, 400, 800]);
+        assert_eq!(check(BackoffType::Exponential, 300), [100, 200, 300, 300]);
+    }
+
+    #[test]
+    fn only_failures_that_are_named_are_tried_again() {
+        let policy = RetryPolicy::default();
+        let tried = |on: &RetryOn, kind: &str, code| {
+            let error = NodeError { code, ..NodeError::new(kind, "x") };
+            delay(&policy, on, 1, &error, 0.0).is_some()
+        };
+        let on = RetryOn { exit_codes: vec![75], status: vec![503], kinds: vec!["TIMEOUT".into()] };
+        assert!(tried(&on, "EXIT", Some(75)) && tried(&on, "HTTP_STATUS", Some(503)));
+        assert!(tried(&on, "TIMEOUT", None));
+        assert!(!tried(&on, "EXIT", Some(1)) && !tried(&on, "HTTP_STATUS", Some(500)));
+        assert!(!tried(&RetryOn::default(), "EXPRESSION", None));
+    }
+
+    #[test]
+    fn jitter_is_the_same_for_the_same_attempt_and_stays_below_a_tenth() {
+        let unit = UnitKey { node: NodeKey::outside_loops("a"), item: None };
+        let id = a2n_proto::ExecutionId::from_bytes([7; 16]);
+        let one = jitter(id, &unit, 1);
+        assert!((one - jitter(id, &unit, 1)).abs() < f64::EPSILON && (0.0..1.0).contains(&one));
+        assert!((one - jitter(id, &unit, 2)).abs() > f64::EPSILON);
+        let error = NodeError::new("EXIT", "x");
+        let wait = delay(&RetryPolicy::default(), &RetryOn::default(), 1, &error, 1.0).unwrap();
+        assert_eq!(wait, Duration::from_millis(1_100));
+    }
 }

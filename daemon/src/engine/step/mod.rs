@@ -2,11 +2,27 @@
 //!
 //! The driver commits the state after the step, publishes, and only then does the effects.
 
+mod advance;
+mod answer;
+mod attempt_ended;
+mod begin;
+mod cancel;
+mod conclude;
+mod node;
+mod pause;
+mod progress;
+mod recovered;
+mod timer_fired;
+mod turn;
+mod unit;
+
 use super::effect::Effect;
 use super::execution::State;
 use super::fact::Fact;
 use super::input::{Env, Input};
 use super::plan::Plan;
+use turn::Turn;
+pub(super) use turn::input as input_of;
 
 /// What came of one step.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +33,30 @@ pub struct Step {
     pub effects: Vec<Effect>,
 }
 
-/// Tells the execution one thing.
-pub fn step(_plan: &Plan, _state: &mut State, _input: Input, _env: &Env) -> Step {
-    Step::default()
+/// Tells the execution one thing. No facts and no effects mean that it made no difference, and
+/// nothing needs to be committed.
+pub fn step(plan: &Plan, state: &mut State, input: Input, env: &Env) -> Step {
+    if state.status().is_ended() {
+        return Step::default();
+    }
+    let mut turn = Turn::new(plan, state, env);
+    match input {
+        Input::Begin => begin::begin(&mut turn),
+        Input::Continue => advance::advance(&mut turn),
+        Input::AttemptEnded { key, end } => attempt_ended::attempt_ended(&mut turn, &key, *end),
+        Input::Progress { key, percent, detail } => {
+            progress::progress(&mut turn, &key, percent, detail);
+        }
+        Input::TimerFired { key } => timer_fired::timer_fired(&mut turn, &key),
+        Input::Cancel { by, reason } => cancel::cancel(&mut turn, by, reason),
+        Input::Pause { by } => pause::pause(&mut turn, by),
+        Input::Resume => pause::resume(&mut turn),
+        Input::Answer { node, iteration, item, answer } => {
+            answer::answer(&mut turn, node, iteration, item, &answer);
+        }
+        Input::Recovered { alive, not_begun } => {
+            recovered::recovered(&mut turn, &alive, &not_begun);
+        }
+    }
+    turn.finish()
 }

@@ -1,0 +1,309 @@
+//! What must hold of a document before it can be planned. Finds everything at once; validation adds
+//! what is only about people (schemas of configurations, limits, warnings).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use a2n_proto::document::{Connection, Document, Node, OnError};
+use a2n_proto::{Problem, Severity};
+
+use super::expression::{Fault, Template};
+use super::graph::Graph;
+use super::kind::{Inputs, Kinds};
+
+/// Every structural problem: ids, names, types, connections, handles, cycles.
+pub fn structure(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    ids(document, &mut problems);
+    for (number, node) in document.nodes.iter().enumerate() {
+        if kinds.find(&node.kind).is_none() {
+            problems.push(unknown_type(number, node, kinds));
+        }
+    }
+    connections(document, kinds, &mut problems);
+    loops(document, kinds, &mut problems);
+    problems
+}
+
+/// A node's configuration compiled, or what is wrong with its templates.
+pub fn template(number: usize, node: &Node) -> Result<Template, Vec<Problem>> {
+    Template::new("config", &node.config)
+        .map_err(|faults| faults.iter().map(|fault| syntax(number, fault)).collect())
+}
+
+/// No definition has the node's type.
+pub fn unknown_type(number: usize, node: &Node, kinds: &dyn Kinds) -> Problem {
+    let (name, version) = match node.kind.split_once('@') {
+        Some((name, version)) => (name, Some(version)),
+        None => (node.kind.as_str(), None),
+    };
+    let path = format!("nodes[{number}].type");
+    if let (Some(version), Some(other)) = (version, kinds.find(name)) {
+        let message = format!("definition `{name}` has no version {version}");
+        let hint = format!("version {} is there", other.version());
+        return error(&path, "UNKNOWN_VERSION", message, Some(hint));
+    }
+    let message = format!("there is no node definition `{name}`");
+    error(&path, "UNKNOWN_TYPE", message, nearest_hint(name, &kinds.names()))
+}
+
+/// A problem that stops a save.
+pub fn error(path: &str, code: &str, message: String, hint: Option<String>) -> Problem {
+    Problem {
+        path: path.to_owned(),
+        code: code.to_owned(),
+        severity: Severity::Error,
+        message,
+        hint,
+    }
+}
+
+/// "did you mean", or the names there are.
+pub fn nearest_hint<S: AsRef<str>>(name: &str, names: &[S]) -> Option<String> {
+    let mut near: Vec<(usize, &str)> = names
+        .iter()
+        .map(|other| {
+            (distance(&name.to_lowercase(), &other.as_ref().to_lowercase()), other.as_ref())
+        })
+        .collect();
+    near.sort_unstable();
+    // Only the nearest, and only where it is likely meant.
+    let limit = ((name.chars().count() / 3).max(1) + 1).min(near.first().map_or(0, |n| n.0));
+    let limit =
+        if near.first().is_some_and(|n| n.0 > name.chars().count() / 3 + 1) { 0 } else { limit };
+    let close: Vec<String> = near
+        .iter()
+        .filter(|(distance, _)| *distance <= limit)
+        .take(3)
+        .map(|(_, name)| format!("`{name}`"))
+        .collect();
+    if !close.is_empty() {
+        return Some(format!("did you mean {}?", close.join(" or ")));
+    }
+    let all: Vec<&str> = names.iter().map(AsRef::as_ref).take(20).collect();
+    (!all.is_empty()).then(|| format!("there are: {}", all.join(", ")))
+}
+
+/// Edits (insert, remove, replace, swap neighbours) from one word to the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for (j, cell) in rows[0].iter_mut().enumerate() {
+        *cell = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let replace = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replace.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+fn syntax(number: usize, fault: &Fault) -> Problem {
+    let Fault { path, line, column, message, .. } = fault;
+    let place = if *line > 1 {
+        format!("line {line}, column {column}")
+    } else {
+        format!("column {column}")
+    };
+    error(
+        &format!("nodes[{number}].{path}"),
+        "EXPRESSION_SYNTAX",
+        format!("{place}: {message}"),
+        Some("to write two braces as they are, use {{ '{{' }}".to_owned()),
+    )
+}
+
+fn ids(document: &Document, problems: &mut Vec<Problem>) {
+    let mut ids: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    for (number, node) in document.nodes.iter().enumerate() {
+        let path = format!("nodes[{number}].id");
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if node.id.is_empty() || node.id.len() > 64 || !node.id.chars().all(fits) {
+            let hint = "use 1 to 64 of the characters a-z A-Z 0-9 _ -".to_owned();
+            let id: String = node.id.chars().take(80).collect();
+            problems.push(error(&path, "BAD_ID", format!("`{id}` is not a node id"), Some(hint)));
+        }
+        if let Some(first) = ids.insert(&node.id, number) {
+            let message = format!("node id `{}` is taken by nodes[{first}]", node.id);
+            problems.push(error(&path, "DUPLICATE_ID", message, Some("give it another id".into())));
+        } else if let Some(first) = names.insert(node.shown_name(), number) {
+            let message = format!("name `{}` is taken by nodes[{first}]", node.shown_name());
+            let path =
+                format!("nodes[{number}].{}", if node.name.is_some() { "name" } else { "id" });
+            let hint = "names (else ids) are unique in a workflow".to_owned();
+            problems.push(error(&path, "DUPLICATE_NAME", message, Some(hint)));
+        }
+    }
+    let mut triggers: BTreeMap<&str, usize> = BTreeMap::new();
+    for (number, trigger) in document.triggers.iter().enumerate() {
+        if let Some(first) = triggers.insert(&trigger.name, number) {
+            let message = format!("trigger name `{}` is taken by triggers[{first}]", trigger.name);
+            let path = format!("triggers[{number}].name");
+            problems.push(error(&path, "DUPLICATE_NAME", message, None));
+        }
+    }
+}
+
+fn connections(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
+    let nodes: BTreeMap<&str, &Node> =
+        document.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+    let ids: Vec<&str> = nodes.keys().copied().collect();
+    let mut seen: BTreeMap<(&str, &str, &str, &str), usize> = BTreeMap::new();
+    for (number, connection) in document.connections.iter().enumerate() {
+        let path = format!("connections[{number}]");
+        let Connection { source, target, source_handle, target_handle } = connection;
+        for (member, id) in [("source", source), ("target", target)] {
+            if !nodes.contains_key(id.as_str()) {
+                let message = format!("there is no node `{id}`");
+                let path = format!("{path}.{member}");
+                problems.push(error(&path, "DANGLING_CONNECTION", message, nearest_hint(id, &ids)));
+            }
+        }
+        if let Some(first) = seen.insert((source, source_handle, target, target_handle), number) {
+            let message = format!("the same connection as connections[{first}]");
+            let hint = Some("remove one of the two".to_owned());
+            problems.push(error(&path, "DOUBLED_CONNECTION", message, hint));
+        }
+        if let Some(node) = nodes.get(source.as_str()) {
+            source_handle_exists(node, source_handle, kinds, &path, problems);
+        }
+        if let Some(node) = nodes.get(target.as_str()) {
+            target_handle_exists(node, target_handle, kinds, &path, problems);
+        }
+    }
+}
+
+fn source_handle_exists(
+    node: &Node,
+    handle: &str,
+    kinds: &dyn Kinds,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(kind) = kinds.find(&node.kind) else { return };
+    let mut handles = kind.outputs(&node.config);
+    if node.on_error == Some(OnError::Branch) {
+        handles.push("error".to_owned());
+    }
+    if handles.iter().any(|known| known == handle) {
+        return;
+    }
+    let message = format!("node `{}` ({}) has no output handle `{handle}`", node.id, kind.name());
+    let hint = if handle == "error" {
+        "set onError: BRANCH on the node".to_owned()
+    } else if handles.is_empty() {
+        "nothing leads on from this node".to_owned()
+    } else {
+        format!("set sourceHandle to one of: {}", handles.join(", "))
+    };
+    let path = format!("{path}.sourceHandle");
+    problems.push(error(&path, "UNKNOWN_HANDLE", message, Some(hint)));
+}
+
+fn target_handle_exists(
+    node: &Node,
+    handle: &str,
+    kinds: &dyn Kinds,
+    path: &str,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(kind) = kinds.find(&node.kind) else { return };
+    let hint = match kind.inputs() {
+        Inputs::Named(handles) if handles.iter().any(|known| known == handle) => return,
+        Inputs::Named(handles) if handles.is_empty() => "nothing leads into this node".to_owned(),
+        Inputs::Named(handles) => format!("set targetHandle to one of: {}", handles.join(", ")),
+        Inputs::Numbered => {
+            let number = handle.strip_prefix("input").and_then(|n| n.parse::<u32>().ok());
+            if number.is_some_and(|n| n >= 1) {
+                return;
+            }
+            "set targetHandle to input1, input2, …".to_owned()
+        }
+    };
+    let message = format!("node `{}` ({}) has no input handle `{handle}`", node.id, kind.name());
+    let path = format!("{path}.targetHandle");
+    problems.push(error(&path, "UNKNOWN_HANDLE", message, Some(hint)));
+}
+
+fn loops(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
+    let graph = graph(document);
+    let path = |nodes: &[usize]| {
+        let ids: Vec<&str> = nodes.iter().map(|n| document.nodes[*n].id.as_str()).collect();
+        ids.join(" → ")
+    };
+    let place = |nodes: &[usize]| format!("nodes[{}]", nodes.first().copied().unwrap_or(0));
+    let loops = graph.loops();
+    let reached = graph.reach(&graph.starts());
+    for cycle in &loops.two_entries {
+        problems.push(error(
+            &place(cycle),
+            "CYCLE_TWO_ENTRIES",
+            format!("this cycle can be entered at more than one node: {}", path(cycle)),
+            Some("let every way into the cycle lead to the same node".to_owned()),
+        ));
+    }
+    for cycle in &loops.cycles {
+        // A node with several outputs can send nothing along the cycle.
+        let branches = |n: &usize| {
+            let node = &document.nodes[*n];
+            node.on_error == Some(OnError::Branch)
+                || kinds.find(&node.kind).is_none_or(|kind| kind.outputs(&node.config).len() > 1)
+        };
+        if graph.leaves(cycle) || cycle.iter().any(branches) {
+            continue;
+        }
+        let way = graph.cycle_path(cycle);
+        problems.push(error(
+            &place(&way),
+            "CYCLE_NO_EXIT",
+            format!("no node can leave this cycle: {}", path(&way)),
+            Some("add an `if` whose other handle leads out of it".to_owned()),
+        ));
+    }
+    for number in (0..document.nodes.len()).filter(|number| !reached.contains(number)) {
+        let id = &document.nodes[number].id;
+        problems.push(error(
+            &format!("nodes[{number}]"),
+            "UNREACHABLE",
+            format!("no start leads to node `{id}`"),
+            Some("connect it to a node that has no incoming connection".to_owned()),
+        ));
+    }
+}
+
+/// The document's graph; connections to nodes that are not there are left out.
+pub fn graph(document: &Document) -> Graph {
+    let numbers: BTreeMap<&str, usize> =
+        document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i)).collect();
+    let edges: BTreeSet<(usize, usize)> = document
+        .connections
+        .iter()
+        .filter_map(|c| Some((*numbers.get(c.source.as_str())?, *numbers.get(c.target.as_str())?)))
+        .collect();
+    Graph::new(document.nodes.len(), edges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_name_what_is_near_else_what_there_is() {
+        let names = ["shell", "http", "set", "filter"];
+        assert_eq!(nearest_hint("shel", &names).unwrap(), "did you mean `shell`?");
+        assert_eq!(nearest_hint("fitler", &names).unwrap(), "did you mean `filter`?");
+        let hint = nearest_hint("postgres", &names).unwrap();
+        assert_eq!(hint, "there are: shell, http, set, filter");
+        assert_eq!(nearest_hint("x", &[] as &[&str]), None);
+    }
+}

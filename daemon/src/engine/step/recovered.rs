@@ -1,0 +1,92 @@
+//! The daemon has started (again) and looks after this execution. The ordinary way after every
+//! start: lost attempts get their end, timers are set again, and it goes on.
+
+use std::collections::BTreeSet;
+
+use a2n_proto::document::{InDoubt, Repeat};
+use a2n_proto::execution::ExecutionStatus;
+
+use super::advance::advance;
+use super::begin::begin;
+use super::conclude::{arm_timeout, conclude};
+use super::turn::Turn;
+use super::unit::doubt;
+use crate::engine::effect::{Due, Effect, TimerKey};
+use crate::engine::execution::{Phase, UnitKey};
+use crate::engine::fact::Fact;
+use crate::engine::job::JobKey;
+use crate::engine::kind::NodeError;
+
+pub(super) fn recovered(
+    turn: &mut Turn<'_>,
+    alive: &BTreeSet<JobKey>,
+    not_begun: &BTreeSet<JobKey>,
+) {
+    if turn.state.status() == ExecutionStatus::Pending {
+        return begin(turn);
+    }
+    if turn.state.status() == ExecutionStatus::Running {
+        // Running time goes on from here: what passed while the daemon was down is counted where
+        // the machine stayed up, since steps may have run then.
+        let (moment, ran_ms) = (turn.moment(), turn.ran_ms());
+        turn.fact(Fact::Resumed { moment, ran_ms });
+        if !turn.state.is_ending() {
+            arm_timeout(turn);
+        }
+    }
+    for key in turn.state.running() {
+        if !alive.contains(&key) {
+            lost(turn, &key, not_begun.contains(&key));
+        } else if turn.state.is_ending() {
+            turn.effects.push(Effect::Stop(key));
+        }
+    }
+    set_timers(turn);
+    if turn.state.is_ending() { conclude(turn) } else { advance(turn) }
+}
+
+/// An attempt with a recorded start whose end nobody saw.
+fn lost(turn: &mut Turn<'_>, key: &JobKey, never_began: bool) {
+    let Some(number) = turn.number(&key.node) else { return };
+    let (unit, n, at) = (UnitKey::of(key), key.attempt, turn.env.now);
+    let node = turn.node(number);
+    let error = if never_began {
+        NodeError::new("LOST", "the daemon ended before this attempt began")
+    } else {
+        let message = "the daemon ended while this attempt ran; its outcome is not known";
+        NodeError { in_doubt: true, ..NodeError::new("IN_DOUBT", message) }
+    };
+    let told = Some(error.clone());
+    turn.parallel = turn.parallel.saturating_add(1);
+    turn.fact(Fact::AttemptEnded {
+        unit: unit.clone(),
+        n,
+        at,
+        exit: None,
+        error: told,
+        lost: true,
+    });
+    if turn.state.is_ending() {
+        turn.fact(Fact::UnitCancelled { unit });
+    } else if never_began || node.repeat != Repeat::Once || node.in_doubt == InDoubt::Retry {
+        turn.fact(Fact::UnitReady { unit });
+    } else {
+        doubt(turn, number, &unit, n, error);
+    }
+}
+
+fn set_timers(turn: &mut Turn<'_>) {
+    let mut timers = Vec::new();
+    for (node, state) in &turn.state.nodes {
+        for (unit, index) in state.units.iter().zip(0_u32..) {
+            let key = UnitKey { node: node.clone(), item: state.each.then_some(index) };
+            match unit.phase {
+                Phase::Waiting { until, .. } => timers.push((TimerKey::Wait(key), until)),
+                Phase::Backoff { until } => timers.push((TimerKey::Retry(key), until)),
+                _ => {}
+            }
+        }
+    }
+    let set = |(key, until)| Effect::SetTimer { key, due: Due::At(until) };
+    turn.effects.extend(timers.into_iter().map(set));
+}
