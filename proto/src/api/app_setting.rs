@@ -34,6 +34,7 @@ methods! {
 /// Which settings a list has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "AppSettingFilter")]
 pub struct Filter {
     /// By key.
     pub key: Option<Match<String>>,
@@ -48,6 +49,7 @@ pub struct Filter {
 /// One setting.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "AppSettingOne")]
 pub struct One {
     /// By key.
     pub key: Option<String>,
@@ -58,6 +60,7 @@ pub struct One {
 /// What to set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "AppSettingSetParams")]
 pub struct SetParams {
     /// Which.
     pub key: String,
@@ -72,6 +75,7 @@ pub struct SetParams {
 /// What to take back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "AppSettingResetParams")]
 pub struct ResetParams {
     /// Which.
     pub key: String,

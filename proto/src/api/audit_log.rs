@@ -25,6 +25,7 @@ methods! {
 /// Which rows a list has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "AuditLogFilter")]
 pub struct Filter {
     /// By what was done.
     pub action: Option<Match<String>>,
@@ -43,6 +44,7 @@ pub struct Filter {
 /// Which part of the chain; all of it where absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "AuditLogVerifyParams")]
 pub struct VerifyParams {
     /// From this number.
     pub from: Option<u64>,
@@ -53,6 +55,7 @@ pub struct VerifyParams {
 /// What the chain shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AuditLogVerifyAnswer")]
 pub struct VerifyAnswer {
     /// Whether every row is in its place and unchanged.
     pub ok: bool,

@@ -34,6 +34,7 @@ pub enum Via {
 /// As whom the caller acts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AuthWhoamiAnswer")]
 pub struct WhoamiAnswer {
     /// `null` where the operating system's user has no account here.
     pub user: Option<WhoamiUser>,

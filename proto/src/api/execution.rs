@@ -44,6 +44,7 @@ methods! {
 /// Which executions a list has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "ExecutionFilter")]
 pub struct Filter {
     /// By where it stands.
     pub status: Option<Match<ExecutionStatus>>,
@@ -70,6 +71,7 @@ pub struct Filter {
 /// One execution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionOne")]
 pub struct One {
     /// By id.
     pub id: ExecutionId,
@@ -78,6 +80,7 @@ pub struct One {
 /// For what to wait, how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionWaitParams")]
 pub struct WaitParams {
     /// By id.
     pub id: ExecutionId,
@@ -88,6 +91,7 @@ pub struct WaitParams {
 /// What to stop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionCancelParams")]
 pub struct CancelParams {
     /// By id.
     pub id: ExecutionId,
@@ -102,6 +106,7 @@ pub struct CancelParams {
 /// What to try again, from where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionRetryParams")]
 pub struct RetryParams {
     /// By id.
     pub id: ExecutionId,
@@ -164,6 +169,7 @@ impl JsonSchema for RetryFrom {
 /// What to count.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionStatsParams")]
 pub struct StatsParams {
     /// One workflow only.
     pub workflow_id: Option<WorkflowId>,
@@ -179,6 +185,7 @@ pub struct StatsParams {
 /// How executions ended over a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ExecutionStatsAnswer")]
 pub struct StatsAnswer {
     /// Over the whole time.
     pub total: StatsBucket,

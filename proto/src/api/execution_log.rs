@@ -32,6 +32,7 @@ subscription! {
 /// Which lines.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionLogQueryParams")]
 pub struct QueryParams {
     /// Of this execution.
     pub execution_id: Option<ExecutionId>,
@@ -57,6 +58,7 @@ pub struct QueryParams {
 /// Which lines, and whether to stay.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionLogSubscribeParams")]
 pub struct SubscribeParams {
     /// Of this execution.
     pub execution_id: Option<ExecutionId>,

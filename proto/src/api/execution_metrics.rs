@@ -21,6 +21,7 @@ methods! {
 /// Which values, and how they are put together.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionMetricsQueryParams")]
 pub struct QueryParams {
     /// Which metric; all where absent (one execution only).
     pub metric: Option<String>,
@@ -54,6 +55,7 @@ pub enum GroupBy {
 /// What was measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ExecutionMetricsQueryAnswer")]
 pub struct QueryAnswer {
     /// Put together, where no execution was named.
     pub series: Vec<Series>,

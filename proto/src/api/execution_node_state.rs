@@ -24,6 +24,7 @@ methods! {
 /// Which node states a list has; the execution has to be named.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "ExecutionNodeStateFilter")]
 pub struct Filter {
     /// By execution.
     pub execution_id: Option<Match<ExecutionId>>,
@@ -38,6 +39,7 @@ pub struct Filter {
 /// One node state: its id, or execution, node and iteration.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionNodeStateOne")]
 pub struct One {
     /// `<execution>/<node>/<iteration>`.
     pub id: Option<String>,

@@ -31,6 +31,7 @@ methods! {
 /// How far to look ahead.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionScheduleUpcomingParams")]
 pub struct UpcomingParams {
     /// From this moment; now where absent.
     pub from: Option<Timestamp>,
@@ -64,6 +65,7 @@ pub struct UpcomingRun {
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionSchedulePreviewParams")]
 pub struct PreviewParams {
     /// A schedule as in a SCHEDULE trigger's configuration: cron, onCalendar, every or at.
     pub schedule: Json,

@@ -70,6 +70,7 @@ impl Match<String> {
 /// The object form of a condition on the wire; exactly one of its three ways is used.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Condition_on_{T}")]
 pub struct MatchObject<T> {
     /// One of these.
     #[serde(rename = "in", skip_serializing_if = "Option::is_none")]

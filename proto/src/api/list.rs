@@ -131,6 +131,19 @@ mod tests {
     }
 
     #[test]
+    fn every_schema_has_a_name_of_its_own() {
+        let mut generator = schemars::SchemaGenerator::default();
+        for method in all() {
+            (method.params_schema)(&mut generator);
+            (method.answer_schema)(&mut generator);
+        }
+        for name in generator.take_definitions(false).keys() {
+            // A second type of the same name would get a number.
+            assert!(!name.ends_with(|c: char| c.is_ascii_digit()), "{name}");
+        }
+    }
+
+    #[test]
     fn every_subscription_has_its_end_in_the_list() {
         for method in all() {
             if let Kind::Subscribe { unsubscribe, notification, .. } = method.kind {

@@ -23,6 +23,7 @@ methods! {
 /// Which definitions a list has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "NodeDefinitionFilter")]
 pub struct Filter {
     /// By name.
     pub name: Option<Match<String>>,
@@ -42,6 +43,7 @@ pub struct Filter {
 /// One definition.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "NodeDefinitionOne")]
 pub struct One {
     /// By id.
     pub id: Option<NodeDefinitionId>,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Parameters of every `list`: which rows, in which order, how many, from where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[schemars(bound = "F: JsonSchema + Default + Serialize")]
+#[schemars(bound = "F: JsonSchema + Default + Serialize", rename = "List_of_{F}")]
 #[serde(bound(deserialize = "F: Deserialize<'de> + Default", serialize = "F: Serialize"))]
 pub struct List<F> {
     /// Only rows that fit; all where absent.
@@ -52,6 +52,7 @@ pub enum Sort {
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Page_of_{T}")]
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,

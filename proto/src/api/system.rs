@@ -91,6 +91,7 @@ pub enum Mode {
 /// Which daemon this is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SystemInfoAnswer")]
 pub struct InfoAnswer {
     /// The daemon's version.
     pub version: String,
@@ -115,6 +116,7 @@ pub struct InfoAnswer {
 /// How the daemon is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SystemHealthAnswer")]
 pub struct HealthAnswer {
     /// The worst of the checks.
     pub status: HealthStatus,
@@ -141,6 +143,7 @@ pub struct HealthReport {
 /// The daemon's own metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SystemMetricsAnswer")]
 pub struct MetricsAnswer {
     /// One for each combination of labels.
     pub metrics: Vec<Metric>,
@@ -166,6 +169,7 @@ pub struct Metric {
 /// What there is and what goes on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SystemStatsAnswer")]
 pub struct StatsAnswer {
     /// Rows by entity, as far as they are counted.
     pub rows: BTreeMap<String, u64>,
@@ -198,6 +202,7 @@ pub struct StatsAnswer {
 /// What a verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SystemVerifyAnswer")]
 pub struct VerifyAnswer {
     /// Whether all is as it was written.
     pub ok: bool,
@@ -236,6 +241,7 @@ pub struct StoreProblem {
 /// Which changes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SystemSubscribeParams")]
 pub struct SubscribeParams {
     /// Names of entities; all where absent.
     pub topics: Option<Vec<String>>,

@@ -20,6 +20,7 @@ methods! {
 /// Which records.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SystemLogQueryParams")]
 pub struct QueryParams {
     /// At least this level.
     pub level: Option<LogLevel>,

@@ -116,6 +116,7 @@ methods! {
 /// Which workflows a list has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "WorkflowFilter")]
 pub struct Filter {
     /// By id.
     pub id: Option<Match<WorkflowId>>,
@@ -142,6 +143,7 @@ pub struct Filter {
 /// One workflow.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowOne")]
 pub struct One {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -165,6 +167,7 @@ DuplicateParams ArchiveParams ExportParams }
 /// A change of one workflow that needs no more words.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowChangeOne")]
 pub struct ChangeOne {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -179,6 +182,7 @@ pub struct ChangeOne {
 /// What to save.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowCreateParams")]
 pub struct CreateParams {
     /// The document.
     pub definition: Json,
@@ -197,6 +201,7 @@ pub struct CreateParams {
 /// What to change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowUpdateParams")]
 pub struct UpdateParams {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -217,6 +222,7 @@ pub struct UpdateParams {
 /// What to remove.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowDeleteParams")]
 pub struct DeleteParams {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -233,6 +239,7 @@ pub struct DeleteParams {
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowValidateParams")]
 pub struct ValidateParams {
     /// The document.
     pub definition: Json,
@@ -241,6 +248,7 @@ pub struct ValidateParams {
 /// Everything that is wrong.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "WorkflowProblems")]
 pub struct Problems {
     /// Errors and warnings; empty where all is well.
     pub problems: Vec<Problem>,
@@ -249,6 +257,7 @@ pub struct Problems {
 /// What to run, with what.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowRunParams")]
 pub struct RunParams {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -277,6 +286,7 @@ pub struct RunParams {
 /// What to publish.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowPublishParams")]
 pub struct PublishParams {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -293,6 +303,7 @@ pub struct PublishParams {
 /// Where to go back to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowRollbackParams")]
 pub struct RollbackParams {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -311,6 +322,7 @@ pub struct RollbackParams {
 /// What to compare.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowDiffParams")]
 pub struct DiffParams {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -327,6 +339,7 @@ pub struct DiffParams {
 /// What differs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "WorkflowDiffAnswer")]
 pub struct DiffAnswer {
     /// The earlier version.
     pub from: u32,
@@ -390,6 +403,7 @@ pub enum Part {
 /// What to copy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowDuplicateParams")]
 pub struct DuplicateParams {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -404,6 +418,7 @@ pub struct DuplicateParams {
 /// What to put away, or to bring back.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowArchiveParams")]
 pub struct ArchiveParams {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -431,6 +446,7 @@ pub enum Format {
 /// What to write out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowExportParams")]
 pub struct ExportParams {
     /// By id.
     pub id: Option<WorkflowId>,
@@ -445,6 +461,7 @@ pub struct ExportParams {
 /// A document as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "WorkflowExportAnswer")]
 pub struct ExportAnswer {
     /// Its form.
     pub format: Format,
@@ -455,6 +472,7 @@ pub struct ExportAnswer {
 /// What should be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowApplyParams")]
 pub struct ApplyParams {
     /// The documents; all are applied or none.
     pub documents: Vec<Json>,
@@ -473,6 +491,7 @@ pub struct ApplyParams {
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "WorkflowApplyAnswer")]
 pub struct ApplyAnswer {
     /// In the documents' order.
     pub results: Vec<Applied>,
@@ -513,6 +532,7 @@ pub enum ApplyAction {
 /// What to place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowLayoutParams")]
 pub struct LayoutParams {
     /// The document.
     pub definition: Json,
@@ -523,6 +543,7 @@ pub struct LayoutParams {
 /// The placed document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "WorkflowLayoutAnswer")]
 pub struct LayoutAnswer {
     /// The document with every node's `position`.
     pub definition: Json,

@@ -57,6 +57,7 @@ methods! {
 /// Which triggers a list has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "WorkflowTriggerFilter")]
 pub struct Filter {
     /// By workflow.
     pub workflow_id: Option<Match<WorkflowId>>,
@@ -72,6 +73,7 @@ pub struct Filter {
 /// One trigger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowTriggerOne")]
 pub struct One {
     /// By id.
     pub id: WorkflowTriggerId,
@@ -80,6 +82,7 @@ pub struct One {
 /// A change of one trigger that needs no more words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowTriggerChangeOne")]
 pub struct ChangeOne {
     /// By id.
     pub id: WorkflowTriggerId,
@@ -92,6 +95,7 @@ pub struct ChangeOne {
 /// What to add.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowTriggerCreateParams")]
 pub struct CreateParams {
     /// The workflow by id.
     pub workflow_id: Option<WorkflowId>,
@@ -124,6 +128,7 @@ impl CreateParams {
 /// What to change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowTriggerUpdateParams")]
 pub struct UpdateParams {
     /// By id.
     pub id: WorkflowTriggerId,
@@ -138,6 +143,7 @@ pub struct UpdateParams {
 /// What to start, with what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowTriggerFireParams")]
 pub struct FireParams {
     /// By id.
     pub id: WorkflowTriggerId,
@@ -150,6 +156,7 @@ pub struct FireParams {
 /// How far to look ahead.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowTriggerNextParams")]
 pub struct NextParams {
     /// By id.
     pub id: WorkflowTriggerId,
@@ -163,6 +170,7 @@ pub struct NextParams {
 /// When it is due.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "WorkflowTriggerNextAnswer")]
 pub struct NextAnswer {
     /// In ascending order; fewer than asked for where the schedule ends.
     pub times: Vec<Timestamp>,

@@ -23,6 +23,7 @@ methods! {
 /// Which versions a list has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "WorkflowVersionFilter")]
 pub struct Filter {
     /// By workflow.
     pub workflow_id: Option<Match<WorkflowId>>,
@@ -35,6 +36,7 @@ pub struct Filter {
 /// One version: its id, or the workflow and the number.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "WorkflowVersionOne")]
 pub struct One {
     /// By id.
     pub id: Option<WorkflowVersionId>,
