@@ -21,9 +21,9 @@ mod writer;
 
 pub mod audit;
 pub mod execution_metrics;
-pub mod logs;
 pub mod feed;
 pub mod history;
+pub mod logs;
 pub mod migrations;
 
 pub use error::Error;

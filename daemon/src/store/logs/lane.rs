@@ -417,7 +417,7 @@ impl LastRun {
             Err(e) => return Err(Error::Run(Arc::new(e))),
         };
         let text = String::from_utf8_lossy(&bytes);
-        let run = text.trim_end().split_once(' ');
+        let run = text.trim_end().rsplit_once(' ');
         Ok(Self(run.map(|(id, how)| (id.to_owned(), how == "clean"))))
     }
     /// Also true where nothing is known: then there are either no streams yet, or all care is due.

@@ -14,6 +14,8 @@ mod mask;
 mod query;
 mod store;
 mod system;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use a2n_segment::{Disk, Expired, Folder, Report, Totals};
