@@ -18,6 +18,9 @@ mod subscription;
 
 pub mod openrpc;
 
+#[cfg(test)]
+mod tests;
+
 pub use caller::{Call, Caller, Identify, Identity, Way};
 pub use dispatcher::{Counts, Dispatcher};
 pub use limits::Limits;

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use a2n_proto::api::{self, Access, Method, MethodInfo, Subscription};
-use a2n_proto::{ErrorKind, RpcError};
+use a2n_proto::{ErrorKind, RpcError, json};
 use serde::Serialize;
 
 use super::caller::{Call, Way};
@@ -153,10 +153,10 @@ fn unsubscribe(asked: &Asked<'_>, name: &'static str) -> Result<Answering, RpcEr
         let wrong = "params has to be {\"subscription\": id} or [id]";
         one.map_err(|_| RpcError::new(ErrorKind::Params, wrong).at("params"))?[0]
     } else {
-        let find = api::find(name).ok_or_else(|| RpcError::new(ErrorKind::Method, name))?;
-        (find.check_params)(params)?;
-        let params: Result<api::Unsubscription, _> = serde_json::from_str(params);
-        params.map_err(|error| RpcError::new(ErrorKind::Params, error.to_string()))?.subscription.0
+        let read: Result<api::Unsubscription, _> = json::read(params);
+        let wrong =
+            |unfit: json::Unfit| RpcError::new(ErrorKind::Params, unfit.message).at(unfit.path);
+        read.map_err(wrong)?.subscription.0
     };
     let gone = asked.session.unsubscribe(id, name);
     Ok(Box::pin(async move {

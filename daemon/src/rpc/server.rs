@@ -184,6 +184,9 @@ fn turn_away(hub: &Arc<Hub>, stream: UnixStream, limit: &'static str) {
             if first.is_some_and(is_http) {
                 text = [http::turned_away(text.len()).as_bytes(), &text].concat();
             }
+            // What is left unread would reset the connection before the client has read this.
+            let mut unread = [0; 4096];
+            while stream.try_read(&mut unread).is_ok_and(|n| n > 0) {}
             stream.writable().await?;
             stream.try_write(&text)
         };

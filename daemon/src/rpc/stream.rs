@@ -49,6 +49,9 @@ pub(crate) struct Connection {
     output: Vec<u8>,
     /// How much of `output` is written.
     written: usize,
+    /// Whether tokio was told that the stream can't be written though it can, so as to hear of a
+    /// close: the next write does not ask tokio first.
+    is_readiness_spent: bool,
     /// Runs while the client leaves output unread.
     stall: Option<Pin<Box<Sleep>>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -93,6 +96,7 @@ impl Connection {
             input: read_already,
             output: Vec::new(),
             written: 0,
+            is_readiness_spent: false,
             stall: None,
             stop,
             ending: None,
@@ -191,7 +195,7 @@ impl Connection {
 
     /// After the end of input: whether the client has closed for good, so that nobody waits for the
     /// calls in flight any more.
-    fn poll_gone(&self, cx: &mut Context<'_>) -> bool {
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> bool {
         while self.stream.poll_write_ready(cx).is_ready() {
             if listen::is_gone(&self.stream) {
                 return true;
@@ -199,6 +203,7 @@ impl Connection {
             // Nothing is to be written: wait for the next change, which a close is.
             let blocked = || Err::<(), _>(io::Error::from(ErrorKind::WouldBlock));
             let _ = self.stream.try_io(Interest::WRITABLE, blocked);
+            self.is_readiness_spent = true;
         }
         false
     }
@@ -278,12 +283,21 @@ impl Connection {
     /// Writes as much as the client takes now.
     fn write(&mut self) -> io::Result<()> {
         while self.written < self.output.len() {
-            match self.stream.try_write(&self.output[self.written..]) {
+            let rest = &self.output[self.written..];
+            let sent = if self.is_readiness_spent {
+                listen::send_now(&self.stream, rest)
+            } else {
+                self.stream.try_write(rest)
+            };
+            match sent {
                 Ok(n) => {
                     self.written += n;
                     self.stall = None;
                 }
-                Err(e) if is_again(&e) => return Ok(()),
+                Err(e) if is_again(&e) => {
+                    self.is_readiness_spent = false;
+                    return Ok(());
+                }
                 Err(e) => return Err(e),
             }
         }

@@ -172,6 +172,12 @@ pub fn is_gone(stream: &UnixStream) -> bool {
     )
 }
 
+/// Writes what the kernel takes now, whatever tokio knows of its readiness.
+pub fn send_now(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    send(stream.as_raw_fd(), bytes, flags).map_err(io::Error::from)
+}
+
 fn into_tokio(listener: StdListener) -> io::Result<UnixListener> {
     listener.set_nonblocking(true)?;
     UnixListener::from_std(listener)

@@ -1,0 +1,10 @@
+//! The socket from outside: a real server on a real path, and small clients of the three ways.
+//!
+//! The clients are written by hand, so that they can also say what no library would let them say.
+
+mod bad_input;
+mod conformance;
+mod limits;
+mod stopping;
+mod subscriptions;
+mod world;
