@@ -1,3 +1,6 @@
-//! Looking after the daemon itself: settings, health, metrics, retention, statistics.
+//! Looking after the daemon itself: settings, health, metrics, retention.
 
+pub mod health;
+pub mod metrics;
+pub mod retention;
 pub mod settings;

@@ -21,12 +21,14 @@ pub mod process;
 mod ready;
 pub mod sim;
 pub mod systemd;
+mod usage;
 
 pub use clock::{Clock, RealClock};
 pub use entropy::{Entropy, Ids, RealEntropy};
 pub use files::{Files, RealFiles};
 pub use http::{Http, RealHttp};
 pub use process::{Process, RealProcess};
+pub use usage::{Space, Usage, space, usage};
 
 /// What an asynchronous method of a port answers.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
