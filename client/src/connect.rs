@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
 use std::task::{Context, Poll};
@@ -243,6 +243,15 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// The process and the user at the other end of a local daemon's socket, as the kernel says.
+pub async fn peer(place: &Place) -> Result<(Option<u32>, u32), Error> {
+    let Stream::Unix(stream) = place.open_local().await? else {
+        return Err(Error::Place("only a local socket has a known peer".into()));
+    };
+    let peer = stream.peer_cred().map_err(|error| Error::Lost { reason: error.to_string() })?;
+    Ok((peer.pid().and_then(|pid| u32::try_from(pid).ok()), peer.uid()))
+}
+
 /// Quotes a text for a POSIX shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
@@ -256,11 +265,6 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),
     }
-}
-
-/// Whether something listens at this socket right now.
-pub async fn answers(socket: &Path) -> bool {
-    UnixStream::connect(socket).await.is_ok()
 }
 
 #[cfg(test)]

@@ -97,12 +97,10 @@ impl Feed<ExecutionLog> {
         Self::new(session, "executionLog", params, At::Streams(None))
     }
 
-    /// Only lines of at least this level, or with this text.
-    pub fn only(mut self, level: Option<&str>, text: Option<&str>) -> Self {
-        for (name, value) in [("level", level), ("text", text)] {
-            if let Some(value) = value {
-                self.params.insert(name.into(), value.into());
-            }
+    /// Only lines whose `member` (`level`, `text`, `nodeId`) is as said; all where nothing is.
+    pub fn only(mut self, member: &str, value: Option<&str>) -> Self {
+        if let Some(value) = value {
+            self.params.insert(member.to_owned(), value.into());
         }
         self
     }

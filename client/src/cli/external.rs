@@ -25,6 +25,19 @@ pub(super) fn run(cx: &Context, words: &[OsString]) -> Outcome {
     program.push(name);
     let mut command = Command::new(&program);
     command.args(rest);
+    daemon_in_environment(cx, &mut command);
+    let error = command.exec();
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return Err(unknown(&shown));
+    }
+    Err(Failure::failed(format!(
+        "can't run {}: {error}",
+        AsRef::<OsStr>::as_ref(&program).display()
+    )))
+}
+
+/// Tells a program of ours which daemon is meant.
+pub(super) fn daemon_in_environment(cx: &Context, command: &mut Command) {
     if let Some(socket) = &cx.place.socket {
         command.env("A2N_SOCKET", socket);
     } else if cx.place.whose != Whose::Either
@@ -35,14 +48,6 @@ pub(super) fn run(cx: &Context, words: &[OsString]) -> Outcome {
     if let Some(host) = &cx.place.host {
         command.env("A2N_HOST", host);
     }
-    let error = command.exec();
-    if error.kind() == std::io::ErrorKind::NotFound {
-        return Err(unknown(&shown));
-    }
-    Err(Failure::failed(format!(
-        "can't run {}: {error}",
-        AsRef::<OsStr>::as_ref(&program).display()
-    )))
 }
 
 fn unknown(name: &str) -> Failure {

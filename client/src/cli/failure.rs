@@ -45,11 +45,6 @@ impl Failure {
         self.hint = Some(hint.into());
         self
     }
-    /// The same with what is wrong, a line each.
-    pub(crate) fn details(mut self, details: Vec<String>) -> Self {
-        self.details = details;
-        self
-    }
 
     /// What standard error shows.
     pub(crate) fn text(&self) -> String {

@@ -4,22 +4,53 @@
 //! [`Session`], shows the answer through [`Out`], and fails with a [`Failure`] that carries the exit
 //! code. To add one: a file here and its line in [`Command`].
 
+mod apply;
+mod audit;
+mod cancel;
 mod completions;
+mod diff;
 mod documents;
+mod ending;
+mod export;
 mod external;
 mod failure;
+mod health;
+mod info;
 mod inputs;
+mod items;
+mod log_view;
+mod logs;
+mod ls;
 mod man;
+mod metrics;
+mod moments;
+mod node;
 mod output;
 mod overview;
 mod pipe;
+mod ps;
+mod publish;
+mod quickstart;
+mod retry;
+mod rows;
+mod rpc;
+mod run;
+mod schedule;
+mod settings;
+mod show;
+mod trigger;
+mod validate;
+mod verify;
+mod versions;
+mod which;
 
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use a2n_client::connect::{Place, Whose};
-use a2n_client::{Exit, Session};
+use a2n_client::{Error, Exit, Session};
+use a2n_proto::Json;
 use a2n_proto::api::Method;
 use clap::{Parser, Subcommand};
 
@@ -95,11 +126,45 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Quickstart(quickstart::Args),
+    Run(run::Args),
+    Ps(ps::Args),
+    Logs(logs::Args),
+    Show(show::Args),
+    Cancel(cancel::Args),
+    Retry(retry::Args),
+    Ls(ls::Args),
+    Apply(apply::Args),
+    Validate(validate::Args),
+    Diff(diff::Args),
+    Export(export::Args),
+    Versions(versions::Args),
+    Publish(publish::Args),
+    Unpublish(publish::UnpublishArgs),
+    Rollback(publish::RollbackArgs),
+    Trigger(trigger::Args),
+    Schedule(schedule::Args),
+    Node(node::Args),
+    Settings(settings::Args),
+    Health(health::Args),
+    Metrics(metrics::Args),
+    Audit(audit::Args),
+    Verify(verify::Args),
+    Info(info::Args),
+    Whoami(info::WhoamiArgs),
+    Rpc(rpc::Args),
     Completions(completions::Args),
     #[command(hide = true)]
     Man(man::Args),
     #[command(hide = true)]
     Pipe(pipe::Args),
+    /// Become a program in a session of its own (`a2n quickstart` does)
+    #[command(hide = true, after_help = examples!("a2n detach /usr/bin/a2nd --user"))]
+    Detach {
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
     #[command(external_subcommand)]
     External(Vec<OsString>),
 }
@@ -126,7 +191,7 @@ impl Context {
 /// An answer as it came and as the type it stands for.
 #[derive(Debug)]
 struct Answered<T> {
-    json: a2n_proto::Json,
+    json: Json,
     value: T,
 }
 
@@ -135,8 +200,16 @@ async fn ask<M: Method>(
     session: &Session,
     params: &M::Params,
 ) -> Result<Answered<M::Answer>, Failure> {
-    let json = session.call_json(M::NAME, &a2n_proto::Json::of(params)).await?;
-    let value = json.to().map_err(|error: serde_json::Error| a2n_client::Error::Answer {
+    Ok(ask_raw::<M>(session, params).await?)
+}
+
+/// The same where the caller tells the error itself.
+async fn ask_raw<M: Method>(
+    session: &Session,
+    params: &M::Params,
+) -> Result<Answered<M::Answer>, Error> {
+    let json = session.call_json(M::NAME, &Json::of(params)).await?;
+    let value = json.to().map_err(|error: serde_json::Error| Error::Answer {
         method: M::NAME.to_owned(),
         reason: error.to_string(),
     })?;
@@ -193,9 +266,37 @@ async fn run(cli: Cli) -> Outcome {
     let cx = Context::new(cli.global);
     let Some(command) = cli.command else { return overview::run(&cx).await };
     match command {
+        Command::Quickstart(args) => args.run(&cx).await,
+        Command::Run(args) => args.run(&cx).await,
+        Command::Ps(args) => args.run(&cx).await,
+        Command::Logs(args) => args.run(&cx).await,
+        Command::Show(args) => args.run(&cx).await,
+        Command::Cancel(args) => args.run(&cx).await,
+        Command::Retry(args) => args.run(&cx).await,
+        Command::Ls(args) => args.run(&cx).await,
+        Command::Apply(args) => args.run(&cx).await,
+        Command::Validate(args) => args.run(&cx).await,
+        Command::Diff(args) => args.run(&cx).await,
+        Command::Export(args) => args.run(&cx).await,
+        Command::Versions(args) => args.run(&cx).await,
+        Command::Publish(args) => args.run(&cx).await,
+        Command::Unpublish(args) => args.run(&cx).await,
+        Command::Rollback(args) => args.run(&cx).await,
+        Command::Trigger(args) => args.run(&cx).await,
+        Command::Schedule(args) => args.run(&cx).await,
+        Command::Node(args) => args.run(&cx).await,
+        Command::Settings(args) => args.run(&cx).await,
+        Command::Health(args) => args.run(&cx).await,
+        Command::Metrics(args) => args.run(&cx).await,
+        Command::Audit(args) => args.run(&cx).await,
+        Command::Verify(args) => args.run(&cx).await,
+        Command::Info(args) => args.run(&cx).await,
+        Command::Whoami(args) => args.run(&cx).await,
+        Command::Rpc(args) => args.run(&cx).await,
         Command::Completions(args) => args.run(&cx),
         Command::Man(args) => args.run(&cx),
         Command::Pipe(args) => args.run(&cx).await,
+        Command::Detach { words } => quickstart::daemon::detach(&words),
         Command::External(words) => external::run(&cx, &words),
     }
 }

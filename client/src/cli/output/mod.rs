@@ -16,7 +16,8 @@ use a2n_proto::{Json, Timestamp};
 use jiff::tz::TimeZone;
 
 use super::failure::Failure;
-pub(crate) use table::{Cell, Style, Table, status_style};
+pub(crate) use table::{Cell, Style, Table, cut, status_style};
+pub(crate) use times::{size, took};
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -52,7 +53,7 @@ pub(crate) struct Out {
 enum Sink {
     Stdout,
     #[cfg(test)]
-    Kept(std::cell::RefCell<Vec<u8>>),
+    Nowhere,
 }
 
 impl Out {
@@ -83,7 +84,7 @@ impl Out {
     ) -> Result<(), Failure> {
         match self.format {
             Format::Table | Format::Wide => self.write(&table(self)),
-            Format::Json => self.write(&self.filtered(&json::pretty(json.as_str()))),
+            Format::Json => self.json(json),
             Format::Yaml => self.write(&self.filtered(&json::to_yaml(json)?)),
             Format::Name => {
                 let mut text = String::new();
@@ -94,6 +95,11 @@ impl Out {
                 self.write(&text)
             }
         }
+    }
+
+    /// JSON, whatever form was asked for.
+    pub(crate) fn json(&self, json: &Json) -> Result<(), Failure> {
+        self.write(&self.filtered(&json::pretty(json.as_str())))
     }
 
     /// Whether people read the answer.
@@ -111,6 +117,12 @@ impl Out {
         if self.is_for_people() { self.line(line) } else { Ok(()) }
     }
 
+    /// One line on standard error: worth knowing, but not the answer.
+    pub(crate) fn aside(&self, line: &str) {
+        // Nobody is left to be told when standard error is gone.
+        let _ = writeln!(io::stderr().lock(), "{}", SafeText::line(line));
+    }
+
     /// One line, written at once.
     pub(crate) fn line(&self, line: &str) -> Result<(), Failure> {
         self.write(&format!("{line}\n"))
@@ -124,7 +136,7 @@ impl Out {
                 stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())?;
             }
             #[cfg(test)]
-            Sink::Kept(kept) => kept.borrow_mut().extend_from_slice(text.as_bytes()),
+            Sink::Nowhere => {}
         }
         Ok(())
     }
@@ -143,6 +155,20 @@ impl Out {
         match style.sgr() {
             Some(sgr) if self.colour => format!("\x1b[{sgr}m{text}\x1b[0m"),
             _ => text.to_owned(),
+        }
+    }
+
+    /// Whether colour is welcome.
+    pub(crate) fn has_colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Wipes the terminal before a table is drawn again; an empty line where there is no terminal.
+    pub(crate) fn clear(&self) -> Result<(), Failure> {
+        match (self.terminal, self.is_for_people()) {
+            (true, true) => self.write("\x1b[H\x1b[2J"),
+            (false, true) => self.write("\n"),
+            _ => Ok(()),
         }
     }
 
@@ -171,15 +197,7 @@ impl Out {
             width: Some(80),
             now: "2026-11-22T12:00:00Z".parse().expect("a time"),
             zone,
-            sink: Sink::Kept(std::cell::RefCell::default()),
-        }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn text(&self) -> String {
-        match &self.sink {
-            Sink::Stdout => String::new(),
-            Sink::Kept(kept) => String::from_utf8(kept.borrow().clone()).expect("UTF-8"),
+            sink: Sink::Nowhere,
         }
     }
 }

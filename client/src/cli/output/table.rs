@@ -84,9 +84,9 @@ impl<T: AsRef<str>> From<T> for Cell {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Column {
-    name: &'static str,
+    name: String,
     right: bool,
     shrinks: bool,
 }
@@ -103,11 +103,21 @@ impl Table {
     /// A table without rows.
     pub(crate) fn new(columns: &[&'static str]) -> Self {
         let column = |name: &&'static str| Column {
-            name: name.trim_start_matches('>').trim_end_matches('~'),
+            name: name.trim_start_matches('>').trim_end_matches('~').to_owned(),
             right: name.starts_with('>'),
             shrinks: name.ends_with('~'),
         };
         Self { columns: columns.iter().map(column).collect(), rows: Vec::new() }
+    }
+
+    /// A table without rows, whose columns have names from outside and may all shrink.
+    pub(crate) fn growing(names: &[String]) -> Self {
+        let column = |name: &String| Column {
+            name: SafeText::line(name).into_string(),
+            right: false,
+            shrinks: true,
+        };
+        Self { columns: names.iter().map(column).collect(), rows: Vec::new() }
     }
 
     /// Adds a row; cells beyond the columns are left out.
@@ -124,7 +134,7 @@ impl Table {
         let mut text = String::new();
         if self.columns.iter().any(|column| !column.name.is_empty()) {
             let names: Vec<Cell> =
-                self.columns.iter().map(|c| Cell::styled(c.name, Style::Bold)).collect();
+                self.columns.iter().map(|c| Cell::styled(&c.name, Style::Bold)).collect();
             self.put_row(&mut text, out, &names, &widths);
         }
         for row in &self.rows {
@@ -149,7 +159,7 @@ impl Table {
     }
 
     fn widths(&self, limit: Option<usize>) -> Vec<usize> {
-        let mut widths: Vec<usize> = self.columns.iter().map(|c| width(c.name)).collect();
+        let mut widths: Vec<usize> = self.columns.iter().map(|c| width(&c.name)).collect();
         for row in &self.rows {
             for (cell, w) in row.iter().zip(&mut widths) {
                 *w = (*w).max(width(&cell.text));

@@ -1,0 +1,64 @@
+//! `a2n rpc METHOD [JSON]`: any method of the socket, raw.
+
+use std::io::Read as _;
+
+use a2n_client::{Exit, SafeText};
+use a2n_proto::Json;
+
+use super::failure::Failure;
+use super::output::Format;
+use super::{Context, Outcome, examples};
+
+/// Call any method and print its result
+#[derive(Debug, clap::Args)]
+#[command(after_help = examples!(
+    "a2n rpc system.ping"
+    "a2n rpc execution.list '{\"limit\": 3}'"
+    "echo '{\"name\": \"backup\"}' | a2n rpc workflow.get -"
+    "a2n rpc rpc.discover                 every method there is"
+))]
+pub(super) struct Args {
+    /// The method: entity.verb
+    method: String,
+    /// Its params, one JSON object; - reads standard input
+    #[arg(value_name = "JSON|-")]
+    params: Option<String>,
+}
+
+impl Args {
+    pub(super) async fn run(self, cx: &Context) -> Outcome {
+        let params = match self.params.as_deref() {
+            None => Json::object(),
+            Some("-") => {
+                let mut text = String::new();
+                std::io::stdin().read_to_string(&mut text).map_err(|error| {
+                    Failure::failed(format!("can't read standard input: {error}"))
+                })?;
+                read_json(&text)?
+            }
+            Some(text) => read_json(text)?,
+        };
+        let session = cx.session().await?;
+        let result = session.call_json(&self.method, &params).await?;
+        match cx.out.format {
+            Format::Yaml => cx.out.show(&result, Vec::new, |_| String::new())?,
+            _ => cx.out.json(&result)?,
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// JSON from the command line.
+pub(super) fn read_json(text: &str) -> Result<Json, Failure> {
+    Json::parse(text)
+        .map_err(|fault| Failure::usage(format!("`{}` can't be taken: {fault}", shortened(text))))
+}
+
+fn shortened(text: &str) -> String {
+    let safe = SafeText::line(text.trim()).into_string();
+    if safe.chars().count() > 40 {
+        safe.chars().take(40).chain("…".chars()).collect()
+    } else {
+        safe
+    }
+}

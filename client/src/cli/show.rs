@@ -1,0 +1,245 @@
+//! `a2n show EXEC`: the whole story of one execution.
+
+use a2n_client::{Exit, Session};
+use a2n_proto::api::{Match, execution, execution_node_state};
+use a2n_proto::execution::{Execution, ExecutionNodeState, NodeStatus};
+use serde_json::Value;
+
+use super::ending::status_text;
+use super::failure::Failure;
+use super::items;
+use super::output::{Cell, Out, Style, Table, status_style, took};
+use super::rows;
+use super::{Context, Outcome, ask, examples, which};
+
+/// Show one execution: its nodes, their attempts and times, why it failed, what came out
+#[derive(Debug, clap::Args)]
+#[command(after_help = examples!(
+    "a2n show 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f"
+    "a2n show host-report                    the newest one of that workflow"
+    "a2n show host-report --node disk        one node with what went in and came out"
+    "a2n show host-report -o json"
+))]
+pub(super) struct Args {
+    /// The execution's id, or a workflow's name for its newest one
+    #[arg(value_name = "EXEC")]
+    execution: String,
+    /// One node of it, with its input and output
+    #[arg(long, value_name = "ID")]
+    node: Option<String>,
+}
+
+impl Args {
+    pub(super) async fn run(self, cx: &Context) -> Outcome {
+        let session = cx.session().await?;
+        let id = which::execution(&session, &self.execution).await?;
+        if let Some(node) = self.node {
+            return show_node(cx, &session, id, node).await;
+        }
+        let got = ask::<execution::Get>(&session, &execution::One { id }).await?;
+        let nodes = if cx.out.is_for_people() { nodes(&session, id).await? } else { Vec::new() };
+        let names = || vec![id.to_string()];
+        cx.out.show(&got.json, names, |out| text(out, &got.value, &nodes))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The node states of an execution, in the document's order.
+pub(super) async fn nodes(
+    session: &Session,
+    id: a2n_proto::ExecutionId,
+) -> Result<Vec<ExecutionNodeState>, Failure> {
+    let filter =
+        execution_node_state::Filter { execution_id: Some(Match::Is(id)), ..Default::default() };
+    let rows = rows::list::<execution_node_state::List, _, _>(session, filter, 10_000).await?;
+    Ok(rows.items)
+}
+
+fn text(out: &Out, execution: &Execution, nodes: &[ExecutionNodeState]) -> String {
+    let mut text = header(out, execution).text(out, "");
+    text.push('\n');
+    text.push_str(&node_table(nodes).text(out, "No node has started."));
+    if let Some(message) = &execution.error_message {
+        text.push_str(&format!("\n{} {}\n", out.styled(Style::Bad, "why:"), out.safe(message)));
+        for cause in execution.error_details.iter().flat_map(|details| &details.cause) {
+            text.push_str(&format!("  because {}\n", out.safe(cause)));
+        }
+        text.push_str(&format!("hint: `a2n retry {}` goes on from there\n", execution.id));
+    }
+    if let Value::Object(outputs) = execution.output_data.to_value() {
+        for (node, handles) in outputs {
+            text.push_str(&items::of_node(out, &node, &handles));
+        }
+    }
+    text
+}
+
+fn header(out: &Out, execution: &Execution) -> Table {
+    let mut table = Table::new(&["", "~"]);
+    let mut put = |name: &str, value: Cell| table.row([Cell::styled(name, Style::Dim), value]);
+    put("execution", execution.id.to_string().into());
+    let workflow = format!("{} (version {})", execution.workflow_name, execution.workflow_version);
+    put("workflow", workflow.into());
+    let status = status_text(execution.status);
+    let reason = execution.paused_reason.map(|reason| format!(": {}", status_text(reason)));
+    let shown = format!("{status}{}", reason.unwrap_or_default());
+    put("status", Cell::styled(shown, status_style(&status)));
+    if let Some(at) = execution.start_time {
+        put("started", out.full_date(at).into());
+    }
+    if let Some(at) = execution.end_time {
+        let duration = execution.duration.map(|ms| format!(", after {}", took(ms)));
+        put("ended", format!("{}{}", out.full_date(at), duration.unwrap_or_default()).into());
+    }
+    if let Some(source) = &execution.metadata.source {
+        put("source", source.into());
+    }
+    if let Some(of) = execution.retry_of {
+        put("retry of", of.to_string().into());
+    }
+    if !execution.input_data.is_null() {
+        put("inputs", execution.input_data.as_str().into());
+    }
+    table
+}
+
+fn node_table(nodes: &[ExecutionNodeState]) -> Table {
+    let mut table = Table::new(&["", "NODE~", "TYPE", "STATUS", ">TRIES", ">TOOK", "NOTE~"]);
+    for node in nodes {
+        let status = status_text(node.status);
+        let iteration = match node.iteration.as_str() {
+            "" => String::new(),
+            path => format!(" [{path}]"),
+        };
+        let tries = if node.start_time.is_some() { node.retry_count + 1 } else { 0 };
+        let tries = (tries > 0).then(|| tries.to_string());
+        table.row([
+            Cell::styled(symbol(node), status_style(&status)),
+            format!("{}{iteration}", node.node_id).into(),
+            node.node_type.as_str().into(),
+            Cell::status(&status),
+            Cell::or_dash(tries),
+            Cell::or_dash(node.duration.map(took)),
+            note(node),
+        ]);
+    }
+    table
+}
+
+fn note(node: &ExecutionNodeState) -> Cell {
+    if let Some(message) = &node.error_message {
+        return Cell::styled(message, Style::Bad);
+    }
+    match (&node.waiting, node.progress_percentage) {
+        (Some(waiting), _) => {
+            let until = waiting.until.map(|at| format!(" until {at}")).unwrap_or_default();
+            Cell::styled(format!("waits for {}{until}", status_text(waiting.kind)), Style::Wary)
+        }
+        (None, Some(percent)) if node.status == NodeStatus::Running => {
+            format!("{percent} %").into()
+        }
+        _ => Cell::default(),
+    }
+}
+
+fn symbol(node: &ExecutionNodeState) -> &'static str {
+    match node.status {
+        NodeStatus::Pending => "○",
+        NodeStatus::Running if node.waiting.is_some() => "◌",
+        NodeStatus::Running => "●",
+        NodeStatus::Success => "✓",
+        NodeStatus::Failed => "✗",
+        NodeStatus::Skipped => "⊘",
+        NodeStatus::Cancelled => "×",
+    }
+}
+
+async fn show_node(
+    cx: &Context,
+    session: &Session,
+    id: a2n_proto::ExecutionId,
+    node: String,
+) -> Outcome {
+    let one = execution_node_state::One {
+        execution_id: Some(id),
+        node_id: Some(node),
+        ..Default::default()
+    };
+    let got = ask::<execution_node_state::Get>(session, &one).await?;
+    let state = &got.value;
+    cx.out.show(
+        &got.json,
+        || vec![state.id.clone()],
+        |out| {
+            let mut text = node_table(std::slice::from_ref(state)).text(out, "");
+            for unit in state.units.iter().filter(|unit| unit.attempts.len() > 1) {
+                for attempt in &unit.attempts {
+                    text.push_str(&format!(
+                        "  item {}, attempt {} at {}: {}\n",
+                        unit.item,
+                        attempt.n,
+                        out.clock(attempt.started_at),
+                        out.safe(attempt.error.as_deref().unwrap_or("done")),
+                    ));
+                }
+            }
+            text.push_str(&items::of_node(out, "input", &state.input_data.to_value()));
+            text.push_str(&items::of_node(out, "output", &state.output_data.to_value()));
+            text
+        },
+    )?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use a2n_proto::Json;
+
+    use super::super::output::Format;
+    use super::*;
+
+    #[test]
+    fn an_execution_tells_its_story_in_80_columns() {
+        let execution: Execution = Json::of(&serde_json::json!({
+            "id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "revision": 4,
+            "createdAt": "2026-11-22T11:59:00Z", "updatedAt": "2026-11-22T11:59:04Z",
+            "status": "FAILED", "startTime": "2026-11-22T11:59:00Z",
+            "endTime": "2026-11-22T11:59:04.250Z", "duration": 4250, "triggerData": null,
+            "inputData": {"who": "\u{1b}[31malice"},
+            "outputData": {"shout": {"output": [{"line": "one", "n": 1}, {"line": "two", "n": 2}]}},
+            "errorMessage": "exit code 1 of `cat /nonexistent`",
+            "errorDetails": {"code": "EXIT", "nodeId": "read", "retryCount": 2,
+                "cause": ["cat: /nonexistent: No such file or directory"]},
+            "retryCount": 2, "maxRetries": 2, "priority": 0, "parentExecutionId": null,
+            "retryOf": null, "pausedReason": null, "contextData": {},
+            "metadata": {"source": "CLI", "userAgent": null, "ipAddress": null,
+                "correlationId": null, "environment": null, "idempotencyKey": null},
+            "workflowId": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e80", "workflowName": "greet",
+            "workflowVersion": 3, "userId": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e81",
+            "triggerId": null,
+        }))
+        .to()
+        .unwrap();
+        let node = |id: &str, status: &str, error: Option<&str>| -> ExecutionNodeState {
+            Json::of(&serde_json::json!({
+                "id": format!("x/{id}/"), "nodeId": id, "nodeName": id, "nodeType": "shell",
+                "status": status, "startTime": "2026-11-22T11:59:00Z", "endTime": null,
+                "duration": 12, "inputData": null, "outputData": null, "errorMessage": error,
+                "errorDetails": null, "retryCount": 2, "maxRetries": 2,
+                "progressPercentage": null, "position": 0, "configuration": null, "iteration": "",
+                "waiting": null, "units": [],
+                "executionId": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f",
+            }))
+            .to()
+            .unwrap()
+        };
+        let nodes = [
+            node("say", "SUCCESS", None),
+            node("read", "FAILED", Some("exit code 1 of `cat /nonexistent` in the folder /home")),
+            node("a-node-with-quite-a-long-name-that-goes-on", "SKIPPED", None),
+        ];
+        let shown = text(&Out::kept(Format::Table), &execution, &nodes);
+        assert!(shown.lines().all(|line| a2n_client::safe_text::width(line) <= 80), "{shown}");
+        insta::assert_snapshot!(shown, @"");
+    }
+}
