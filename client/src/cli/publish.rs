@@ -34,7 +34,7 @@ impl Args {
 
 /// Leave a workflow without a published version; its triggers stop
 #[derive(Debug, clap::Args)]
-#[command(after_help = examples!("a2n unpublish host-report"))]
+#[command(after_help = examples!("a2n unpublish host-report" "a2n unpublish host-report -o json"))]
 pub(super) struct UnpublishArgs {
     /// The workflow's name or id
     #[arg(value_name = "NAME")]

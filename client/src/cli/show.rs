@@ -240,6 +240,28 @@ mod tests {
         ];
         let shown = text(&Out::kept(Format::Table), &execution, &nodes);
         assert!(shown.lines().all(|line| a2n_client::safe_text::width(line) <= 80), "{shown}");
-        insta::assert_snapshot!(shown, @"");
+        insta::assert_snapshot!(shown, @r#"
+        execution  0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f
+        workflow   greet (version 3)
+        status     FAILED
+        started    2026-11-22 11:59:00 +00:00
+        ended      2026-11-22 11:59:04 +00:00, after 4.2s
+        source     CLI
+        inputs     {"who":"\u001b[31malice"}
+
+           NODE                     TYPE   STATUS   TRIES  TOOK  NOTE
+        ✓  say                      shell  SUCCESS      3  12ms
+        ✗  read                     shell  FAILED       3  12ms  exit code 1 of `cat /n…
+        ⊘  a-node-with-quite-a-lo…  shell  SKIPPED      3  12ms
+
+        why: exit code 1 of `cat /nonexistent`
+          because cat: /nonexistent: No such file or directory
+        hint: `a2n retry 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f` goes on from there
+
+        shout · output (2 items)
+        line  n
+        one   1
+        two   2
+        "#);
     }
 }
