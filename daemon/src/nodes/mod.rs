@@ -1,1 +1,30 @@
-//! Node definitions and their registry.
+//! Node definitions: what a step can be. Every file below `flow/ data/ process/ network/ files/` is
+//! one definition with its parts in the same order; [`Registry`] lists them, one line each.
+//!
+//! A definition sees the world only through its [`Context`], never the store. The engine knows them
+//! as [`crate::engine::kind::Kinds`], the runner as [`crate::engine::job::Executor`].
+
+mod config;
+mod context;
+mod definition;
+mod executor;
+mod registry;
+mod schema;
+mod settings;
+
+mod data;
+mod files;
+mod flow;
+mod network;
+mod process;
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod docs;
+
+pub use context::Context;
+pub use definition::{CarryOut, Definition, Fault};
+pub use executor::Nodes;
+pub use registry::Registry;
+pub use settings::Settings;

@@ -34,6 +34,8 @@ pub struct Request {
     pub url: String,
     /// The Unix socket to use instead of the network.
     pub socket: Option<PathBuf>,
+    /// Added to the URL.
+    pub query: Vec<(String, String)>,
     /// In order; a name may stand several times.
     pub headers: Vec<(String, String)>,
     /// What to send.

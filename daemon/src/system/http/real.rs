@@ -156,10 +156,13 @@ struct Hop {
 impl Hop {
     fn first(request: &Request) -> Result<Self, HttpError> {
         let malformed = |what: String| HttpError::Malformed { what };
-        let url = Url::parse(&request.url)
+        let mut url = Url::parse(&request.url)
             .map_err(|e| malformed(format!("`{}` is not a URL: {e}", request.url)))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(malformed(format!("`{}` is not an http or https URL", request.url)));
+        }
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
         }
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| malformed(format!("`{}` is not a method", request.method)))?;

@@ -10,6 +10,7 @@ fn request(method: &str, url: &str) -> Request {
         method: method.into(),
         url: url.into(),
         socket: None,
+        query: Vec::new(),
         headers: Vec::new(),
         body: None,
         timeout: Some(Duration::from_secs(20)),
@@ -53,13 +54,14 @@ async fn an_answer_arrives_whole() {
     let (url, served) = serve(vec![OK]).await;
     let mut asked = request("POST", &format!("{}/a?b=c", url.replace("//", "//u:p@")));
     asked.headers.push(("X-One".into(), "1".into()));
+    asked.query.push(("d e".into(), "f&g".into()));
     asked.body = Some(Bytes::from_static(b""));
     let answer = RealHttp::default().send(asked).await.unwrap();
     assert_eq!((answer.status, &answer.body[..]), (200, &b"hi"[..]));
     assert!(answer.headers.contains(&("x-two".into(), "2".into())), "{:?}", answer.headers);
-    assert_eq!(answer.url, format!("{url}/a?b=c"));
+    assert_eq!(answer.url, format!("{url}/a?b=c&d+e=f%26g"));
     let head = served.await.unwrap().remove(0);
-    assert!(head.starts_with("POST /a?b=c HTTP/1.1\r\n"), "{head}");
+    assert!(head.starts_with("POST /a?b=c&d+e=f%26g HTTP/1.1\r\n"), "{head}");
     assert!(head.contains("x-one: 1\r\n"), "{head}");
 }
 

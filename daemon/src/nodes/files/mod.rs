@@ -1,0 +1,3 @@
+//! Definitions that read and write files.
+
+pub(super) mod file;

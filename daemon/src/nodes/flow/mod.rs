@@ -1,0 +1,8 @@
+//! Definitions that decide where items go, and when.
+
+pub(super) mod choose;
+pub(super) mod merge;
+pub(super) mod noop;
+pub(super) mod stop;
+pub(super) mod switch;
+pub(super) mod wait;

@@ -1,0 +1,322 @@
+//! `http`: sends a request and reads the answer.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use a2n_proto::document::Repeat;
+use a2n_proto::execution::LogLevel;
+use a2n_proto::nodes::NodeType;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::answer::{self, Expected, OUTPUTS};
+use super::base64;
+use crate::engine::kind::{NodeError, Outcome, WorksOn};
+use crate::nodes::config::{Config, is_expression, text, wrong};
+use crate::nodes::context::{Context, output};
+use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
+use crate::nodes::schema;
+use crate::system::http::{HttpError, Request, Response};
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const AUTH_TYPES: [&str; 3] = ["BASIC", "BEARER", "HEADER"];
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_REDIRECTS: usize = 10;
+const WANTED_URL: &str = "http://…, https://… or unix:/path/of/socket:/http/path";
+
+const DOCUMENTATION: &str = include_str!("http.md");
+
+pub(in crate::nodes) fn definition() -> Definition {
+    let auth = schema::or_expression(json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["type"],
+        "description": "How the request shows who it is from.",
+        "properties": {
+            "type": {"enum": AUTH_TYPES, "description": "BASIC: username and password. BEARER: token. HEADER: name and value."},
+            "username": schema::text("BASIC."),
+            "password": schema::text("BASIC."),
+            "token": schema::text("BEARER."),
+            "name": schema::text("HEADER: its name."),
+            "value": schema::text("HEADER: its value."),
+        },
+    }));
+    let many = || json!({"type": ["string", "number", "boolean", "array", "null"], "items": schema::text("One of several values.")});
+    let status = json!({"type": ["integer", "string"], "minimum": 100, "maximum": 599, "pattern": r"\{\{|\{%|^[1-5][0-9][0-9]-[1-5][0-9][0-9]$", "description": "A code, or a range such as 200-299."});
+    Definition {
+        name: "http",
+        version: "1.0.0",
+        display_name: "HTTP request",
+        description: "Sends an HTTP request and reads the answer.",
+        node_type: NodeType::HttpRequest,
+        category: "network",
+        icon: "↔",
+        color: "blue",
+        tags: &["request", "rest", "api", "get", "post", "curl", "webhook"],
+        documentation: DOCUMENTATION,
+        settings_schema: schema::object(
+            json!({
+                "method": schema::choice(&METHODS, Some("GET"), "What is asked for."),
+                "url": {"type": "string", "minLength": 1, "description": "Where to: http://, https:// or unix:/path/of/socket:/http/path.", "examples": ["https://example.org/health", "unix:/run/docker.sock:/v1.43/info"]},
+                "query": schema::map(many(), "Added to the URL; a list gives a name several times, null leaves it out."),
+                "headers": schema::map(many(), "Headers; a list gives a name several times, null leaves it out."),
+                "body": {"description": "What is sent: a text as it is, anything else as JSON."},
+                "auth": auth,
+                "timeout": schema::integer(1, Some(30_000), "Longest time for all of it, in milliseconds."),
+                "followRedirects": schema::flag(true, "Whether redirects are followed, ten at most."),
+                "expectStatus": schema::with(schema::list(status, "Statuses that are no failure; 200 to 299 where not said."), "examples", json!([[200, 404], ["200-299", 304]])),
+                "output": schema::choice(&OUTPUTS, Some("AUTO"), "How the body is read: by its media type, as JSON, as text, as a file, not at all."),
+            }),
+            &["url"],
+        ),
+        input_schema: json!(true),
+        output_schema: json!({
+            "type": "object",
+            "properties": {
+                "status": {"type": "integer"},
+                "headers": {"type": "object", "description": "Names in lower case."},
+                "body": {},
+                "url": {"type": "string", "description": "Where the answer came from, after redirects."},
+                "duration": {"type": "integer", "description": "Milliseconds."},
+            },
+        }),
+        constant_paths: &[],
+        works_on: WorksOn::Each,
+        inputs: one_input(),
+        outputs: one_output,
+        repeat: |config| {
+            let method = config.get("method").map_or(Some("GET"), Value::as_str);
+            if matches!(method, Some("GET" | "HEAD")) { Repeat::Retryable } else { Repeat::Once }
+        },
+        check,
+        carry_out: CarryOut::Outside(|context| Box::pin(work(context))),
+    }
+}
+
+fn check(config: &Value) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    if let Some(url) = config.get("url").filter(|url| !is_expression(url))
+        && let Some(text) = url.as_str()
+        && target(text).is_none()
+    {
+        let message = format!("`{text}` is not a URL that can be asked");
+        faults.push(("url".into(), message, Some(format!("write {WANTED_URL}"))));
+    }
+    if let Some(auth) = config.get("auth").filter(|auth| auth.is_object()) {
+        let needed: &[&str] = match auth.get("type").and_then(Value::as_str) {
+            Some("BASIC") => &["username", "password"],
+            Some("BEARER") => &["token"],
+            Some("HEADER") => &["name", "value"],
+            _ => &[],
+        };
+        for &name in needed.iter().filter(|&&name| auth.get(name).is_none()) {
+            faults.push((
+                format!("auth.{name}"),
+                format!("this kind of `auth` needs `{name}`"),
+                None,
+            ));
+        }
+    }
+    faults
+}
+
+async fn work(context: Context) -> Result<Outcome, NodeError> {
+    let asked = Asked::of(&context)?;
+    let shown = asked.shown();
+    let (is_once, method) = (asked.is_once(), asked.request.method.clone());
+    context.measure_bytes("step.bytes_in", asked.request.body.as_ref().map_or(0, Bytes::len));
+    let began = context.system.clock.monotonic();
+    let answer = tokio::select! {
+        biased;
+        answer = context.system.http.send(asked.request) => answer,
+        () = context.stop.cancelled() => return Err(Context::stopped()),
+    };
+    let took = context.system.clock.monotonic().saturating_sub(began);
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(e) => {
+            context.say(LogLevel::Error, format!("{method} {shown}: {e}")).await;
+            return Err(failed(&e, is_once));
+        }
+    };
+    let size = answer.body.len();
+    context.measure_bytes("step.bytes_out", size);
+    let line =
+        format!("{method} {shown}: {} in {} ms, {size} bytes", answer.status, took.as_millis());
+    context.say(LogLevel::Info, line).await;
+    if !asked.expected.has(answer.status) {
+        return Err(unexpected(&answer, &shown));
+    }
+    let item = answer::item(
+        asked.output,
+        &Response { url: asked.unix.unwrap_or(answer.url.clone()), ..answer },
+        took,
+    )?;
+    Ok(Outcome::Items(output(vec![item])))
+}
+
+/// The resolved configuration.
+struct Asked {
+    request: Request,
+    expected: Expected,
+    output: &'static str,
+    /// The URL as it was written, for a Unix socket.
+    unix: Option<String>,
+}
+
+impl Asked {
+    fn of(context: &Context) -> Result<Self, NodeError> {
+        const KNOWN: [&str; 10] = [
+            "method",
+            "url",
+            "query",
+            "headers",
+            "body",
+            "auth",
+            "timeout",
+            "followRedirects",
+            "expectStatus",
+            "output",
+        ];
+        let config = Config::of(context.config(), &KNOWN)?;
+        let written = config.require_text("url")?;
+        let Some((url, socket)) = target(&written) else {
+            return Err(wrong("url", &Value::String(written), WANTED_URL));
+        };
+        let private_addresses = context.settings.private_addresses;
+        if socket.is_some() && !private_addresses {
+            let message = format!("`{written}` is on this machine and must not be called");
+            return Err(NodeError::new("FORBIDDEN_ADDRESS", message));
+        }
+        let mut headers = config.text_lists("headers")?;
+        let has = |headers: &[(String, String)], name: &str| {
+            headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+        };
+        for (name, _) in &headers {
+            if ["content-length", "transfer-encoding", "connection"]
+                .iter()
+                .any(|own| name.eq_ignore_ascii_case(own))
+            {
+                let message = format!("`headers.{name}` is set by A2N and can't be chosen");
+                return Err(NodeError::new("CONFIG", message));
+            }
+        }
+        let body = match config.get("body") {
+            None => None,
+            Some(Value::String(text)) => Some(Bytes::from(text.clone())),
+            Some(other) => {
+                if !has(&headers, "content-type") {
+                    headers.push(("content-type".into(), "application/json".into()));
+                }
+                Some(Bytes::from(other.to_string()))
+            }
+        };
+        headers.extend(authorization(&config)?);
+        if !has(&headers, "idempotency-key") {
+            headers.push(("idempotency-key".into(), context.job.idempotency_key.clone()));
+        }
+        if !has(&headers, "user-agent") {
+            headers.push(("user-agent".into(), concat!("a2n/", env!("CARGO_PKG_VERSION")).into()));
+        }
+        let follow = config.flag("followRedirects", true)?;
+        let request = Request {
+            method: config.choice("method", &METHODS)?.to_owned(),
+            url,
+            socket: socket.clone(),
+            query: config.text_lists("query")?,
+            headers,
+            body,
+            timeout: Some(config.millis("timeout")?.unwrap_or(DEFAULT_TIMEOUT)),
+            max_redirects: if follow { MAX_REDIRECTS } else { 0 },
+            max_body_bytes: context.settings.max_answer_bytes,
+            private_addresses,
+        };
+        let expected: Result<Vec<String>, NodeError> =
+            config.list("expectStatus")?.iter().map(|(at, value)| text(at, value)).collect();
+        Ok(Self {
+            request,
+            expected: Expected::of(&expected?)?,
+            output: config.choice("output", &OUTPUTS)?,
+            unix: socket.map(|_| written),
+        })
+    }
+    /// Whether a repeat could do something twice.
+    fn is_once(&self) -> bool {
+        !matches!(self.request.method.as_str(), "GET" | "HEAD")
+    }
+    /// The URL for the log: what comes after `?` and before `@` may be secret.
+    fn shown(&self) -> String {
+        let url = self.unix.as_ref().unwrap_or(&self.request.url);
+        let url = url.split(['?', '#']).next().unwrap_or("");
+        match url.split_once("://") {
+            Some((scheme, rest)) => {
+                let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                let host = host.rsplit('@').next().unwrap_or("");
+                format!("{scheme}://{host}{path}")
+            }
+            None => url.to_owned(),
+        }
+    }
+}
+
+/// URL and socket; none where it is neither.
+fn target(written: &str) -> Option<(String, Option<PathBuf>)> {
+    if let Some(rest) = written.strip_prefix("unix:") {
+        if !rest.starts_with('/') {
+            return None;
+        }
+        let (socket, path) = match rest.find(":/") {
+            Some(at) => (&rest[..at], &rest[at + 1..]),
+            None => (rest, "/"),
+        };
+        return Some((format!("http://localhost{path}"), Some(socket.into())));
+    }
+    let lower = written.get(..8).unwrap_or(written).to_ascii_lowercase();
+    let is_web = lower.starts_with("http://") || lower.starts_with("https://");
+    is_web.then(|| (written.to_owned(), None))
+}
+
+fn authorization(config: &Config<'_>) -> Result<Option<(String, String)>, NodeError> {
+    let Some(auth) = config.get("auth") else { return Ok(None) };
+    let known = ["type", "username", "password", "token", "name", "value"];
+    let auth = Config::within("auth", auth, &known)?;
+    auth.require("type")?;
+    Ok(Some(match auth.choice("type", &AUTH_TYPES)? {
+        "BASIC" => {
+            let pair =
+                format!("{}:{}", auth.require_text("username")?, auth.require_text("password")?);
+            ("authorization".into(), format!("Basic {}", base64::encode(pair.as_bytes())))
+        }
+        "BEARER" => ("authorization".into(), format!("Bearer {}", auth.require_text("token")?)),
+        _ => (auth.require_text("name")?, auth.require_text("value")?),
+    }))
+}
+
+fn failed(error: &HttpError, is_once: bool) -> NodeError {
+    let kind = match error {
+        HttpError::Malformed { .. } => "CONFIG",
+        HttpError::Forbidden { .. } => "FORBIDDEN_ADDRESS",
+        HttpError::Connect { .. } => "CONNECT",
+        HttpError::Timeout { .. } => "TIMEOUT",
+        HttpError::Broken { .. } => "BROKEN",
+        HttpError::TooLarge { .. } => "TOO_LARGE",
+        HttpError::Redirect { .. } => "REDIRECT",
+        HttpError::AfterRedirect { source } => {
+            let inner = failed(source, is_once);
+            return NodeError { message: error.to_string(), in_doubt: is_once, ..inner };
+        }
+    };
+    let in_doubt = is_once && error.may_have_arrived();
+    NodeError { in_doubt, ..NodeError::new(kind, error.to_string()) }
+}
+
+fn unexpected(answer: &Response, shown: &str) -> NodeError {
+    let body: String = String::from_utf8_lossy(&answer.body).trim().chars().take(200).collect();
+    let said = if body.is_empty() { String::new() } else { format!(": {body}") };
+    let message = format!("status {} from {shown}{said}", answer.status);
+    NodeError { code: Some(answer.status.into()), ..NodeError::new("HTTP_STATUS", message) }
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

@@ -1,0 +1,94 @@
+//! Lines of a process's output, as they are logged: cut from pieces that end anywhere.
+
+/// Longest line that is kept in one; a longer one is cut into pieces, each marked.
+pub(super) const LONGEST_LINE: usize = 64 * 1024;
+/// Ends a piece of a line that goes on.
+pub(super) const GOES_ON: &str = " […]";
+
+/// Collects pieces of one stream into lines.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    begun: Vec<u8>,
+    /// Whether anything was not UTF-8 so far.
+    pub(super) lossy: bool,
+}
+
+impl Lines {
+    /// The lines that `piece` ends, without their line ends.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            self.begun.extend_from_slice(part);
+            if self.begun.last() == Some(&b'\n') {
+                self.begun.pop();
+                if self.begun.last() == Some(&b'\r') {
+                    self.begun.pop();
+                }
+                self.cut(LONGEST_LINE, &mut lines);
+                let line = std::mem::take(&mut self.begun);
+                lines.push(self.text(&line));
+            } else {
+                // One byte more may be a line end, and a character four.
+                self.cut(LONGEST_LINE + 8, &mut lines);
+            }
+        }
+        lines
+    }
+    /// What is left at the end without a line end.
+    pub(super) fn rest(&mut self) -> Option<String> {
+        let line = std::mem::take(&mut self.begun);
+        (!line.is_empty()).then(|| self.text(&line))
+    }
+    /// Takes marked pieces off until what is begun is not longer than `at_most`.
+    fn cut(&mut self, at_most: usize, lines: &mut Vec<String>) {
+        while self.begun.len() > at_most {
+            let mut end = LONGEST_LINE;
+            // Not within a character: go back over continuation bytes, but only as far as one goes.
+            while end > LONGEST_LINE - 4 && self.begun[end] & 0xc0 == 0x80 {
+                end -= 1;
+            }
+            let rest = self.begun.split_off(end);
+            let piece = std::mem::replace(&mut self.begun, rest);
+            lines.push(self.text(&piece) + GOES_ON);
+        }
+    }
+    fn text(&mut self, line: &[u8]) -> String {
+        let text = String::from_utf8_lossy(line);
+        self.lossy |= matches!(text, std::borrow::Cow::Owned(_));
+        text.into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(pieces: &[&[u8]]) -> (Vec<String>, bool) {
+        let mut all = Lines::default();
+        let mut lines: Vec<String> = pieces.iter().flat_map(|piece| all.push(piece)).collect();
+        lines.extend(all.rest());
+        (lines, all.lossy)
+    }
+
+    #[test]
+    fn lines_come_out_of_pieces() {
+        assert_eq!(lines(&[b"a\nb", b"c\r", b"\n\nlast"]).0, ["a", "bc", "", "last"]);
+        assert!(lines(&[]).0.is_empty());
+        assert_eq!(lines(&["é".as_bytes().split_at(1).0, "é\n".as_bytes().split_at(1).1]).0, ["é"]);
+        assert_eq!(lines(&[b"ok \xff\n"]), (vec!["ok \u{fffd}".to_owned()], true));
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters_and_marked() {
+        let long = "é".repeat(LONGEST_LINE);
+        let (found, lossy) = lines(&[b"x", long.as_bytes(), b"\n", b"next\n"]);
+        assert!(!lossy);
+        assert_eq!(found.len(), 4);
+        assert_eq!(found[3], "next");
+        let joined: String = found[..3].iter().map(|l| l.trim_end_matches(GOES_ON)).collect();
+        assert_eq!(joined, format!("x{long}"));
+        assert!(found[0].ends_with(GOES_ON) && !found[2].ends_with(GOES_ON));
+        let exact = "y".repeat(LONGEST_LINE);
+        assert_eq!(lines(&[exact.as_bytes(), b"\n"]).0, [exact]);
+    }
+}

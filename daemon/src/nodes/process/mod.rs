@@ -1,0 +1,7 @@
+//! Definitions that run processes.
+
+pub(super) mod environment;
+pub(super) mod lines;
+pub(super) mod output;
+pub(super) mod shell;
+pub(super) mod table;

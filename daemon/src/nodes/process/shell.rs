@@ -1,0 +1,387 @@
+//! `shell`: runs a command or a script as a process.
+//!
+//! Data reaches the process as whole arguments, environment values, stdin and files, never as text
+//! of a script: an expression in `script` or `interpreter` is refused when saved.
+
+use std::path::PathBuf;
+
+use a2n_proto::document::Repeat;
+use a2n_proto::execution::{LogLevel, LogStream, MetricType};
+use a2n_proto::nodes::NodeType;
+use serde_json::{Value, json};
+
+use super::environment::environment;
+use super::lines::Lines;
+use super::output::{self, Left, Output};
+use crate::engine::kind::{NodeError, Outcome, WorksOn};
+use crate::nodes::config::{Config, text};
+use crate::nodes::context::{Context, output as out_of};
+use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
+use crate::nodes::schema;
+use crate::system::files::Writing;
+use crate::system::process::{Ended, Exit, Order, Running, Said, Stream};
+
+const DOCUMENTATION: &str = include_str!("shell.md");
+
+pub(in crate::nodes) fn definition() -> Definition {
+    let interpreter = json!({
+        "type": ["string", "array"],
+        "items": {"type": "string"},
+        "minItems": 1,
+        "minLength": 1,
+        "default": "/bin/sh",
+        "description": "What runs `script`: a program, or a list of program and arguments. It gets the script's file as last argument. No expressions.",
+        "examples": ["bash", ["python3", "-u"]],
+    });
+    Definition {
+        name: "shell",
+        version: "1.0.0",
+        display_name: "Shell",
+        description: "Runs a command or a script on this machine.",
+        node_type: NodeType::Action,
+        category: "process",
+        icon: "$",
+        color: "green",
+        tags: &["command", "script", "bash", "process", "exec"],
+        documentation: DOCUMENTATION,
+        settings_schema: schema::object(
+            json!({
+                "command": schema::with(
+                    schema::or_expression(json!({"type": "array", "minItems": 1, "items": schema::text("One argument, passed as one piece."), "description": "Program and arguments."})),
+                    "examples", json!([["df", "--output=source,size,used,pcent,target"]])),
+                "script": schema::constant("Text of a script for `interpreter`, instead of `command`. No expressions: hand data over by `env` or `stdin`."),
+                "interpreter": interpreter,
+                "env": schema::map(schema::text("A value, passed as one piece."), "Further environment variables."),
+                "cwd": schema::text("The folder it runs in; HOME where not said. A relative one is below HOME."),
+                "stdin": schema::choice(&["NONE", "ITEM", "TEXT"], Some("NONE"), "What it reads: nothing, the item as one line of JSON, or `stdinText`."),
+                "stdinText": schema::text("stdin TEXT: what it reads."),
+                "output": schema::choice(&Output::WORDS, Some("TEXT"), "How stdout becomes items."),
+                "columns": schema::list(schema::text("A column's name."), "output TABLE: names instead of the header's."),
+                "successCodes": schema::with(schema::list(schema::integer(0, None, "An exit code."), "Exit codes that are no failure."), "default", json!([0])),
+            }),
+            &[],
+        ),
+        input_schema: json!(true),
+        output_schema: json!({"type": ["object", "array", "string", "number", "boolean", "null"], "description": "By `output`: TEXT {stdout, exitCode}, LINES {line}, TABLE a member per column, NONE {exitCode}, JSON and JSONL whatever was printed."}),
+        constant_paths: &["script", "interpreter"],
+        works_on: WorksOn::Each,
+        inputs: one_input(),
+        outputs: one_output,
+        repeat: |_| Repeat::Once,
+        check,
+        carry_out: CarryOut::Outside(|context| Box::pin(work(context))),
+    }
+}
+
+fn check(config: &Value) -> Vec<Fault> {
+    let has = |name: &str| config.get(name).is_some();
+    let fault = |at: &str, message: &str, hint: &str| {
+        (at.to_owned(), message.to_owned(), Some(hint.to_owned()))
+    };
+    let mut faults = Vec::new();
+    match (has("command"), has("script")) {
+        (false, false) => {
+            faults.push(fault(
+                "command",
+                "`shell` needs `command` or `script`",
+                "for example command: [uptime]",
+            ));
+        }
+        (true, true) => {
+            faults.push(fault(
+                "script",
+                "`command` and `script` exclude each other",
+                "leave one out",
+            ));
+        }
+        _ => {}
+    }
+    if has("interpreter") && !has("script") {
+        faults.push(fault(
+            "interpreter",
+            "`interpreter` runs a `script`, but there is none",
+            "put the program first in `command`",
+        ));
+    }
+    if has("stdinText")
+        && config.get("stdin").and_then(Value::as_str).is_none_or(|s| s == "NONE" || s == "ITEM")
+    {
+        faults.push(fault(
+            "stdinText",
+            "`stdinText` is read only with stdin: TEXT",
+            "set stdin: TEXT",
+        ));
+    }
+    faults
+}
+
+/// The resolved configuration.
+struct Asked {
+    argv: Vec<String>,
+    script: Option<String>,
+    env: Vec<(String, String)>,
+    cwd: Option<String>,
+    stdin: Option<Vec<u8>>,
+    output: Output,
+    columns: Vec<String>,
+    success_codes: Vec<i64>,
+}
+
+impl Asked {
+    fn of(context: &Context) -> Result<Self, NodeError> {
+        const KNOWN: [&str; 10] = [
+            "command",
+            "script",
+            "interpreter",
+            "env",
+            "cwd",
+            "stdin",
+            "stdinText",
+            "output",
+            "columns",
+            "successCodes",
+        ];
+        let config = Config::of(context.config(), &KNOWN)?;
+        let script = config.text("script")?;
+        let argv = match (&script, config.get("interpreter")) {
+            (None, _) => {
+                config.require("command")?;
+                config.texts("command")?
+            }
+            (Some(_), None) => vec!["/bin/sh".into()],
+            (Some(_), Some(Value::Array(_))) => config.texts("interpreter")?,
+            (Some(_), Some(program)) => vec![text("interpreter", program)?],
+        };
+        let stdin = match config.choice("stdin", &["NONE", "ITEM", "TEXT"])? {
+            "ITEM" => Some(format!("{}\n", context.item()).into_bytes()),
+            "TEXT" => Some(config.text("stdinText")?.unwrap_or_default().into_bytes()),
+            _ => None,
+        };
+        let mut success_codes = config.integers("successCodes")?;
+        if success_codes.is_empty() {
+            success_codes.push(0);
+        }
+        Ok(Self {
+            argv,
+            script,
+            env: config.text_map("env")?,
+            cwd: config.text("cwd")?,
+            stdin,
+            output: Output::of(config.choice("output", &Output::WORDS)?),
+            columns: config.texts("columns")?,
+            success_codes,
+        })
+    }
+}
+
+async fn work(context: Context) -> Result<Outcome, NodeError> {
+    let account = context.system.process.account();
+    if let Some(user) = context.job.run_as.as_ref().filter(|user| **user != account.name) {
+        let message =
+            format!("can't run as `{user}`: this daemon runs steps as `{}`", account.name);
+        return Err(NodeError::new("RUN_AS", message));
+    }
+    let asked = Asked::of(&context)?;
+    let folder = attempt_folder(&context);
+    let files = &context.system.files;
+    let io = |e: crate::system::files::FileError| NodeError::new("IO", e.to_string());
+    // One of an attempt that a crash broke off may still be there.
+    files.remove_folder(&folder).await.map_err(io)?;
+    files.make_folder(&folder.join("credentials")).await.map_err(io)?;
+    let done = in_folder(&context, asked, &folder).await;
+    if let Err(e) = files.remove_folder(&folder).await {
+        tracing::warn!(folder = %folder.display(), error = %e, "attempt's folder not removed");
+    }
+    done
+}
+
+fn attempt_folder(context: &Context) -> PathBuf {
+    let key = &context.job.key;
+    let item = key.item.map_or_else(|| "all".to_owned(), |item| item.to_string());
+    let name = format!("{}-{}-{}-{item}-{}", key.execution, key.node, key.iteration, key.attempt);
+    context.settings.steps_folder.join(name)
+}
+
+async fn in_folder(
+    context: &Context,
+    mut asked: Asked,
+    folder: &std::path::Path,
+) -> Result<Outcome, NodeError> {
+    let system = &context.system;
+    if let Some(script) = asked.script.take() {
+        let path = folder.join("script");
+        let how = Writing { create: true, mode: Some(0o600), tag: String::new() };
+        let written = system.files.write(&path, script.into_bytes(), how).await;
+        written.map_err(|e| NodeError::new("IO", e.to_string()))?;
+        asked.argv.push(path.to_string_lossy().into_owned());
+    }
+    let account = system.process.account();
+    let env = environment(account, &context.settings.path, asked.env, &context.job, folder);
+    context.measure_bytes("step.bytes_in", asked.stdin.as_ref().map_or(0, Vec::len));
+    let order = Order {
+        argv: asked.argv,
+        env,
+        cwd: asked.cwd.map_or_else(|| account.home.clone(), |cwd| account.home.join(cwd)),
+        stdin: asked.stdin,
+        progress: Some(folder.join("progress")),
+        grace: context.settings.grace,
+    };
+    if context.stop.is_cancelled() {
+        return Err(Context::stopped());
+    }
+    let running = system.process.start(order).map_err(|e| spawn_error(&e))?;
+    let heard = hear(context, running, asked.output != Output::Nothing).await;
+    measure(context, &heard.exit, heard.bytes_out);
+    if context.stop.is_cancelled() {
+        return Err(Context::stopped());
+    }
+    let exit_code = succeeded(&heard, &asked.success_codes)?;
+    let left = Left { stdout: &heard.stdout, cut: heard.cut, exit_code, columns: &asked.columns };
+    let items = match own_items(context, folder).await? {
+        Some(items) => items,
+        None => output::items(asked.output, &left)?,
+    };
+    Ok(Outcome::Items(out_of(items)))
+}
+
+/// What came of a process.
+struct Heard {
+    stdout: Vec<u8>,
+    cut: bool,
+    bytes_out: usize,
+    last_error: Option<String>,
+    exit: Exit,
+}
+
+/// Passes every line on as it comes, until the process has ended.
+async fn hear(context: &Context, mut running: Running, keep: bool) -> Heard {
+    let (mut out, mut err, mut progress) = (Lines::default(), Lines::default(), Lines::default());
+    let mut stdout = Vec::new();
+    let (mut cut, mut bytes_out, mut last_error, mut stopping) = (false, 0, None, false);
+    loop {
+        let said = tokio::select! {
+            biased;
+            () = context.stop.cancelled(), if !stopping => {
+                stopping = true;
+                running.stop();
+                continue;
+            }
+            said = running.next() => said,
+        };
+        match said {
+            None => break,
+            Some(Said::Piece(Stream::Stdout, piece)) => {
+                bytes_out += piece.len();
+                if keep {
+                    let room = context.settings.max_output_bytes - stdout.len();
+                    cut |= piece.len() > room;
+                    stdout.extend_from_slice(&piece[..piece.len().min(room)]);
+                }
+                for line in out.push(&piece) {
+                    context.pass_on(LogStream::Stdout, line).await;
+                }
+            }
+            Some(Said::Piece(Stream::Stderr, piece)) => {
+                bytes_out += piece.len();
+                for line in err.push(&piece) {
+                    last_error = Some(line.clone());
+                    context.pass_on(LogStream::Stderr, line).await;
+                }
+            }
+            Some(Said::Progress(piece)) => {
+                for line in progress.push(&piece) {
+                    tell_progress(context, &line);
+                }
+            }
+        }
+    }
+    if let Some(line) = out.rest() {
+        context.pass_on(LogStream::Stdout, line).await;
+    }
+    if let Some(line) = err.rest() {
+        last_error = Some(line.clone());
+        context.pass_on(LogStream::Stderr, line).await;
+    }
+    let exit = running.end().await;
+    warn(context, out.lossy || err.lossy, cut, exit.left_behind && !stopping).await;
+    Heard { stdout, cut, bytes_out, last_error, exit }
+}
+
+async fn warn(context: &Context, lossy: bool, cut: bool, left_behind: bool) {
+    let at_most = context.settings.max_output_bytes;
+    for (happened, message) in [
+        (lossy, "output was not UTF-8: its odd bytes are shown as \u{fffd}".to_owned()),
+        (cut, format!("only the first {at_most} bytes of stdout are kept for the result")),
+        (left_behind, "processes that the step had left running were ended with it".to_owned()),
+    ] {
+        if happened {
+            context.say(LogLevel::Warn, message).await;
+        }
+    }
+}
+
+/// `40 copying`, also `40%` and `40`.
+fn tell_progress(context: &Context, line: &str) {
+    let line = line.trim();
+    let (percent, detail) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    if let Ok(percent) = percent.trim_end_matches('%').parse::<f64>() {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let percent = percent.clamp(0.0, 100.0) as u8;
+        let detail = detail.trim();
+        context.voice.progress(percent, (!detail.is_empty()).then(|| detail.to_owned()));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "2^53 bytes never come together")]
+fn measure(context: &Context, exit: &Exit, bytes_out: usize) {
+    context.measure("step.cpu_time", exit.cpu.as_secs_f64() * 1000.0, MetricType::Timer, "ms");
+    context.measure("step.peak_memory", exit.peak_memory_bytes as f64, MetricType::Gauge, "bytes");
+    context.measure_bytes("step.bytes_out", bytes_out);
+    if let Some(code) = exit.how.code() {
+        context.measure("step.exit_code", f64::from(code), MetricType::Gauge, "count");
+    }
+}
+
+fn succeeded(heard: &Heard, success_codes: &[i64]) -> Result<i32, NodeError> {
+    let said = heard.last_error.as_deref().map(str::trim).filter(|said| !said.is_empty());
+    let said = said
+        .map_or(String::new(), |said| format!(": {}", said.chars().take(200).collect::<String>()));
+    let message = match heard.exit.how {
+        Ended::Code(code) if success_codes.contains(&i64::from(code)) => return Ok(code),
+        Ended::Code(code) => format!("exit code {code}{said}"),
+        Ended::Signal(signal) => format!("killed by signal {signal}{said}"),
+        Ended::Unknown => {
+            let message = "the process is gone and nobody knows how it ended";
+            return Err(NodeError { in_doubt: true, ..NodeError::new("IN_DOUBT", message) });
+        }
+    };
+    Err(NodeError { code: heard.exit.how.code(), ..NodeError::new("EXIT", message) })
+}
+
+/// Items that the process wrote to `A2N_OUTPUT`; none where it wrote nothing.
+async fn own_items(
+    context: &Context,
+    folder: &std::path::Path,
+) -> Result<Option<Vec<a2n_proto::Json>>, NodeError> {
+    use crate::system::files::FileError;
+    let path = folder.join("output");
+    match context.system.files.read(&path, context.settings.max_output_bytes).await {
+        Ok(content) if content.bytes.is_empty() => Ok(None),
+        Ok(content) => output::json_lines("A2N_OUTPUT", &content.bytes).map(Some),
+        Err(FileError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(e @ FileError::TooLarge { .. }) => Err(NodeError::new("TOO_LARGE", e.to_string())),
+        Err(e) => Err(NodeError::new("IO", format!("A2N_OUTPUT: {e}"))),
+    }
+}
+
+fn spawn_error(error: &crate::system::process::StartError) -> NodeError {
+    use std::error::Error;
+    let why = error.source().map_or(String::new(), |why| format!(": {why}"));
+    NodeError::new("SPAWN", format!("{error}{why}"))
+}
+
+#[cfg(test)]
+#[path = "shell_tests.rs"]
+mod tests;
