@@ -1,0 +1,52 @@
+//! The layer under tracing: gathers a record and hands it to the sinks.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::record::{Entry, Fields};
+use super::sinks::Sinks;
+use crate::system::Clock;
+
+pub(super) struct Book {
+    sinks: Arc<Sinks>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Book {
+    pub(super) fn new(sinks: Arc<Sinks>, clock: Arc<dyn Clock>) -> Self {
+        Self { sinks, clock }
+    }
+}
+
+impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Book {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(fields);
+        }
+    }
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Map::<String, Value>::new();
+        if let Some(scope) = context.event_scope(event) {
+            for span in scope.from_root() {
+                if let Some(of_span) = span.extensions().get::<Fields>() {
+                    fields.extend(of_span.fields.clone());
+                }
+            }
+        }
+        self.sinks.take(&Entry::of(event, self.clock.now(), fields));
+    }
+}
