@@ -19,6 +19,10 @@ impl Key {
     pub fn of_id(id: &[u8; 16]) -> Self {
         Self(id.to_vec())
     }
+    /// A key that was read.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
     /// A key of one number.
     pub fn of_u64(number: u64) -> Self {
         Self(number.to_be_bytes().to_vec())
@@ -60,6 +64,11 @@ impl Key {
             }
         }
         self.0.extend_from_slice(&[0, 0]);
+        self
+    }
+    /// Adds the parts of another key.
+    pub fn raw(mut self, parts: &[u8]) -> Self {
+        self.0.extend_from_slice(parts);
         self
     }
     /// Its bytes.
@@ -187,6 +196,10 @@ impl<'k> KeyReader<'k> {
                 _ => return None,
             }
         }
+    }
+    /// The parts that are left.
+    pub fn rest(&self) -> &'k [u8] {
+        self.0
     }
     /// Whether nothing is left.
     pub fn is_at_end(&self) -> bool {

@@ -19,12 +19,26 @@ mod tally;
 mod tx;
 mod writer;
 
+pub mod account;
+pub mod app_setting;
 pub mod audit;
+pub mod execution;
 pub mod execution_metrics;
+pub mod execution_schedule;
 pub mod feed;
+pub mod health_check;
 pub mod history;
+pub mod idempotency;
 pub mod logs;
 pub mod migrations;
+pub mod system_notification;
+pub mod tombstone;
+pub mod user;
+pub mod workflow;
+pub mod workflow_comment;
+pub mod workflow_share;
+pub mod workflow_trigger;
+pub mod workflow_version;
 
 pub use error::Error;
 pub use feed::{Feed, FeedRead};

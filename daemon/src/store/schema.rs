@@ -27,6 +27,13 @@ pub struct Table {
     pub about: &'static str,
 }
 
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+impl Eq for Table {}
+
 impl Table {
     pub(crate) const fn definition(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
         TableDefinition::new(self.name)
@@ -74,7 +81,7 @@ tables! {
     WORKFLOW_COUNTERS           "workflow_counters"           "workflow"                      => "Counters",         "Lifetime counts, changed in the commit that ends an execution.";
     WORKFLOW_BY_NAME            "workflow_by_name"            "user, name"                    => "workflow",         "Unique: a name per owner.";
     WORKFLOW_BY_PLAIN_NAME      "workflow_by_plain_name"      "name, workflow"                => "mark",             "All owners' workflows of one name.";
-    WORKFLOW_BY_USER            "workflow_by_user"            "user, is active, workflow"     => "mark",             "An owner's workflows.";
+    WORKFLOW_BY_USER            "workflow_by_user"            "user, workflow"                => "mark",             "An owner's workflows.";
     WORKFLOW_BY_VISIBILITY      "workflow_by_visibility"      "visibility, workflow"          => "mark",             "What everybody sees.";
     WORKFLOW_BY_CATEGORY        "workflow_by_category"        "category, workflow"            => "mark",             "Workflows of a category.";
     WORKFLOW_BY_TAG             "workflow_by_tag"             "tag, workflow"                 => "mark",             "Workflows with a tag.";
@@ -91,7 +98,8 @@ tables! {
     COMMENT_BY_WORKFLOW         "workflow_comment_by_workflow" "workflow, comment"            => "mark",             "A workflow's remarks.";
     COMMENT_BY_PARENT           "workflow_comment_by_parent"  "parent, comment"               => "mark",             "Answers to a remark.";
 
-    EXECUTION                   "execution"                   "execution"                     => "Kept",             "Runs, with their packed state while it is small.";
+    EXECUTION                   "execution"                   "execution"                     => "Kept",             "Runs, with their data and packed state while these are small.";
+    EXECUTION_DATA              "execution_data"              "execution"                     => "Data",             "What came in and went out, beyond 4 KiB.";
     EXECUTION_STATE             "execution_state"             "execution"                     => "bytes",            "Packed state beyond 4 KiB.";
     EXECUTION_METRICS           "execution_metrics"           "execution"                     => "Vec<ExecutionMetric>", "What was measured in a run.";
     EXECUTION_BY_STATUS         "execution_by_status"         "status, execution"             => "mark",             "What runs, what failed.";
@@ -120,6 +128,7 @@ tables! {
 pub(crate) const HISTORY: &[Table] = &[
     META,
     EXECUTION,
+    EXECUTION_DATA,
     EXECUTION_STATE,
     EXECUTION_METRICS,
     EXECUTION_BY_STATUS,

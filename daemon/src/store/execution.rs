@@ -1,0 +1,445 @@
+//! execution: one run. Its row, its data and the engine's packed state, in state or in history.
+//!
+//! The engine's state is opaque bytes here. Data and state stay in the row while they are small and
+//! have rows of their own beyond 4 KiB. Lists are ordered by id, which is the order of acceptance,
+//! so that an index entry moves only when a status changes. The commit that ends an execution also
+//! counts it (see `tally`).
+
+mod list;
+
+use a2n_proto::execution::{Execution, ExecutionStatus};
+use a2n_proto::{ExecutionId, Json, WorkflowId};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use list::{Query, list};
+pub(crate) use list::{list_where, marks};
+
+use super::keys::{Key, last_id};
+use super::rows::{self, Stored};
+use super::schema::{
+    self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
+    EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE, Table,
+};
+use super::{Error, Read, Tx, execution_metrics, user, workflow, workflow_trigger};
+
+/// Data or state beyond this many bytes have a row of their own.
+const INLINE: usize = 4096;
+
+/// The stored row.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// Without its data.
+    pub(crate) execution: Execution,
+    /// None where it has a row of its own.
+    pub(crate) data: Option<Data>,
+    /// Of the data, so that it is written again only when it changed.
+    data_hash: u64,
+    /// None where it has a row of its own.
+    pub(crate) state: Option<Bytes>,
+}
+
+/// What came in and went out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Data {
+    trigger: Json,
+    input: Json,
+    output: Json,
+    context: Json,
+}
+
+impl Stored for Kept {
+    const TABLE: Table = EXECUTION;
+    const ENTITY: &'static str = "execution";
+}
+
+impl Data {
+    fn of(execution: &Execution) -> Self {
+        Self {
+            trigger: execution.trigger_data.clone(),
+            input: execution.input_data.clone(),
+            output: execution.output_data.clone(),
+            context: execution.context_data.clone(),
+        }
+    }
+    fn parts(&self) -> [&Json; 4] {
+        [&self.trigger, &self.input, &self.output, &self.context]
+    }
+    fn size(&self) -> usize {
+        self.parts().iter().map(|part| part.size_bytes()).sum()
+    }
+    fn hash(&self) -> u64 {
+        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+        for part in self.parts() {
+            hash.update(&(part.size_bytes() as u64).to_le_bytes());
+            hash.update(part.as_str().as_bytes());
+        }
+        hash.digest()
+    }
+    fn give(self, execution: &mut Execution) {
+        execution.trigger_data = self.trigger;
+        execution.input_data = self.input;
+        execution.output_data = self.output;
+        execution.context_data = self.context;
+    }
+}
+
+fn key(id: ExecutionId) -> Key {
+    Key::of_id(id.as_bytes())
+}
+
+/// Writes a new execution with its indexes. *Taken* where its idempotency key was used for this
+/// workflow and source within the window (`by` is the execution that was accepted then).
+pub fn insert(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<(), Error> {
+    workflow::check(tx, execution.workflow_id, "execution")?;
+    user::check(tx, execution.user_id, "execution", "userId")?;
+    if let Some(trigger) = execution.trigger_id
+        && workflow_trigger::get(tx, trigger)?.is_none()
+    {
+        return Err(dangling("triggerId", &trigger));
+    }
+    for (field, other) in
+        [("parentExecutionId", execution.parent_execution_id), ("retryOf", execution.retry_of)]
+    {
+        if let Some(other) = other
+            && !is_there(tx, other)?
+        {
+            return Err(dangling(field, &other));
+        }
+    }
+    if let Some((key, text)) = idempotency_of(execution) {
+        if let Some(by) = key_taken(tx, &key)? {
+            return Err(Error::Taken {
+                entity: "execution",
+                field: "idempotencyKey",
+                value: text.to_owned(),
+                by: by.to_string(),
+            });
+        }
+        let at = tx.at().as_unix_ms();
+        rows::put_as(tx, EXECUTION_BY_KEY, &key, &(execution.id.as_bytes(), at))?;
+    }
+    if is_there(tx, execution.id)? {
+        return Err(Error::Taken {
+            entity: "execution",
+            field: "id",
+            value: execution.id.to_string(),
+            by: execution.id.to_string(),
+        });
+    }
+    for (table, key) in marks(execution) {
+        rows::mark(tx, table, &key)?;
+    }
+    write(tx, execution, state, None)?;
+    if execution.status.is_ended() {
+        count(tx, execution)?;
+    }
+    Ok(())
+}
+
+/// Writes a changed execution and its state. The commit that ends it counts it.
+pub fn save(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<(), Error> {
+    let old: Kept = rows::require(tx, execution.id.as_bytes(), &execution.id)?;
+    move_marks(tx, &old.execution, execution)?;
+    let was_ended = old.execution.status.is_ended();
+    write(tx, execution, state, Some(&old))?;
+    if execution.status.is_ended() && !was_ended {
+        count(tx, execution)?;
+    }
+    Ok(())
+}
+
+/// The execution with its data, from state or from history.
+pub fn get(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Error> {
+    if let Some(found) = whole(read, id)? {
+        return Ok(Some(found));
+    }
+    let Some(history) = read.history() else { return Ok(None) };
+    for source in history.sources_of(id.unix_ms())? {
+        if let Some(mut found) = whole(&source, id)? {
+            forget_gone(read, &mut found)?;
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The same, or *not found*.
+pub fn require(read: &impl Read, id: ExecutionId) -> Result<Execution, Error> {
+    get(read, id)?.ok_or_else(|| Error::NotFound { entity: "execution", id: id.to_string() })
+}
+
+/// The execution without its data.
+pub fn head(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Error> {
+    if let Some(kept) = rows::get::<Kept>(read, id.as_bytes())? {
+        return Ok(Some(kept.execution));
+    }
+    let Some(history) = read.history() else { return Ok(None) };
+    for source in history.sources_of(id.unix_ms())? {
+        if let Some(kept) = rows::get::<Kept>(&source, id.as_bytes())? {
+            let mut found = kept.execution;
+            forget_gone(read, &mut found)?;
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The engine's packed state of an execution.
+pub fn state(read: &impl Read, id: ExecutionId) -> Result<Option<Vec<u8>>, Error> {
+    if let Some(found) = state_in(read, id)? {
+        return Ok(Some(found));
+    }
+    let Some(history) = read.history() else { return Ok(None) };
+    for source in history.sources_of(id.unix_ms())? {
+        if let Some(found) = state_in(&source, id)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Every execution that is not over, oldest first: what a start has to go on with.
+pub fn unfinished(read: &impl Read) -> Result<Vec<ExecutionId>, Error> {
+    let mut ids = Vec::new();
+    for status in UNFINISHED {
+        let range = Key::new().u8(status as u8).under();
+        for key in rows::some_keys(read, EXECUTION_BY_STATUS, &range, usize::MAX)? {
+            ids.extend(last_id(&key).map(ExecutionId::from_bytes));
+        }
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// Up to `limit` unfinished executions of a workflow.
+pub fn unfinished_of(
+    read: &impl Read,
+    workflow: WorkflowId,
+    limit: usize,
+) -> Result<Vec<ExecutionId>, Error> {
+    let mut ids = Vec::new();
+    for status in UNFINISHED {
+        let range = Key::of_id(workflow.as_bytes()).u8(status as u8).under();
+        let more = limit - ids.len();
+        for key in rows::some_keys(read, EXECUTION_BY_WORKFLOW_STATUS, &range, more)? {
+            ids.extend(last_id(&key).map(ExecutionId::from_bytes));
+        }
+    }
+    ids.sort_unstable();
+    Ok(ids)
+}
+
+/// The execution that was accepted with this key within the window, if there is one.
+pub fn find_by_key(
+    tx: &Tx<'_>,
+    workflow: WorkflowId,
+    source: &str,
+    idempotency_key: &str,
+) -> Result<Option<ExecutionId>, Error> {
+    key_taken(tx, &idempotency_key_of(workflow, source, idempotency_key))
+}
+
+/// Removes an ended execution from state with everything of its own. Answers whether it was there.
+pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
+    let Some(old) = rows::get::<Kept>(tx, id.as_bytes())? else { return Ok(false) };
+    for (table, key) in marks(&old.execution) {
+        rows::remove(tx, table, &key)?;
+    }
+    for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
+        rows::remove(tx, table, &key(id))?;
+    }
+    rows::remove(tx, EXECUTION, &key(id))
+}
+
+/// Removes at most `slice` idempotency keys whose window is over. Answers how many went.
+pub fn trim_keys(tx: &mut Tx<'_>, slice: usize) -> Result<usize, Error> {
+    let (at, window) = (tx.at().as_unix_ms(), tx.idempotency_ms());
+    let mut old = Vec::new();
+    tx.scan(EXECUTION_BY_KEY, &super::KeyRange::all(), false, &mut |key, value| {
+        let (_, body) = super::read::checked(tx, EXECUTION_BY_KEY, key, value)?;
+        let (_, then): ([u8; 16], i64) =
+            super::codec::body(body).map_err(|_| tx.damaged(EXECUTION_BY_KEY, key))?;
+        if is_over(then, at, window) {
+            old.push(Key::of_bytes(key));
+        }
+        Ok(if old.len() >= slice {
+            std::ops::ControlFlow::Break(())
+        } else {
+            std::ops::ControlFlow::Continue(())
+        })
+    })?;
+    for key in &old {
+        rows::remove(tx, EXECUTION_BY_KEY, key)?;
+    }
+    Ok(old.len())
+}
+
+/// A trigger is gone: the execution does not name it any longer.
+pub(crate) fn forget_trigger(tx: &mut Tx<'_>, id: ExecutionId) -> Result<(), Error> {
+    let Some(mut kept) = rows::get::<Kept>(tx, id.as_bytes())? else { return Ok(()) };
+    let changed = Execution { trigger_id: None, ..kept.execution.clone() };
+    move_marks(tx, &kept.execution, &changed)?;
+    kept.execution = changed;
+    rows::put(tx, &key(id), &kept)
+}
+
+/// What is not over.
+const UNFINISHED: [ExecutionStatus; 3] =
+    [ExecutionStatus::Pending, ExecutionStatus::Running, ExecutionStatus::Paused];
+
+fn write(
+    tx: &mut Tx<'_>,
+    execution: &Execution,
+    state: Vec<u8>,
+    old: Option<&Kept>,
+) -> Result<(), Error> {
+    let (id, data) = (execution.id, Data::of(execution));
+    let data_hash = data.hash();
+    let data_inline = data.size() <= INLINE;
+    let state_inline = state.len() <= INLINE;
+    let bare = Execution {
+        trigger_data: Json::null(),
+        input_data: Json::null(),
+        output_data: Json::null(),
+        context_data: Json::null(),
+        ..execution.clone()
+    };
+    if !data_inline && old.is_none_or(|old| old.data.is_some() || old.data_hash != data_hash) {
+        rows::put_as(tx, EXECUTION_DATA, &key(id), &data)?;
+    }
+    if data_inline && old.is_some_and(|old| old.data.is_none()) {
+        rows::remove(tx, EXECUTION_DATA, &key(id))?;
+    }
+    if state_inline && old.is_some_and(|old| old.state.is_none()) {
+        rows::remove(tx, EXECUTION_STATE, &key(id))?;
+    }
+    let state = Bytes(state);
+    if !state_inline {
+        rows::put_as(tx, EXECUTION_STATE, &key(id), &state)?;
+    }
+    let kept = Kept {
+        execution: bare,
+        data: data_inline.then_some(data),
+        data_hash,
+        state: state_inline.then_some(state),
+    };
+    rows::put(tx, &key(id), &kept)
+}
+
+fn move_marks(tx: &mut Tx<'_>, old: &Execution, new: &Execution) -> Result<(), Error> {
+    let (before, after) = (marks(old), marks(new));
+    for (table, key) in before.iter().filter(|mark| !after.contains(mark)) {
+        rows::remove(tx, *table, key)?;
+    }
+    for (table, key) in after.iter().filter(|mark| !before.contains(mark)) {
+        rows::mark(tx, *table, key)?;
+    }
+    Ok(())
+}
+
+fn count(tx: &mut Tx<'_>, execution: &Execution) -> Result<(), Error> {
+    let measured = execution_metrics::list(tx, execution.id)?;
+    tx.tally().ended(execution, &measured);
+    Ok(())
+}
+
+fn whole(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Error> {
+    let Some(kept) = rows::get::<Kept>(read, id.as_bytes())? else { return Ok(None) };
+    let mut execution = kept.execution;
+    let data = match kept.data {
+        Some(data) => data,
+        None => rows::get_as(read, EXECUTION_DATA, id.as_bytes())?
+            .ok_or_else(|| read.damaged(EXECUTION_DATA, id.as_bytes()))?,
+    };
+    data.give(&mut execution);
+    Ok(Some(execution))
+}
+
+fn state_in(read: &impl Read, id: ExecutionId) -> Result<Option<Vec<u8>>, Error> {
+    let Some(kept) = rows::get::<Kept>(read, id.as_bytes())? else { return Ok(None) };
+    let state = match kept.state {
+        Some(state) => state,
+        None => rows::get_as(read, EXECUTION_STATE, id.as_bytes())?
+            .ok_or_else(|| read.damaged(EXECUTION_STATE, id.as_bytes()))?,
+    };
+    Ok(Some(state.0))
+}
+
+fn is_there(read: &impl Read, id: ExecutionId) -> Result<bool, Error> {
+    if rows::has(read, EXECUTION, id.as_bytes())? {
+        return Ok(true);
+    }
+    let Some(history) = read.history() else { return Ok(false) };
+    for source in history.sources_of(id.unix_ms())? {
+        if rows::has(&source, EXECUTION, id.as_bytes())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// History is not rewritten when a trigger goes: the reference is cleared when it is read.
+pub(crate) fn forget_gone(read: &impl Read, execution: &mut Execution) -> Result<(), Error> {
+    if let Some(trigger) = execution.trigger_id
+        && !rows::has(read, schema::TRIGGER, trigger.as_bytes())?
+    {
+        execution.trigger_id = None;
+    }
+    Ok(())
+}
+
+fn dangling(field: &'static str, id: &dyn std::fmt::Display) -> Error {
+    Error::Dangling { entity: "execution", field, id: id.to_string() }
+}
+
+fn idempotency_of(execution: &Execution) -> Option<(Key, &str)> {
+    let text = execution.metadata.idempotency_key.as_deref()?;
+    let source = execution.metadata.source.as_deref().unwrap_or_default();
+    Some((idempotency_key_of(execution.workflow_id, source, text), text))
+}
+
+fn idempotency_key_of(workflow: WorkflowId, source: &str, text: &str) -> Key {
+    Key::of_id(workflow.as_bytes()).text(source).text(text)
+}
+
+fn key_taken(tx: &Tx<'_>, key: &Key) -> Result<Option<ExecutionId>, Error> {
+    let found: Option<([u8; 16], i64)> = rows::get_as(tx, EXECUTION_BY_KEY, key.as_bytes())?;
+    let (at, window) = (tx.at().as_unix_ms(), tx.idempotency_ms());
+    Ok(found
+        .filter(|(_, then)| !is_over(*then, at, window))
+        .map(|(id, _)| ExecutionId::from_bytes(id)))
+}
+
+pub(crate) fn is_over(then: i64, at: i64, window: u64) -> bool {
+    u64::try_from(at.saturating_sub(then)).is_ok_and(|age| age > window)
+}
+
+/// Bytes that are encoded as one piece, not number by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl Visitor<'_> for Whole {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+        d.deserialize_byte_buf(Whole)
+    }
+}
