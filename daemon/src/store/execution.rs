@@ -21,7 +21,7 @@ use super::schema::{
     self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
     EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE, Table,
 };
-use super::{Error, Read, Tx, execution_metrics, user, workflow, workflow_trigger};
+use super::{Error, Read, Tx, user, workflow, workflow_trigger};
 
 /// Data or state beyond this many bytes have a row of their own.
 const INLINE: usize = 4096;
@@ -132,7 +132,7 @@ pub fn insert(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<
     }
     write(tx, execution, state, None)?;
     if execution.status.is_ended() {
-        count(tx, execution)?;
+        tx.note_ended(execution);
     }
     Ok(())
 }
@@ -144,7 +144,7 @@ pub fn save(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<()
     let was_ended = old.execution.status.is_ended();
     write(tx, execution, state, Some(&old))?;
     if execution.status.is_ended() && !was_ended {
-        count(tx, execution)?;
+        tx.note_ended(execution);
     }
     Ok(())
 }
@@ -199,8 +199,22 @@ pub fn state(read: &impl Read, id: ExecutionId) -> Result<Option<Vec<u8>>, Error
     Ok(None)
 }
 
-/// Every execution that is not over, oldest first: what a start has to go on with.
-pub fn unfinished(read: &impl Read) -> Result<Vec<ExecutionId>, Error> {
+/// Every execution that is not over, oldest first, with its data: what a start has to go on with.
+/// One whose row is damaged is left out; the damage is noted for health.
+pub fn unfinished(read: &impl Read) -> Result<Vec<Execution>, Error> {
+    let mut found = Vec::new();
+    for id in unfinished_ids(read)? {
+        match whole(read, id) {
+            Ok(execution) => found.extend(execution),
+            Err(Error::Damaged { .. }) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(found)
+}
+
+/// The ids of every execution that is not over, oldest first.
+pub fn unfinished_ids(read: &impl Read) -> Result<Vec<ExecutionId>, Error> {
     let mut ids = Vec::new();
     for status in UNFINISHED {
         let range = Key::new().u8(status as u8).under();
@@ -335,12 +349,6 @@ fn move_marks(tx: &mut Tx<'_>, old: &Execution, new: &Execution) -> Result<(), E
     for (table, key) in after.iter().filter(|mark| !before.contains(mark)) {
         rows::mark(tx, *table, key)?;
     }
-    Ok(())
-}
-
-fn count(tx: &mut Tx<'_>, execution: &Execution) -> Result<(), Error> {
-    let measured = execution_metrics::list(tx, execution.id)?;
-    tx.tally().ended(execution, &measured);
     Ok(())
 }
 

@@ -81,16 +81,6 @@ impl Tally {
         self.rollups.entry((workflow, metric.to_owned(), minute)).or_default().add(value);
     }
 
-    /// Adds what another write counted.
-    pub(crate) fn join(&mut self, more: Tally) {
-        for (workflow, counters) in more.counters {
-            self.counters.entry(workflow).or_default().join(&counters);
-        }
-        for (place, rollup) in more.rollups {
-            self.rollups.entry(place).or_default().join(&rollup);
-        }
-    }
-
     /// Adds it to what is stored. A damaged count begins again from nothing: its row is in
     /// quarantine by then, and no execution may fail because of it.
     pub(crate) fn write(self, tx: &mut Tx<'_>) -> Result<(), Error> {

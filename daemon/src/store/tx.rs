@@ -7,6 +7,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
 
+use a2n_proto::execution::Execution;
 use a2n_proto::{Change, ChangeKind, ExecutionId, Json, Timestamp, UserId, WorkflowId};
 use redb::{ReadableTable, WriteTransaction};
 
@@ -17,7 +18,7 @@ use super::read::{Quarantine, See, SeeRow, scan_table};
 use super::schema::{TABLES, Table};
 use super::shared::Shared;
 use super::tally::Tally;
-use super::{Error, Read};
+use super::{Error, Read, execution_metrics};
 
 /// Who writes, when, from where; goes into audit rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,7 +57,7 @@ pub struct Tx<'t> {
     undo: Vec<Undo>,
     changes: Vec<Change>,
     audit: Vec<Pending>,
-    tally: Tally,
+    ended: Vec<Execution>,
     batch: Batch,
     /// The failure of the disk that ended this transaction.
     broken: Option<Error>,
@@ -120,7 +121,7 @@ impl<'t> Tx<'t> {
             undo: Vec::new(),
             changes: Vec::new(),
             audit: Vec::new(),
-            tally: Tally::default(),
+            ended: Vec::new(),
             batch: Batch {
                 changes: Vec::new(),
                 next_change,
@@ -186,9 +187,17 @@ impl<'t> Tx<'t> {
         });
     }
 
-    /// Counts that are joined over the commit and written at its end.
-    pub(crate) fn tally(&mut self) -> &mut Tally {
-        &mut self.tally
+    /// An execution ended in this write: its counts are joined over the commit. What is measured
+    /// later in the same write still counts.
+    pub(crate) fn note_ended(&mut self, execution: &Execution) {
+        let bare = Execution {
+            trigger_data: Json::null(),
+            input_data: Json::null(),
+            output_data: Json::null(),
+            context_data: Json::null(),
+            ..execution.clone()
+        };
+        self.ended.push(bare);
     }
 
     /// How long a caller's idempotency key holds.
@@ -262,7 +271,7 @@ impl<'t> Tx<'t> {
         self.undo.clear();
         self.changes.clear();
         self.audit.clear();
-        self.tally = Tally::default();
+        self.ended.clear();
     }
 
     /// A closure ended well: its changes get their numbers, its audit rows their hashes.
@@ -276,7 +285,13 @@ impl<'t> Tx<'t> {
             self.batch.next_change += 1;
             self.batch.changes.push(change);
         }
-        self.batch.tally.join(std::mem::take(&mut self.tally));
+        for execution in std::mem::take(&mut self.ended) {
+            let measured = match execution_metrics::list(self, execution.id) {
+                Err(Error::Damaged { .. }) => Vec::new(),
+                measured => measured?,
+            };
+            self.batch.tally.ended(&execution, &measured);
+        }
         self.undo.clear();
         Ok(())
     }
@@ -285,7 +300,7 @@ impl<'t> Tx<'t> {
     pub(crate) fn unroll(&mut self) -> Result<(), Error> {
         self.changes.clear();
         self.audit.clear();
-        self.tally = Tally::default();
+        self.ended.clear();
         let undo = std::mem::take(&mut self.undo);
         let done = undo.into_iter().rev().try_for_each(|step| {
             let mut open = self.table(step.table)?.borrow_mut();

@@ -40,6 +40,19 @@ pub fn find(
     }
 }
 
+/// The document of a workflow's version.
+pub fn definition(
+    read: &impl Read,
+    workflow: WorkflowId,
+    version: u32,
+) -> Result<Option<Json>, Error> {
+    let key = Key::of_id(workflow.as_bytes()).u32(version);
+    match rows::unique_id(read, VERSION_BY_WORKFLOW, &key)? {
+        Some(id) => rows::get_as(read, VERSION_DEFINITION, &id),
+        None => Ok(None),
+    }
+}
+
 /// The highest number that a workflow's versions have; 0 where it has none.
 pub fn last(read: &impl Read, workflow: WorkflowId) -> Result<u32, Error> {
     let mut last = 0;
