@@ -310,6 +310,14 @@ fn fault(path: &str, source: &str, offset: usize, error: &Error, scope: Option<&
     let at = range.clone().map_or(offset, |range| range.start + offset);
     let snippet = range.and_then(|range| source.get(range.start + offset..range.end + offset));
     let mut message = error.kind().to_string();
+    if error.kind() == ErrorKind::UndefinedError && snippet.is_none() && offset > 0 {
+        // The whole expression came to nothing.
+        let whole = source.trim().trim_start_matches("{{").trim_end_matches("}}");
+        let (line, column) = place(source, offset);
+        let message = format!("`{}` is undefined", whole.trim_matches(['-', ' ', '\n']));
+        let scope = scope.map(Scope::describe);
+        return Fault { path: path.to_owned(), line, column, message, scope };
+    }
     match (error.detail(), snippet) {
         (Some(detail), _) if error.kind() == ErrorKind::InvalidOperation => {
             message = detail.to_owned();

@@ -141,7 +141,12 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     // It would print everything in scope.
     env.remove_global("debug");
     env.set_formatter(|out, state, value| match value.kind() {
-        ValueKind::Map | ValueKind::Seq | ValueKind::Iterable => {
+        // As JSON, so that a text holds what the same expression alone would have sent.
+        ValueKind::Map
+        | ValueKind::Seq
+        | ValueKind::Iterable
+        | ValueKind::Bool
+        | ValueKind::None => {
             let text = value::to_json(value, RESULT_BYTES)?.to_string();
             out.write_str(&text).map_err(Error::from)
         }

@@ -20,3 +20,8 @@ pub mod step;
 pub mod view;
 
 mod value;
+
+#[cfg(test)]
+pub(crate) mod scenario;
+#[cfg(test)]
+mod tests;

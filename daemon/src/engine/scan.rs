@@ -94,7 +94,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut at = 0;
     while let Some(found) = text[at..].find('{') {
         let open = at + found;
-        at = match text[open..].as_bytes().get(1) {
+        at = match text.as_bytes().get(open + 1) {
             Some(b'{') => read(text, open + 2, "}}", &mut tokens),
             Some(b'%') => read(text, open + 2, "%}", &mut tokens),
             Some(b'#') => text[open..].find("#}").map_or(text.len(), |end| open + end + 2),

@@ -1,5 +1,7 @@
 //! An attempt is over.
 
+use a2n_proto::document::Repeat;
+
 use super::advance::advance;
 use super::conclude::conclude;
 use super::turn::Turn;
@@ -17,8 +19,9 @@ pub(super) fn attempt_ended(turn: &mut Turn<'_>, key: &JobKey, end: JobEnd) {
     }
     let error = end.result.as_ref().err().cloned();
     let exit = error.as_ref().and_then(|error| error.code).or_else(|| exit_code(&end));
-    // In doubt is not a known failure: it does not use up a retry.
-    let lost = error.as_ref().is_some_and(|error| error.in_doubt);
+    // In doubt is not a known failure where the step may not be repeated.
+    let once = turn.node(number).repeat == Repeat::Once;
+    let lost = once && error.as_ref().is_some_and(|error| error.in_doubt);
     let at = turn.env.now;
     turn.parallel = turn.parallel.saturating_add(1);
     turn.fact(Fact::AttemptEnded { unit: unit.clone(), n, at, exit, error, lost });

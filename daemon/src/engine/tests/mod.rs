@@ -1,0 +1,8 @@
+//! Stories of the pure half: a workflow and a script in, a journal out.
+
+mod crash;
+mod flow;
+mod items;
+mod names;
+mod sweep;
+mod trouble;
