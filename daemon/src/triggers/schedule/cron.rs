@@ -100,7 +100,8 @@ impl Cron {
                 let before_last = to_u8(date.days_in_month() - date.day());
                 let by_month = self.fields.days.every
                     || month.as_ref().is_some_and(|days| day_of(days, date))
-                    || self.fields.days.before_last.contains(&before_last) && before_last > 0;
+                    || self.fields.days.before_last.contains(&before_last)
+                    || self.is_near_before_last(date);
                 let by_week = self.fields.weekdays.every
                     || week.as_ref().is_some_and(|days| day_of(days, date));
                 // Vixie's rule: either where both choose days, both where one begins with `*`.
@@ -117,6 +118,25 @@ impl Cron {
                     && schedule.days_of_week().includes(u32::from(to_u8(weekday)))
             }
         }
+    }
+
+    /// `L-3W`: whether the working day nearest to the third before the last is this one. It never
+    /// leaves the month.
+    fn is_near_before_last(&self, date: Date) -> bool {
+        use jiff::civil::Weekday;
+        let last = date.days_in_month();
+        self.fields.days.near_before_last.iter().any(|n| {
+            let Ok(target) = i8::try_from(*n).map(|n| last - n) else { return false };
+            let Ok(day) = date.with().day(target).build() else { return false };
+            let nearest = match day.weekday() {
+                Weekday::Saturday if target > 1 => target - 1,
+                Weekday::Saturday => target + 2,
+                Weekday::Sunday if target < last => target + 1,
+                Weekday::Sunday => target - 2,
+                _ => target,
+            };
+            nearest == date.day()
+        })
     }
 
     fn time_from(&self, from: Time) -> Option<Time> {

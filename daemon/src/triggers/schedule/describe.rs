@@ -163,6 +163,15 @@ fn month_days(field: &DayField) -> String {
             n => format!("the {} day before the last of the month", ordinal(*n)),
         });
     }
+    for n in &field.near_before_last {
+        parts.push(match n {
+            0 => "the working day nearest to the last of the month".to_owned(),
+            n => {
+                let nth = ordinal(*n);
+                format!("the working day nearest to the {nth} day before the last of the month")
+            }
+        });
+    }
     and(&parts)
 }
 

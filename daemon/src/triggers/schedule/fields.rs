@@ -59,6 +59,8 @@ pub(super) struct DayField {
     pub(super) special: Vec<String>,
     /// `L-3`: so many days before the last one.
     pub(super) before_last: BTreeSet<u8>,
+    /// `L-3W`: the working day nearest to that.
+    pub(super) near_before_last: BTreeSet<u8>,
 }
 
 struct Field {
@@ -248,6 +250,9 @@ impl Field {
                 Some(Special::BeforeLast(n)) => {
                     field.before_last.insert(n);
                 }
+                Some(Special::NearBeforeLast(n)) => {
+                    field.near_before_last.insert(n);
+                }
                 Some(Special::Plain(special)) => field.special.push(special),
                 None => field.values.extend(self.part(part, text)?),
             }
@@ -266,7 +271,12 @@ impl Field {
                 return plain(part.to_owned());
             }
             if let Some(n) = part.strip_prefix("L-") {
+                let (n, working) = match n.strip_suffix('W') {
+                    Some(n) => (n, true),
+                    None => (n, false),
+                };
                 return match n.parse::<u8>() {
+                    Ok(n @ 0..=30) if working => Ok(Some(Special::NearBeforeLast(n))),
                     Ok(n @ 1..=30) => Ok(Some(Special::BeforeLast(n))),
                     _ => Err(Fault::new(
                         format!("{}: `{part}` must be L-1 to L-30", self.name),
@@ -302,7 +312,7 @@ impl Field {
     /// One part of a list: `*`, `n`, `n-m`, each with an optional `/step`.
     fn part(&self, part: &str, text: &str) -> Result<Vec<u8>, Fault> {
         let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range, Some(self.step(step, text)?)),
+            Some((range, step)) => (range, Some(self.step(step, range.contains('-'), text)?)),
             None => (part, None),
         };
         let weekday = self.name == WEEKDAY.name && self.min == 0;
@@ -357,8 +367,10 @@ impl Field {
         Err(self.fault(&format!("`{shown}` is not understood"), &hint))
     }
 
-    fn step(&self, given: &str, text: &str) -> Result<u8, Fault> {
-        let most = self.max - self.min + 1;
+    /// A step over all values must leave at least two of them; over a range it may be as long as
+    /// the whole round (`0-23/24`, which tools write that spread jobs).
+    fn step(&self, given: &str, over_range: bool, text: &str) -> Result<u8, Fault> {
+        let most = if over_range { self.max - self.min + 1 } else { self.max };
         match given.parse::<u8>() {
             Ok(n) if n >= 1 && n <= most && !given.starts_with('+') => Ok(n),
             _ => Err(Fault::new(
@@ -388,4 +400,5 @@ impl Field {
 enum Special {
     Plain(String),
     BeforeLast(u8),
+    NearBeforeLast(u8),
 }

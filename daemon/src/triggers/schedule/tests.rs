@@ -255,7 +255,7 @@ fn faults_name_the_field_its_range_and_the_nearest_form() {
         ),
         (
             "*/90 * * * *",
-            "cron BAD_CRON: minute: the step in `*/90` must be a number from 1 to 60 (for longer pauses use `every`, for example every: 90m)",
+            "cron BAD_CRON: minute: the step in `*/90` must be a number from 1 to 59 (for longer pauses use `every`, for example every: 90m)",
         ),
         (
             "0 2 * *",
