@@ -47,7 +47,7 @@ fn no_value_can_forge_a_line_or_reach_the_terminal() {
     let entry = entry(evil, value);
     for form in [Form::Journal, Form::Text { colour: false }, Form::Json] {
         let line = text::line(&entry, form);
-        let (last, body) = line.chars().rev().next().zip(line.strip_suffix('\n')).unwrap();
+        let (last, body) = line.chars().next_back().zip(line.strip_suffix('\n')).unwrap();
         assert_eq!(last, '\n');
         for c in body.chars() {
             assert!(!c.is_control() && !"\u{2028}\u{202e}".contains(c), "{form:?}: {c:?} {line}");

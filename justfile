@@ -1,0 +1,41 @@
+# One line each: a recipe calls cargo or a script, so that whoever has no `just` can do the same.
+
+# What CI runs
+check:
+    .ci/run
+
+# Formats everything
+fmt:
+    cargo fmt --all
+
+# All tests
+test:
+    cargo test --workspace
+
+# Only the tests of layout, words and generated pages
+tidy:
+    cargo test -p a2n-tests --test tidy
+
+# Lints, warnings denied
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The API's pages, warnings denied
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Writes docs/nodes.md, docs/rpc.md and docs/settings.md anew from the code
+write-docs:
+    A2N_WRITE_DOCS=1 cargo test --workspace -- docs_are_current
+
+# How many log lines a second the segments take
+bench-logs:
+    cargo test --release -p a2n-segment --test segments -- --ignored --nocapture speed
+
+# The binaries as they are shipped
+build:
+    cargo build --release
+
+# Installs what `just build` made
+install *ARGS:
+    systemd/install.sh {{ARGS}}
