@@ -138,3 +138,7 @@ fn panicked(panic: &(dyn Any + Send)) -> NodeError {
 fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
+
+#[cfg(test)]
+#[path = "executor_tests.rs"]
+mod tests;
