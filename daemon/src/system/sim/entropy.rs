@@ -16,7 +16,7 @@ impl SimEntropy {
         Self { state: Mutex::new(seed) }
     }
     /// The next number.
-    pub fn next(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = *state;
@@ -26,7 +26,7 @@ impl SimEntropy {
     }
     /// A number below `end`, which is not zero.
     pub fn below(&self, end: u64) -> u64 {
-        self.next() % end.max(1)
+        self.number() % end.max(1)
     }
 }
 
@@ -34,7 +34,7 @@ impl Entropy for SimEntropy {
     fn fill(&self, bytes: &mut [u8]) {
         for piece in bytes.chunks_mut(8) {
             let n = piece.len();
-            piece.copy_from_slice(&self.next().to_le_bytes()[..n]);
+            piece.copy_from_slice(&self.number().to_le_bytes()[..n]);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::system::http::{Http, HttpError, Request, Response};
 use crate::system::{Clock, Later};
 
 /// What a server does with a request.
-pub type Server = Box<dyn FnMut(&Request) -> Result<Response, HttpError> + Send>;
+type Server = Box<dyn FnMut(&Request) -> Result<Response, HttpError> + Send>;
 
 /// A made-up network; clones are the same one.
 #[derive(Clone)]

@@ -39,8 +39,8 @@ impl Sim {
         let clock = SimClock::new(start);
         let entropy = SimEntropy::new(seed);
         let files = SimFiles::new(clock.clone());
-        let process = SimProcess::new(clock.clone(), entropy.next());
-        let http = SimHttp::new(clock.clone(), entropy.next());
+        let process = SimProcess::new(clock.clone(), entropy.number());
+        let http = SimHttp::new(clock.clone(), entropy.number());
         let system = System::of(
             Arc::new(clock.clone()),
             Arc::new(entropy),
