@@ -137,9 +137,11 @@ mod tests {
             (method.params_schema)(&mut generator);
             (method.answer_schema)(&mut generator);
         }
-        for name in generator.take_definitions(false).keys() {
+        let definitions = generator.take_definitions(false);
+        for name in definitions.keys() {
             // A second type of the same name would get a number.
-            assert!(!name.ends_with(|c: char| c.is_ascii_digit()), "{name}");
+            let first = name.trim_end_matches(|c: char| c.is_ascii_digit());
+            assert!(first == name || !definitions.contains_key(first), "{name}");
         }
     }
 
