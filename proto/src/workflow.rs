@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::identity::Role;
 use crate::{
     Json, Timestamp, UserId, WorkflowCommentId, WorkflowId, WorkflowShareId, WorkflowTriggerId,
     WorkflowVersionId,
@@ -308,27 +307,6 @@ impl SharePermission {
             Self::Admin => "ADMIN",
         }
     }
-}
-
-/// What a user may do with a workflow at a moment; `None` where they may not even see it.
-///
-/// `share` is the one that the user has on this workflow, whatever its state.
-pub fn reach(
-    user: UserId,
-    role: Role,
-    workflow: &Workflow,
-    share: Option<&WorkflowShare>,
-    at: Timestamp,
-) -> Option<SharePermission> {
-    if role >= Role::Admin || workflow.user_id == user {
-        return Some(SharePermission::Admin);
-    }
-    let shared = share
-        .filter(|share| share.shared_with_user_id == user && share.workflow_id == workflow.id)
-        .filter(|share| share.is_active && share.expires_at.is_none_or(|end| at < end))
-        .map(|share| share.permission);
-    let seen_by_all = matches!(workflow.visibility, Visibility::Public | Visibility::Template);
-    shared.or(seen_by_all.then_some(SharePermission::View))
 }
 
 /// Lets another user at a workflow.

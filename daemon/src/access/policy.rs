@@ -86,66 +86,20 @@ pub fn required(method: &str) -> Option<Access> {
     TABLE.iter().find(|(name, _)| *name == method).map(|(_, access)| *access)
 }
 
-/// The answer to "may they?".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// They may.
-    Allowed,
-    /// There is no account behind the call.
-    Unauthenticated,
-    /// Their role is too low.
-    NeedsRole(Role),
-    /// They see the workflow, but have no such permission on it.
-    NeedsPermission(SharePermission),
-    /// They may not even see the workflow, so there is none for them.
-    Hidden,
-}
-
 /// Whether the door opens at all, before anything is read. `role` is that of the caller's account.
 ///
-/// What depends on one workflow passes here; [`on_workflow`] decides where it is read.
-pub fn at_the_door(access: Access, role: Option<Role>) -> Verdict {
+/// What depends on one workflow passes here: the view decides it where the workflow is read.
+pub fn at_the_door(access: Access, role: Option<Role>) -> Result<(), RpcError> {
     match (access, role) {
-        (Access::Open, _) => Verdict::Allowed,
-        (_, None) => Verdict::Unauthenticated,
-        (Access::Account | Access::Workflow(_), Some(_)) => Verdict::Allowed,
-        (Access::Role(needed), Some(role)) if role < needed => Verdict::NeedsRole(needed),
-        (Access::Role(_), Some(_)) => Verdict::Allowed,
-    }
-}
-
-/// Whether one who reaches a workflow so far (see [`a2n_proto::workflow::reach`]) may do what
-/// needs `needed` on it.
-pub fn on_workflow(needed: SharePermission, reach: Option<SharePermission>) -> Verdict {
-    match reach {
-        None => Verdict::Hidden,
-        Some(has) if has.includes(needed) => Verdict::Allowed,
-        Some(_) => Verdict::NeedsPermission(needed),
-    }
-}
-
-impl Verdict {
-    /// Nothing where they may, else the error that says what is missing.
-    pub fn require(self) -> Result<(), RpcError> {
-        match self {
-            Self::Allowed => Ok(()),
-            Self::Unauthenticated => {
-                Err(RpcError::new(ErrorKind::Unauthenticated, "you have no account here")
-                    .hint("ask an ADMIN to link your user, or sign in with auth.login"))
-            }
-            Self::NeedsRole(role) => Err(RpcError::new(
-                ErrorKind::Forbidden,
-                format!("this needs the role {}", role.as_str()),
-            )
-            .hint("`a2n rpc auth.whoami` shows yours")),
-            Self::NeedsPermission(permission) => Err(RpcError::new(
-                ErrorKind::Forbidden,
-                format!("this needs the permission {} on the workflow", permission.as_str()),
-            )
-            .hint("ask its owner to share it with you")),
-            Self::Hidden => Err(RpcError::new(ErrorKind::NotFound, "there is no such workflow")
-                .hint("`a2n ls` shows those that you may see")),
+        (Access::Open, _) | (Access::Account | Access::Workflow(_), Some(_)) => Ok(()),
+        (_, None) => Err(RpcError::new(ErrorKind::Unauthenticated, "you have no account here")
+            .hint("ask an ADMIN to link your user, or sign in with auth.login")),
+        (Access::Role(needed), Some(role)) if role < needed => {
+            let message = format!("this needs the role {}", needed.as_str());
+            Err(RpcError::new(ErrorKind::Forbidden, message)
+                .hint(format!("you have {}", role.as_str())))
         }
+        (Access::Role(_), Some(_)) => Ok(()),
     }
 }
 
@@ -156,6 +110,7 @@ mod tests {
     use a2n_proto::api;
 
     use super::*;
+    use crate::store::view::grants;
 
     #[test]
     fn every_method_has_one_row_that_says_what_the_contract_says() {
@@ -165,14 +120,26 @@ mod tests {
         assert_eq!(table, contract);
     }
 
-    /// What comes of a call: `yes` or the error's code.
+    /// What comes of a call: `yes` or the error's code. `reach` is what the caller may do with the
+    /// workflow, none where they do not see it.
     fn cell(access: Access, role: Option<Role>, reach: Option<SharePermission>) -> String {
-        let door = at_the_door(access, role);
-        let verdict = match (door, access) {
-            (Verdict::Allowed, Access::Workflow(needed)) => on_workflow(needed, reach),
-            _ => door,
-        };
-        verdict.require().map_or_else(|error| error.kind.code().to_string(), |()| "yes".into())
+        match (at_the_door(access, role), access, reach) {
+            (Err(error), ..) => error.kind.code().to_string(),
+            (Ok(()), Access::Workflow(_), None) => ErrorKind::NotFound.code().to_string(),
+            (Ok(()), Access::Workflow(needed), Some(has)) if !grants(has, needed) => {
+                ErrorKind::Forbidden.code().to_string()
+            }
+            (Ok(()), ..) => "yes".into(),
+        }
+    }
+
+    #[test]
+    fn the_view_and_the_contract_agree_on_what_a_share_includes() {
+        for has in SharePermission::ALL {
+            for needed in SharePermission::ALL {
+                assert_eq!(grants(has, needed), has.includes(needed), "{has:?} for {needed:?}");
+            }
+        }
     }
 
     /// Every method by every caller: without account; USER, ADMIN and OWNER with someone else's

@@ -8,6 +8,7 @@ use a2n_proto::identity::Role;
 use a2n_proto::{ErrorKind, RpcError, UserId};
 use tokio_util::sync::CancellationToken;
 
+use crate::access::policy;
 use crate::system::peer::Peer;
 
 /// The account behind a call.
@@ -108,15 +109,7 @@ impl Identity {
             (Self::Unmapped, _) => return Err(no_account(peer.uid)),
             (Self::Account(caller), _) => caller,
         };
-        match access {
-            Access::Open | Access::Account | Access::Workflow(_) => Ok(()),
-            Access::Role(needed) if caller.role >= needed => Ok(()),
-            Access::Role(needed) => {
-                let name = needed.as_str();
-                Err(RpcError::new(ErrorKind::Forbidden, format!("this needs the role {name}"))
-                    .hint(format!("you have {}", caller.role.as_str())))
-            }
-        }
+        policy::at_the_door(access, Some(caller.role))
     }
 }
 
