@@ -22,11 +22,11 @@ lint:
 
 # The API's pages, warnings denied
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    RUSTDOCFLAGS="-Dwarnings" cargo doc --workspace --no-deps
 
-# Writes docs/nodes.md, docs/rpc.md and docs/settings.md anew from the code
+# Writes the generated pages below docs/ anew
 write-docs:
-    A2N_WRITE_DOCS=1 cargo test --workspace -- docs_are_current
+    UPDATE_DOCS=1 cargo test -p a2n-daemon --lib docs
 
 # How many log lines a second the segments take
 bench-logs:

@@ -1,3 +1,5 @@
+//! Schedules as rows of text: expression, zone and start on one side, instants on the other.
+
 use a2n_proto::Timestamp;
 use serde_json::{Value, json};
 
