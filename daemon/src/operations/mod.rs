@@ -5,3 +5,4 @@ pub mod logbook;
 pub mod metrics;
 pub mod retention;
 pub mod settings;
+pub mod sweeper;

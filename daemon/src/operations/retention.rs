@@ -22,9 +22,9 @@ const EVERY: Duration = Duration::from_secs(6 * 3600);
 pub enum What {
     /// Ended executions beyond the newest move from the live store to the history.
     MoveToHistory,
-    /// Successful and cancelled executions.
+    /// Successful executions.
     SuccessfulExecutions,
-    /// Failed executions.
+    /// Failed and cancelled executions.
     FailedExecutions,
     /// Output of steps.
     ExecutionLogs,
@@ -32,8 +32,8 @@ pub enum What {
     SystemLog,
     /// Changes in the feed.
     Feed,
-    /// Audit rows; they are exported, and a checkpoint keeps the chain.
-    Audit,
+    /// What belonged to deleted workflows and triggers.
+    Deleted,
     /// Measured values per minute.
     Rollups,
     /// What became of due instants.
@@ -88,7 +88,7 @@ pub fn sweeps(settings: &Settings, now: Timestamp) -> Vec<Sweep> {
             Some(kept(&table::RETENTION_SYSTEM_LOG_BYTES)),
         ),
         sweep(What::Feed, days(kept(&table::FEED_DAYS)), Some(kept(&table::FEED_CHANGES))),
-        sweep(What::Audit, days(kept(&table::RETENTION_AUDIT)), None),
+        sweep(What::Deleted, now, None),
         sweep(What::Rollups, days(kept(&table::RETENTION_ROLLUPS)), None),
         sweep(What::Schedules, days(kept(&table::RETENTION_SCHEDULE)), None),
         sweep(What::Idempotency, days(kept(&table::RPC_IDEMPOTENCY)), None),

@@ -45,10 +45,10 @@ pub fn usage() -> Usage {
 /// Room on the file system that holds `path`.
 pub fn space(path: &Path) -> io::Result<Space> {
     let found = statvfs(path)?;
-    let block = u64::from(found.fragment_size());
+    let block = found.fragment_size();
     Ok(Space {
-        free_bytes: u64::from(found.blocks_available()).saturating_mul(block),
-        total_bytes: u64::from(found.blocks()).saturating_mul(block),
+        free_bytes: found.blocks_available().saturating_mul(block),
+        total_bytes: found.blocks().saturating_mul(block),
     })
 }
 

@@ -145,3 +145,127 @@ fn write(tx: &mut Tx<'_>, row: &ExecutionSchedule) -> Result<(), Error> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use a2n_proto::execution::ScheduleOutcome;
+    use a2n_proto::workflow::Workflow;
+    use a2n_proto::{AccountId, InstallId, UserId, WorkflowId, WorkflowTriggerId};
+
+    use super::*;
+    use crate::store::{Drive, Options, Origin, Store, account, workflow};
+    use crate::system::disk::SimDisk;
+
+    const TRIGGER: WorkflowTriggerId = WorkflowTriggerId::from_bytes([3; 16]);
+    const USER: UserId = UserId::from_bytes([1; 16]);
+    const WORKFLOW: WorkflowId = WorkflowId::from_bytes([2; 16]);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_unix_ms(1_800_000_000_000 + second * 1000)
+    }
+
+    fn store() -> Store {
+        let install = InstallId::from_bytes([9; 16]);
+        let store = Store::open(Options {
+            disk: Arc::new(SimDisk::new()),
+            drive: Drive::ByHand,
+            cache_bytes: 4 << 20,
+            ballast_bytes: 1 << 20,
+            least_free_bytes: 1 << 20,
+            ..Options::new(PathBuf::from("/data"), install, at(0))
+        })
+        .unwrap();
+        write(&store, 0, |tx| {
+            account::first_start(tx, 1000, "ada", (USER, AccountId::from_bytes([1; 16])))?;
+            let made: Workflow = serde_json::from_value(json!({
+                "id": WORKFLOW, "revision": 1, "createdAt": at(0), "updatedAt": at(0),
+                "name": "w", "definition": {}, "isActive": true, "isTemplate": false,
+                "visibility": "PRIVATE", "version": 1, "tags": [], "variables": {},
+                "settings": {}, "executionCount": 0, "successCount": 0, "failureCount": 0,
+                "userId": USER,
+            }))
+            .unwrap();
+            workflow::put(tx, &made)?;
+            let trigger: WorkflowTrigger = serde_json::from_value(json!({
+                "id": TRIGGER, "revision": 1, "createdAt": at(0), "updatedAt": at(0),
+                "type": "SCHEDULE", "name": "t", "isActive": true, "configuration": {},
+                "metadata": {"origin": "DOCUMENT"}, "triggerCount": 0,
+                "workflowId": WORKFLOW, "userId": USER,
+            }))
+            .unwrap();
+            workflow_trigger::put(tx, &trigger)
+        });
+        store
+    }
+
+    fn write<T: Send + 'static>(
+        store: &Store,
+        second: i64,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> T {
+        store.write_blocking(Origin::daemon(at(second), "TEST"), body).unwrap()
+    }
+
+    fn plan(second: i64) -> Plan {
+        Plan {
+            trigger: TRIGGER,
+            workflow: WORKFLOW,
+            user: USER,
+            at: at(second),
+            status: ScheduleStatus::Completed,
+            outcome: Some(ScheduleOutcome::Fired),
+            reason: None,
+            late_by: 3,
+            payload: Json::object(),
+        }
+    }
+
+    fn id(n: u8) -> ExecutionScheduleId {
+        ExecutionScheduleId::from_bytes([n; 16])
+    }
+
+    #[test]
+    fn an_instant_is_claimed_once() {
+        let store = store();
+        let execution = ExecutionId::from_bytes([7; 16]);
+        assert!(write(&store, 11, move |tx| claim(tx, &plan(10), id(1), execution)));
+        assert!(!write(&store, 12, move |tx| claim(tx, &plan(10), id(2), execution)));
+        let read = store.read().unwrap();
+        let row = execution_schedule::find(&read, TRIGGER, at(10)).unwrap().unwrap();
+        assert_eq!((row.id, row.execution_id), (id(1), Some(execution)));
+        let trigger = workflow_trigger::require(&read, TRIGGER).unwrap();
+        assert_eq!((trigger.trigger_count, trigger.last_triggered_at), (1, Some(at(11))));
+        assert_eq!(since(&read, &trigger).unwrap(), at(10));
+    }
+
+    #[test]
+    fn what_waited_is_taken_over_and_other_rows_stay() {
+        let store = store();
+        let waits = Plan { status: ScheduleStatus::Pending, outcome: None, ..plan(20) };
+        let skipped = Plan { outcome: Some(ScheduleOutcome::Skipped), ..plan(30) };
+        write(&store, 31, move |tx| record(tx, [(id(1), waits), (id(2), skipped)]));
+        let found = waiting(&store.read().unwrap()).unwrap();
+        assert_eq!(found.iter().map(|row| row.scheduled_time).collect::<Vec<_>>(), [at(20)]);
+        let execution = ExecutionId::from_bytes([7; 16]);
+        assert!(write(&store, 40, move |tx| claim(tx, &plan(20), id(3), execution)));
+        assert!(!write(&store, 40, move |tx| claim(tx, &plan(30), id(4), execution)));
+        let read = store.read().unwrap();
+        assert_eq!(waiting(&read).unwrap(), []);
+        let row = execution_schedule::find(&read, TRIGGER, at(20)).unwrap().unwrap();
+        assert_eq!((row.id, row.revision, row.status), (id(1), 2, ScheduleStatus::Completed));
+    }
+
+    #[test]
+    fn times_before_it_was_armed_are_not_missed() {
+        let store = store();
+        let read = store.read().unwrap();
+        let mut trigger = workflow_trigger::require(&read, TRIGGER).unwrap();
+        assert_eq!(since(&read, &trigger).unwrap(), at(0));
+        trigger.metadata = armed_at(&trigger.metadata, at(500));
+        assert_eq!(since(&read, &trigger).unwrap(), at(500));
+        assert_eq!(trigger.metadata.to_value()["origin"], "DOCUMENT");
+    }
+}

@@ -177,9 +177,6 @@ impl Declaration {
     /// The values allowed, for people.
     pub fn expected(&self) -> String {
         match self.kind {
-            Kind::Number { min, max, unit, .. } if unit.is_empty() => {
-                format!("a whole number from {min} to {max}")
-            }
             Kind::Number { min, max, unit, .. } => {
                 format!("a whole number from {min} to {max} ({unit})")
             }
@@ -191,7 +188,7 @@ impl Declaration {
     }
 
     /// A value as the environment writes it: numbers and truth plainly, lists by comma or as JSON.
-    pub(super) fn from_text(&self, text: &str) -> Json {
+    pub(super) fn read_text(&self, text: &str) -> Json {
         match self.kind {
             Kind::Number { .. } => {
                 text.trim().parse::<u64>().map_or_else(|_| json!(text), |n| json!(n))

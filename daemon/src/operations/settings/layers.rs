@@ -86,7 +86,7 @@ impl Layers {
                 faults.push(Fault::Unknown { key: name, near });
                 continue;
             };
-            let value = found.from_text(&text);
+            let value = found.read_text(&text);
             match check(found, &value) {
                 Ok(()) => drop(self.environment.insert(found.key, value)),
                 Err(fault) => faults.push(fault),

@@ -128,9 +128,9 @@ settings! {
 
     // What is kept how long.
     RETENTION_SUCCESS: u64 = "retention.successDays" number(1, 36_500, 90, "days"), LIVE,
-        "How long successful and cancelled executions are kept.";
+        "How long successful executions are kept.";
     RETENTION_FAILED: u64 = "retention.failedDays" number(1, 36_500, 180, "days"), LIVE,
-        "How long failed executions are kept.";
+        "How long failed and cancelled executions are kept.";
     RETENTION_LOGS: u64 = "retention.logDays" number(1, 36_500, 30, "days"), LIVE,
         "How long the output of steps is kept.";
     RETENTION_LOG_BYTES: u64 = "retention.logBytes" number(16 * MIB, 16_384 * GIB, 10 * GIB, "bytes"), LIVE,
@@ -139,8 +139,6 @@ settings! {
         "How long the daemon's own log is kept in its data folder.";
     RETENTION_SYSTEM_LOG_BYTES: u64 = "retention.systemLogBytes" number(MIB, 1024 * GIB, 512 * MIB, "bytes"), LIVE,
         "How much of the daemon's own log is kept in its data folder.";
-    RETENTION_AUDIT: u64 = "retention.auditDays" number(30, 36_500, 730, "days"), LIVE,
-        "How long audit rows stay in the store before they are exported to a file.";
     RETENTION_ROLLUPS: u64 = "retention.rollupDays" number(1, 36_500, 180, "days"), LIVE,
         "How long measured values per minute are kept.";
     RETENTION_SCHEDULE: u64 = "retention.scheduleDays" number(7, 36_500, 90, "days"), LIVE,

@@ -25,7 +25,7 @@ pub(super) struct Cron {
 
 #[derive(Debug, Clone)]
 enum Days {
-    Cron { month: Option<croner::Cron>, week: Option<croner::Cron> },
+    Cron { month: Option<Box<croner::Cron>>, week: Option<Box<croner::Cron>> },
     Quartz(Box<::cron::Schedule>),
 }
 
@@ -186,7 +186,7 @@ fn cron_days(fields: &Fields) -> Result<Days, Fault> {
     let read = |text: String| {
         croner::Cron::from_str(&text)
             .map_err(|e| Fault { message: e.to_string(), hint: None })
-            .map(Some)
+            .map(|cron| Some(Box::new(cron)))
     };
     let month = match list(&fields.days) {
         Some(days) => read(format!("0 0 {days} * *"))?,
