@@ -64,6 +64,8 @@ pub(super) fn told(done: &Result<Outcome, NodeError>) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Ears {
     lines: Mutex<Vec<String>>,
+    /// Told of every line.
+    pub(super) spoke: tokio::sync::Notify,
 }
 
 impl Ears {
@@ -86,6 +88,7 @@ impl JobVoice for Ears {
             None => "-",
         };
         self.lines.lock().unwrap().push(format!("{from} {message}"));
+        self.spoke.notify_one();
         Box::pin(std::future::ready(()))
     }
     fn progress(&self, percent: u8, detail: Option<String>) {

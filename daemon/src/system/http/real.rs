@@ -127,7 +127,7 @@ impl RealHttp {
         let secure = url.scheme() == "https";
         if let Some(socket) = &request.socket {
             let builder = builder(secure, true).unix_socket(socket.as_path());
-            return builder.build().map_err(|e| unusable(&e));
+            return builder.build().map_err(|e| unusable(url, &e));
         }
         if let Some(address) = literal(url)
             && let Some(why) = refuses(address, request.private_addresses)
@@ -139,7 +139,7 @@ impl RealHttp {
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
-        let client = builder(key.0, key.1).build().map_err(|e| unusable(&e))?;
+        let client = builder(key.0, key.1).build().map_err(|e| unusable(url, &e))?;
         clients.insert(key, client.clone());
         Ok(client)
     }
@@ -278,8 +278,10 @@ fn literal(url: &Url) -> Option<IpAddr> {
     url.host_str()?.trim_matches(['[', ']']).parse().ok()
 }
 
-fn unusable(error: &reqwest::Error) -> HttpError {
-    HttpError::Connect { to: "anything".into(), message: chain(error) }
+/// No client could be made: this machine has no certificates, most likely.
+fn unusable(url: &Url, error: &reqwest::Error) -> HttpError {
+    let to = url.host_str().unwrap_or("").to_owned();
+    HttpError::Connect { to, message: chain(error) }
 }
 
 fn forbidden(error: &reqwest::Error) -> Option<HttpError> {

@@ -38,13 +38,14 @@ async fn serve(answers: Vec<&'static str>) -> (String, tokio::task::JoinHandle<V
 
 async fn answer_one<S: AsyncReadExt + AsyncWriteExt + Unpin>(s: &mut S, answer: &str) -> String {
     let mut head = Vec::new();
-    while !head.windows(4).any(|w| w == b"\r\n\r\n") {
+    // A TLS greeting begins with 22 and has no such end.
+    while !head.windows(4).any(|w| w == b"\r\n\r\n") && head.first() != Some(&22) {
         if s.read_buf(&mut head).await.unwrap() == 0 {
             break;
         }
     }
     s.write_all(answer.as_bytes()).await.unwrap();
-    String::from_utf8(head).unwrap()
+    String::from_utf8_lossy(&head).into_owned()
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nX-Two: 2\r\nContent-Length: 2\r\n\r\nhi";
@@ -152,4 +153,14 @@ async fn an_answer_that_is_too_long_and_a_request_that_is_none_are_refused() {
     split.headers.push(("X".into(), "a\r\nHost: b".into()));
     let error = http.send(split).await.unwrap_err();
     assert_eq!(error.to_string(), "header `X` holds a line end or control character");
+}
+
+#[tokio::test]
+async fn a_server_that_can_not_prove_itself_gets_nothing() {
+    // It speaks plain text where TLS is wanted. The request itself was never sent.
+    let (url, _served) = serve(vec!["HTTP/1.1 400 Bad Request\r\n\r\n"]).await;
+    let error = RealHttp::default().send(request("POST", &url.replace("http:", "https:"))).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, HttpError::Connect { .. }), "{error:?}");
+    assert!(!error.may_have_arrived());
 }
