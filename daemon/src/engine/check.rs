@@ -59,17 +59,17 @@ pub fn error(path: &str, code: &str, message: String, hint: Option<String>) -> P
 
 /// "did you mean", or the names there are.
 pub fn nearest_hint<S: AsRef<str>>(name: &str, names: &[S]) -> Option<String> {
-    let mut near: Vec<(usize, &str)> = names
-        .iter()
-        .map(|other| {
-            (distance(&name.to_lowercase(), &other.as_ref().to_lowercase()), other.as_ref())
-        })
+    // A node that could not be read stands under a name that no id can be.
+    let names = || names.iter().map(AsRef::as_ref).filter(|name| !name.contains('['));
+    let mut near: Vec<(usize, &str)> = names()
+        .map(|other| (distance(&name.to_lowercase(), &other.to_lowercase()), other))
         .collect();
     near.sort_unstable();
-    // Only the nearest, and only where it is likely meant.
-    let limit = ((name.chars().count() / 3).max(1) + 1).min(near.first().map_or(0, |n| n.0));
-    let limit =
-        if near.first().is_some_and(|n| n.0 > name.chars().count() / 3 + 1) { 0 } else { limit };
+    near.dedup();
+    // Only the nearest, and only where most of the word is right.
+    let length = name.chars().count();
+    let best = near.first().map_or(0, |near| near.0);
+    let limit = if best <= length / 3 + 1 && best < length { best } else { 0 };
     let close: Vec<String> = near
         .iter()
         .filter(|(distance, _)| *distance <= limit)
@@ -79,7 +79,7 @@ pub fn nearest_hint<S: AsRef<str>>(name: &str, names: &[S]) -> Option<String> {
     if !close.is_empty() {
         return Some(format!("did you mean {}?", close.join(" or ")));
     }
-    let all: Vec<&str> = names.iter().map(AsRef::as_ref).take(20).collect();
+    let all: Vec<&str> = names().take(20).collect();
     (!all.is_empty()).then(|| format!("there are: {}", all.join(", ")))
 }
 

@@ -1,8 +1,20 @@
 //! Everything that is wrong with a document, at once, each with its place.
+//!
+//! The document is taken as text, not as a type: one wrong member must not hide the rest. What does
+//! not fit the document's schema is named and left out, and what is left is looked at further.
 
-use a2n_proto::document::DocumentTrigger;
-use a2n_proto::{Json, Problem};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use a2n_proto::document::{Connection, Document, DocumentTrigger, Node, Repeat};
+use a2n_proto::workflow::TriggerType;
+use a2n_proto::{Json, Problem, Severity};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::expressions;
+use super::schema::Schema;
+use crate::engine::check::{self, error};
 use crate::engine::kind::Kinds;
 
 /// How large a document may be.
@@ -24,12 +36,217 @@ impl Default for Limits {
 /// `configuration.schedule.cron`.
 pub type TriggerCheck<'a> = &'a dyn Fn(&DocumentTrigger) -> Vec<Problem>;
 
-/// Every problem of a document. Errors first stop a save; warnings do not.
+static DOCUMENT: LazyLock<Schema> = LazyLock::new(|| {
+    let schema = schemars::schema_for!(Document).to_value();
+    Schema::new(&schema).expect("the document's own schema is one")
+});
+
+/// Every problem of a document: first the errors, which stop a save, then the warnings.
 pub fn validate(
-    _definition: &Json,
-    _kinds: &dyn Kinds,
-    _limits: Limits,
-    _trigger: TriggerCheck<'_>,
+    definition: &Json,
+    kinds: &dyn Kinds,
+    limits: Limits,
+    trigger: TriggerCheck<'_>,
 ) -> Vec<Problem> {
-    Vec::new()
+    if definition.size_bytes() > limits.bytes {
+        let (is, most) = (definition.size_bytes(), limits.bytes);
+        let message = format!("the document is {is} bytes long, more than {most}");
+        let hint = "split it into several workflows".to_owned();
+        return vec![error("", "LIMIT", message, Some(hint))];
+    }
+    let value = definition.to_value();
+    let mut problems = DOCUMENT.check("", &value);
+    if !value.is_object() {
+        return problems;
+    }
+    let (document, unreadable) = readable(&value);
+    let mut found = Vec::new();
+    over_limit(&document, limits, &mut found);
+    nameless(&document, &mut found);
+    found.extend(check::structure(&document, kinds));
+    configurations(&document, kinds, &mut found);
+    found.extend(expressions::problems(&document, kinds));
+    triggers(&document, trigger, &mut found);
+    warnings(&document, kinds, &mut found);
+    // What could not be read was told by the schema; what follows from that is noise.
+    found.retain(|problem| !unreadable.iter().any(|part| problem.path.starts_with(part)));
+    problems.extend(found);
+    problems.sort_by_key(|problem| problem.severity == Severity::Warning);
+    let mut seen = std::collections::BTreeSet::new();
+    problems.retain(|p| seen.insert((p.path.clone(), p.code.clone(), p.message.clone())));
+    problems
 }
+
+/// Whether a problem among these stops a save.
+pub fn has_errors(problems: &[Problem]) -> bool {
+    problems.iter().any(|problem| problem.severity == Severity::Error)
+}
+
+/// The document as far as it can be read, and the paths of the parts that can't.
+fn readable(value: &Value) -> (Document, Vec<String>) {
+    if let Ok(document) = serde_json::from_value(value.clone()) {
+        return (document, Vec::new());
+    }
+    let mut unreadable = Vec::new();
+    let list = |name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let mut nodes = Vec::new();
+    for (i, node) in list("nodes").iter().enumerate() {
+        let read = lenient::<Node>(node, &["id", "type"]);
+        nodes.push(read.unwrap_or_else(|| {
+            unreadable.push(format!("nodes[{i}]"));
+            lenient(&json!({"id": format!("nodes[{i}]"), "type": ""}), &[]).expect("a node")
+        }));
+    }
+    let mut connections = Vec::new();
+    for (i, connection) in list("connections").iter().enumerate() {
+        let read = lenient::<Connection>(connection, &["source", "target"]);
+        connections.push(read.unwrap_or_else(|| {
+            unreadable.push(format!("connections[{i}]"));
+            let (source, target) = (format!("connections[{i}]"), String::new());
+            let (source_handle, target_handle) = (String::new(), String::new());
+            Connection { source, target, source_handle, target_handle }
+        }));
+    }
+    let mut triggers = Vec::new();
+    for (i, trigger) in list("triggers").iter().enumerate() {
+        let read = lenient::<DocumentTrigger>(trigger, &["type", "name"]);
+        triggers.push(read.unwrap_or_else(|| {
+            unreadable.push(format!("triggers[{i}]"));
+            lenient(&json!({"type": "MANUAL", "name": format!("triggers[{i}]")}), &[])
+                .expect("a trigger")
+        }));
+    }
+    let document = Document {
+        name: value["name"].as_str().unwrap_or("?").to_owned(),
+        description: None,
+        nodes,
+        connections,
+        triggers,
+        variables: lenient(&value["variables"], &[]).unwrap_or_default(),
+        settings: lenient(&value["settings"], &[]).unwrap_or_default(),
+        tags: Vec::new(),
+        category: None,
+        visibility: None,
+    };
+    (document, unreadable)
+}
+
+/// A part without the members that do not fit; none where one of `needed` does not.
+fn lenient<T: DeserializeOwned>(value: &Value, needed: &[&str]) -> Option<T> {
+    if let Ok(whole) = serde_json::from_value(value.clone()) {
+        return Some(whole);
+    }
+    let members = value.as_object()?;
+    let mut kept = serde_json::Map::new();
+    for name in needed {
+        kept.insert((*name).to_owned(), members.get(*name)?.clone());
+    }
+    serde_json::from_value::<T>(Value::Object(kept.clone())).ok()?;
+    for (name, member) in members {
+        let mut with = kept.clone();
+        with.insert(name.clone(), member.clone());
+        if serde_json::from_value::<T>(Value::Object(with.clone())).is_ok() {
+            kept = with;
+        }
+    }
+    serde_json::from_value(Value::Object(kept)).ok()
+}
+
+fn over_limit(document: &Document, limits: Limits, found: &mut Vec<Problem>) {
+    if document.nodes.len() > limits.nodes {
+        let (is, most) = (document.nodes.len(), limits.nodes);
+        let message = format!("the document has {is} nodes, more than {most}");
+        let hint = "split it into several workflows".to_owned();
+        found.push(error("nodes", "LIMIT", message, Some(hint)));
+    }
+}
+
+fn nameless(document: &Document, found: &mut Vec<Problem>) {
+    let name = &document.name;
+    if name.trim().is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+        let hint = "use 1 to 200 characters in one line".to_owned();
+        let message = "this is not a name for a workflow".to_owned();
+        found.push(error("name", "BAD_NAME", message, Some(hint)));
+    }
+    if document.nodes.is_empty() {
+        let message = "the workflow has no nodes; running it does nothing".to_owned();
+        found.push(warning("nodes", "EMPTY", message, None));
+    }
+}
+
+/// Each node's configuration against its definition.
+fn configurations(document: &Document, kinds: &dyn Kinds, found: &mut Vec<Problem>) {
+    let mut schemas: BTreeMap<&str, Option<Schema>> = BTreeMap::new();
+    for (number, node) in document.nodes.iter().enumerate() {
+        let Some(kind) = kinds.find(&node.kind) else { continue };
+        let path = format!("nodes[{number}].config");
+        let schema =
+            schemas.entry(&node.kind).or_insert_with(|| Schema::new(kind.settings_schema()));
+        if let Some(schema) = schema {
+            found.extend(schema.check(&path, &node.config));
+        }
+        for (below, message, hint) in kind.check_config(&node.config) {
+            let path = if below.is_empty() { path.clone() } else { format!("{path}.{below}") };
+            found.push(error(&path, "CONFIG", message, hint));
+        }
+    }
+}
+
+fn triggers(document: &Document, check: TriggerCheck<'_>, found: &mut Vec<Problem>) {
+    for (number, trigger) in document.triggers.iter().enumerate() {
+        for mut problem in check(trigger) {
+            let path = format!("triggers[{number}]");
+            problem.path =
+                if problem.path.is_empty() { path } else { format!("{path}.{}", problem.path) };
+            found.push(problem);
+        }
+    }
+}
+
+fn warnings(document: &Document, kinds: &dyn Kinds, found: &mut Vec<Problem>) {
+    let settings = &document.settings;
+    let told = settings.error_workflow.is_some() || settings.notifications.on_failure;
+    let policy = settings.retry_policy.as_ref().is_some_and(|p| p.enabled && p.max_retries > 0);
+    for (number, node) in document.nodes.iter().enumerate() {
+        let Some(kind) = kinds.find(&node.kind) else { continue };
+        let repeat = node.repeat.unwrap_or_else(|| kind.repeat(&node.config));
+        if repeat != Repeat::Once || node.disabled {
+            continue;
+        }
+        let id = &node.id;
+        if node.on_error.is_none() && node.retry.is_none() && !told {
+            found.push(warning(
+                &format!("nodes[{number}].onError"),
+                "NO_ERROR_HANDLING",
+                format!("node `{id}` is never repeated, and nothing says what happens if it fails"),
+                Some("set onError (STOP fails the execution) or retry".to_owned()),
+            ));
+        }
+        if policy && node.retry.is_none() {
+            found.push(warning(
+                &format!("nodes[{number}].retry"),
+                "RETRY_POLICY_ONCE",
+                format!("settings.retryPolicy does not apply to node `{id}`, which is ONCE"),
+                Some("give the node a retry of its own".to_owned()),
+            ));
+        }
+    }
+    for (number, trigger) in document.triggers.iter().enumerate() {
+        let kind = trigger.configuration["webhook"]["authentication"]["type"].as_str();
+        if trigger.kind == TriggerType::Webhook && matches!(kind, None | Some("NONE")) {
+            found.push(warning(
+                &format!("triggers[{number}].configuration.webhook.authentication"),
+                "WEBHOOK_OPEN",
+                format!("webhook `{}` takes requests from anyone", trigger.name),
+                Some("set authentication to API_KEY, BASIC, BEARER or HMAC".to_owned()),
+            ));
+        }
+    }
+}
+
+fn warning(path: &str, code: &str, message: String, hint: Option<String>) -> Problem {
+    Problem { severity: Severity::Warning, ..error(path, code, message, hint) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! A JSON value against a JSON Schema, as problems for people: every fault with its path, what is
+//! wrong and what would be right.
+
+use a2n_proto::Problem;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{ValidationError, Validator};
+use serde_json::Value;
+
+use crate::engine::check::{error, nearest_hint};
+use crate::engine::expression::is_template;
+
+/// What a value has to look like.
+#[derive(Debug)]
+pub(super) struct Schema {
+    whole: Value,
+    validator: Validator,
+}
+
+impl Schema {
+    /// Compiles a schema; none where it is not one (a definition's own mistake).
+    pub(super) fn new(schema: &Value) -> Option<Self> {
+        let validator = jsonschema::draft202012::new(schema).ok()?;
+        Some(Self { whole: schema.clone(), validator })
+    }
+
+    /// Everything that is wrong with `value`, with paths that begin with `path`.
+    pub(super) fn check(&self, path: &str, value: &Value) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for fault in self.validator.iter_errors(value) {
+            self.tell(path, value, &fault, &mut problems);
+        }
+        problems
+    }
+
+    fn tell(
+        &self,
+        path: &str,
+        whole: &Value,
+        fault: &ValidationError<'_>,
+        problems: &mut Vec<Problem>,
+    ) {
+        let pointer = fault.instance_path().as_str();
+        let found = whole.pointer(pointer).unwrap_or(&Value::Null);
+        let here = join(path, &place(pointer));
+        let mut say = |path: &str, code: &str, message: String, hint: Option<String>| {
+            problems.push(error(path, code, message, hint));
+        };
+        match fault.kind() {
+            // What an expression gives is known only when it runs.
+            _ if found.as_str().is_some_and(is_template) => {}
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                let known = self.members_beside(fault);
+                for name in unexpected {
+                    say(
+                        &join(&here, name),
+                        "UNKNOWN_MEMBER",
+                        format!("there is no member `{name}` here"),
+                        nearest_hint(name, &known),
+                    );
+                }
+            }
+            ValidationErrorKind::Required { property } => {
+                let name = property.as_str().unwrap_or_default();
+                say(
+                    &join(&here, name),
+                    "MISSING_MEMBER",
+                    format!("`{name}` is missing"),
+                    Some(format!("add `{name}`")),
+                );
+            }
+            ValidationErrorKind::Enum { options } => {
+                say(&here, "WRONG_VALUE", not(found), choices(options.as_array()));
+            }
+            ValidationErrorKind::AnyOf { context }
+            | ValidationErrorKind::OneOfNotValid { context } => {
+                self.tell_branches(path, whole, &here, found, context, problems);
+            }
+            ValidationErrorKind::Type { kind } => {
+                let wanted = match kind {
+                    TypeKind::Single(one) => one.to_string(),
+                    TypeKind::Multiple(many) => {
+                        let all: Vec<String> = many.iter().map(|one| one.to_string()).collect();
+                        all.join(" or ")
+                    }
+                };
+                let message = format!("{} is not of type {wanted}", short(found));
+                say(&here, "WRONG_TYPE", message, None);
+            }
+            _ => say(&here, "WRONG_VALUE", lower(&fault.to_string()), None),
+        }
+    }
+
+    /// Of several forms that a value may have: the words it may be, else what is wrong with the
+    /// form that comes closest.
+    fn tell_branches(
+        &self,
+        path: &str,
+        whole: &Value,
+        here: &str,
+        found: &Value,
+        context: &[Vec<ValidationError<'static>>],
+        problems: &mut Vec<Problem>,
+    ) {
+        let words: Vec<Value> = context
+            .iter()
+            .flatten()
+            .filter(|fault| fault.instance_path().as_str() == context_path(context))
+            .filter_map(|fault| match fault.kind() {
+                ValidationErrorKind::Constant { expected_value } => {
+                    Some(vec![(**expected_value).clone()])
+                }
+                ValidationErrorKind::Enum { options } => options.as_array().cloned(),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        if !words.is_empty() {
+            problems.push(error(here, "WRONG_VALUE", not(found), choices(Some(&words))));
+            return;
+        }
+        // Deeper faults mean that the form fits at the top; `null` and expressions are side doors.
+        let side_door = |fault: &ValidationError<'_>| match fault.kind() {
+            ValidationErrorKind::Pattern { .. } => true,
+            ValidationErrorKind::Type { kind: TypeKind::Single(one) } => one.to_string() == "null",
+            _ => false,
+        };
+        let depth = |fault: &ValidationError<'_>| fault.instance_path().as_str().len();
+        let best =
+            context.iter().filter(|faults| !faults.iter().any(side_door)).max_by_key(|faults| {
+                (faults.iter().map(depth).max().unwrap_or(0), usize::MAX - faults.len())
+            });
+        match best {
+            Some(faults) => {
+                for fault in faults {
+                    self.tell(path, whole, fault, problems);
+                }
+            }
+            None => problems.push(error(here, "WRONG_VALUE", not(found), None)),
+        }
+    }
+
+    /// The members that the schema around a fault knows.
+    fn members_beside(&self, fault: &ValidationError<'_>) -> Vec<String> {
+        let at = fault.schema_path().as_str();
+        let around = at.rsplit_once('/').map_or("", |(around, _)| around);
+        let members = self.whole.pointer(&format!("{around}/properties"));
+        members.and_then(Value::as_object).map(|m| m.keys().cloned().collect()).unwrap_or_default()
+    }
+}
+
+fn context_path<'c>(context: &'c [Vec<ValidationError<'static>>]) -> &'c str {
+    let paths = context.iter().flatten().map(|fault| fault.instance_path().as_str());
+    paths.min_by_key(|path| path.len()).unwrap_or("")
+}
+
+/// `nodes[1].config` for `/nodes/1/config`.
+fn place(pointer: &str) -> String {
+    let mut text = String::new();
+    for part in pointer.split('/').skip(1) {
+        if part.chars().all(|c| c.is_ascii_digit()) && !part.is_empty() {
+            text.push_str(&format!("[{part}]"));
+        } else {
+            if !text.is_empty() {
+                text.push('.');
+            }
+            text.push_str(&part.replace("~1", "/").replace("~0", "~"));
+        }
+    }
+    text
+}
+
+fn join(path: &str, below: &str) -> String {
+    match (path.is_empty(), below.is_empty()) {
+        (true, _) => below.to_owned(),
+        (_, true) => path.to_owned(),
+        _ if below.starts_with('[') => format!("{path}{below}"),
+        _ => format!("{path}.{below}"),
+    }
+}
+
+fn not(found: &Value) -> String {
+    format!("{} is not allowed here", short(found))
+}
+
+fn choices(words: Option<&Vec<Value>>) -> Option<String> {
+    let words: Vec<String> = words?.iter().map(short).collect();
+    (!words.is_empty()).then(|| format!("use one of: {}", words.join(", ")))
+}
+
+/// A value as a message shows it.
+fn short(value: &Value) -> String {
+    let text = match value {
+        Value::Array(_) => return "a list".to_owned(),
+        Value::Object(_) => return "an object".to_owned(),
+        Value::String(text) => format!("`{text}`"),
+        other => other.to_string(),
+    };
+    if text.chars().count() > 60 { text.chars().take(60).collect::<String>() + "…" } else { text }
+}
+
+fn lower(message: &str) -> String {
+    let text: String = message.chars().take(200).collect();
+    text.trim_end_matches('.').to_owned()
+}

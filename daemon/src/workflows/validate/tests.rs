@@ -1,0 +1,162 @@
+//! Bad documents and everything that is said about them.
+
+use a2n_proto::Json;
+
+use super::*;
+use crate::engine::scenario::Stands;
+
+fn check(definition: Value) -> String {
+    let no_zone = |trigger: &DocumentTrigger| match trigger.configuration["schedule"].as_object() {
+        Some(_) => {
+            vec![error("configuration.schedule.cron", "BAD_CRON", "not a cron".into(), None)]
+        }
+        None => Vec::new(),
+    };
+    let problems =
+        validate(&Json::from(definition), &Stands, Limits { nodes: 8, bytes: 10_000 }, &no_zone);
+    let lines = problems.iter().map(|p| {
+        let hint = p.hint.as_ref().map(|hint| format!(" [{hint}]")).unwrap_or_default();
+        let sign = if p.severity == Severity::Error { "✗" } else { "!" };
+        format!("{sign} {} {}: {}{hint}", p.path, p.code, p.message)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn with_nodes(nodes: Value, connections: Value) -> Value {
+    json!({"name": "test", "nodes": nodes, "connections": connections})
+}
+
+#[test]
+fn a_good_document_has_no_problems() {
+    insta::assert_snapshot!(check(with_nodes(
+        json!([
+            {"id": "a", "type": "list", "config": {"of": [1]}},
+            {"id": "b", "type": "filter@1.0.0", "config": {"where": "{{ item > nodes['a'].first }}"}},
+        ]),
+        json!([{"source": "a", "target": "b"}]),
+    )), @"");
+}
+
+#[test]
+fn everything_is_found_at_once() {
+    insta::assert_snapshot!(check(json!({
+        "name": "",
+        "colour": "red",
+        "nodes": [
+            {"id": "a b", "type": "al"},
+            {"id": "b", "type": "filter@2.0.0", "config": {"were": true}, "joyn": "ANY"},
+            {"id": "c", "type": "filter", "config": {"were": "{{ itme.x }}"}, "onError": "EXPLODE"},
+            {"id": "c", "type": "job", "name": "b", "retry": {"maxRetries": -1}},
+            {"type": "job"},
+            {"id": "d", "type": "job", "config": {
+                "script": "rm {{ item.path }}", "count": "three", "mode": "QUICK",
+                "also": "{{ nodes['e'].item | lowr }} {{ nodes.nope.x is odder }} {{",
+                "late": "{{ nodes['e'].first }} {{ loop.index }}",
+            }},
+            {"id": "e", "type": "all", "timeout": "soon"},
+        ],
+        "connections": [
+            {"source": "c", "target": "z"},
+            {"source": "c", "target": "d"},
+            {"source": "c", "target": "d"},
+            {"source": "c", "target": "e", "sourceHandle": "nope", "targetHandle": "left"},
+            {"target": "e"},
+        ],
+        "triggers": [
+            {"type": "SCHEDULE", "name": "t", "configuration": {"schedule": {"cron": "x"}}},
+            {"type": "WEBHOOK", "name": "t", "configuration": {"webhook": {"path": "p"}}},
+            {"type": "SOMETIMES", "name": "u"},
+        ],
+        "settings": {"retryPolicy": {"maxRetries": 2}, "concurrency": {"policy": "PERHAPS"}},
+    })), @"
+    ✗ nodes[1].joyn UNKNOWN_MEMBER: there is no member `joyn` here [did you mean `join`?]
+    ✗ nodes[2].onError WRONG_VALUE: `EXPLODE` is not allowed here [use one of: `STOP`, `CONTINUE`, `BRANCH`]
+    ✗ nodes[3].retry.maxRetries WRONG_VALUE: -1 is less than the minimum of 0
+    ✗ nodes[4].id MISSING_MEMBER: `id` is missing [add `id`]
+    ✗ nodes[6].timeout WRONG_TYPE: `soon` is not of type null or integer
+    ✗ connections[4].source MISSING_MEMBER: `source` is missing [add `source`]
+    ✗ triggers[2].type WRONG_VALUE: `SOMETIMES` is not allowed here [use one of: `MANUAL`, `WEBHOOK`, `SCHEDULE`, `EVENT`]
+    ✗ settings.concurrency.policy WRONG_VALUE: `PERHAPS` is not allowed here [use one of: `ALLOW`, `QUEUE`, `REJECT`, `REPLACE`]
+    ✗ colour UNKNOWN_MEMBER: there is no member `colour` here [there are: name, description, nodes, connections, triggers, variables, settings, tags, category, visibility]
+    ✗ name BAD_NAME: this is not a name for a workflow [use 1 to 200 characters in one line]
+    ✗ nodes[0].id BAD_ID: `a b` is not a node id [use 1 to 64 of the characters a-z A-Z 0-9 _ -]
+    ✗ nodes[3].id DUPLICATE_ID: node id `c` is taken by nodes[2] [give it another id]
+    ✗ triggers[1].name DUPLICATE_NAME: trigger name `t` is taken by triggers[0]
+    ✗ nodes[0].type UNKNOWN_TYPE: there is no node definition `al` [did you mean `all`?]
+    ✗ nodes[1].type UNKNOWN_VERSION: definition `filter` has no version 2.0.0 [version 1.0.0 is there]
+    ✗ connections[0].target DANGLING_CONNECTION: there is no node `z` [there are: a b, b, c, d, e]
+    ✗ connections[2] DOUBLED_CONNECTION: the same connection as connections[1] [remove one of the two]
+    ✗ connections[3].sourceHandle UNKNOWN_HANDLE: node `c` (job) has no output handle `nope` [set sourceHandle to one of: output]
+    ✗ connections[3].targetHandle UNKNOWN_HANDLE: node `e` (all) has no input handle `left` [set targetHandle to one of: input]
+    ✗ nodes[2].config.were UNKNOWN_MEMBER: there is no member `were` here [did you mean `where`?]
+    ✗ nodes[2].config.where MISSING_MEMBER: `where` is missing [add `where`]
+    ✗ nodes[5].config.count WRONG_TYPE: `three` is not of type integer
+    ✗ nodes[5].config.mode WRONG_VALUE: `QUICK` is not allowed here [use one of: `FAST`, `SLOW`]
+    ✗ nodes[2].config.were UNKNOWN_NAME: column 4: `itme` is not in scope [did you mean `item`?]
+    ✗ nodes[5].config.also EXPRESSION_SYNTAX: column 58: syntax error: unexpected end of input, expected expression [to write two braces as they are, use {{ '{{' }}]
+    ✗ nodes[5].config.also NODE_NOT_BEFORE: column 4: node `e` can't have run before node `d` [connect `e` so that it leads to `d`]
+    ✗ nodes[5].config.also UNKNOWN_FILTER: column 22: there is no filter `lowr` [did you mean `lower`?]
+    ✗ nodes[5].config.also UNKNOWN_NODE: column 33: there is no node `nope` [there are: a b, b, c, c, d, e]
+    ✗ nodes[5].config.also UNKNOWN_TEST: column 49: there is no test `odder` [did you mean `odd`?]
+    ✗ nodes[5].config.late UNKNOWN_NAME: column 27: `loop` is not in scope [`loop` is only there inside a loop]
+    ✗ nodes[5].config.late NODE_NOT_BEFORE: column 4: node `e` can't have run before node `d` [connect `e` so that it leads to `d`]
+    ✗ nodes[5].config.script EXPRESSION_REFUSED: line 1, column 4: an expression is refused here, since its result would become code [pass the value by an environment variable, an argument or standard input]
+    ✗ triggers[0].configuration.schedule.cron BAD_CRON: not a cron
+    ! nodes[3].onError NO_ERROR_HANDLING: node `c` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
+    ! nodes[3].retry RETRY_POLICY_ONCE: settings.retryPolicy does not apply to node `c`, which is ONCE [give the node a retry of its own]
+    ! nodes[5].onError NO_ERROR_HANDLING: node `d` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
+    ! nodes[5].retry RETRY_POLICY_ONCE: settings.retryPolicy does not apply to node `d`, which is ONCE [give the node a retry of its own]
+    ! triggers[1].configuration.webhook.authentication WEBHOOK_OPEN: webhook `t` takes requests from anyone [set authentication to API_KEY, BASIC, BEARER or HMAC]
+    ");
+}
+
+#[test]
+fn cycles_are_natural_loops_or_refused_with_their_path() {
+    let nodes = json!([
+        {"id": "s", "type": "all"}, {"id": "a", "type": "all"},
+        {"id": "b", "type": "if", "config": {"where": "{{ loop.index > 3 }}"}},
+        {"id": "lone", "type": "all"}, {"id": "other", "type": "all"},
+    ]);
+    let natural = json!([
+        {"source": "s", "target": "a"}, {"source": "a", "target": "b"},
+        {"source": "b", "target": "a", "sourceHandle": "false"},
+    ]);
+    insta::assert_snapshot!(check(with_nodes(nodes.clone(), natural)), @"");
+    insta::assert_snapshot!(check(with_nodes(nodes.clone(), json!([
+        {"source": "s", "target": "a"}, {"source": "s", "target": "b"},
+        {"source": "a", "target": "b"}, {"source": "b", "target": "a", "sourceHandle": "true"},
+    ]))), @"✗ nodes[1] CYCLE_TWO_ENTRIES: this cycle can be entered at more than one node: a → b → a [let every way into the cycle lead to the same node]");
+    insta::assert_snapshot!(check(with_nodes(nodes, json!([
+        {"source": "s", "target": "a"}, {"source": "a", "target": "a"},
+        {"source": "lone", "target": "other"}, {"source": "other", "target": "lone"},
+        {"source": "a", "target": "b"},
+    ]))), @"
+    ✗ nodes[3] CYCLE_NO_EXIT: no node can leave this cycle: lone → other → lone [add an `if` whose other handle leads out of it]
+    ✗ nodes[3] UNREACHABLE: no start leads to node `lone` [connect it to a node that has no incoming connection]
+    ✗ nodes[4] UNREACHABLE: no start leads to node `other` [connect it to a node that has no incoming connection]
+    ✗ nodes[2].config.where UNKNOWN_NAME: column 4: `loop` is not in scope [`loop` is only there inside a loop]
+    ");
+}
+
+#[test]
+fn limits_hold() {
+    let nodes: Vec<Value> = (0..9).map(|i| json!({"id": format!("n{i}"), "type": "all"})).collect();
+    insta::assert_snapshot!(check(with_nodes(nodes.into(), json!([]))), @"✗ nodes LIMIT: the document has 9 nodes, more than 8 [split it into several workflows]");
+    let long = "x".repeat(20_000);
+    insta::assert_snapshot!(check(json!({"name": long, "nodes": []})), @"✗  LIMIT: the document is 20022 bytes long, more than 10000 [split it into several workflows]");
+    insta::assert_snapshot!(check(json!([])), @"✗  WRONG_TYPE: a list is not of type object");
+    insta::assert_snapshot!(check(json!({"name": "empty", "nodes": []})), @"! nodes EMPTY: the workflow has no nodes; running it does nothing");
+}
+
+#[test]
+fn a_hostile_document_is_refused_without_a_panic() {
+    for text in [
+        r#"{"name":"x","nodes":[{"id":"a","type":"set","config":{"v":"{{ {{ }} {% for %}"}}]}"#,
+        r#"{"name":"x","nodes":[{"id":"a","type":"set","config":{"v":"{{ '\\u00e9' }} é {{ é | x }}"}}]}"#,
+        r#"{"name":"x","nodes":[{"id":"a","type":"set","config":{"v":"{{"}},7,null,[],{}]}"#,
+        r#"{"name":7,"nodes":{},"connections":7,"triggers":{"a":1},"settings":[],"variables":1}"#,
+    ] {
+        let json = Json::parse(text).unwrap();
+        let _ = validate(&json, &Stands, Limits::default(), &|_| Vec::new());
+    }
+}
