@@ -142,7 +142,7 @@ impl Connection {
             return false;
         }
         let reason = match self.ending {
-            Some(Ending::Stopping) => "SHUTDOWN",
+            Some(Ending::Stopping) => "SHUTTING_DOWN",
             _ => "INPUT_ENDED",
         };
         self.session.end_all(reason);
@@ -152,7 +152,7 @@ impl Connection {
     fn end(&mut self, ending: Ending) {
         self.ending.get_or_insert(ending);
         if ending == Ending::Stopping {
-            self.session.end_all("SHUTDOWN");
+            self.session.end_all("SHUTTING_DOWN");
         }
     }
 

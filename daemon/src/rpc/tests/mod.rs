@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod conformance;
+mod contract;
 mod limits;
 mod stopping;
 mod subscriptions;

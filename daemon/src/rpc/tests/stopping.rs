@@ -25,8 +25,8 @@ async fn subscriptions_are_ended_and_calls_in_flight_answered() {
     idle.ask(r#"{"jsonrpc":"2.0","id":1,"method":"get_data"}"#).await;
     world.context.begun.acquire_many(3).await.unwrap().forget();
     world.stop.cancel();
-    assert_eq!(notice(&lines.receive().await.unwrap()), Notice::end("SHUTDOWN"));
-    assert_eq!(notice(&websocket.receive().await.unwrap()), Notice::end("SHUTDOWN"));
+    assert_eq!(notice(&lines.receive().await.unwrap()), Notice::end("SHUTTING_DOWN"));
+    assert_eq!(notice(&websocket.receive().await.unwrap()), Notice::end("SHUTTING_DOWN"));
     assert_eq!(idle.receive().await, None);
     world.context.release.add_permits(3);
     assert_eq!(lines.receive().await.unwrap()["result"], true);
