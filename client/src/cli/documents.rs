@@ -174,7 +174,15 @@ pub(crate) fn read_text(file: &str, text: &str) -> Result<Vec<Document>, Failure
 }
 
 fn parse(text: &str) -> Result<Vec<Spanned<Tree>>, serde_saphyr::Error> {
+    // The daemon takes documents of 1 MiB: no honest one has as many parts as these limits.
+    let mut aliases = serde_saphyr::options::AliasLimits::default();
+    aliases.max_total_replayed_events = 50_000;
+    let mut budget = serde_saphyr::budget::Budget::default();
+    budget.max_events = 1_000_000;
+    budget.max_depth = 128;
     let options = serde_saphyr::options! {
+        alias_limits: aliases,
+        budget: Some(budget),
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::Error,
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
@@ -337,9 +345,20 @@ mod tests {
             laughs.push_str(&format!("a{n}: &a{n} [{below}]\n"));
         }
         assert_eq!(read_text("a.yaml", &laughs).unwrap_err().exit, Exit::Invalid);
-        let deep = "[".repeat(5_000);
+        let deep = "[".repeat(500);
         assert_eq!(read_text("a.yaml", &deep).unwrap_err().exit, Exit::Invalid);
         assert_eq!(read_text("a.yaml", "a: [1\n").unwrap_err().exit, Exit::Invalid);
+    }
+
+    #[test]
+    fn every_example_is_a_document() {
+        let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"));
+        let documents = read_all(&[folder]).unwrap();
+        assert!(documents.len() >= 5);
+        for document in documents {
+            let read = a2n_proto::document::Document::read(&document.json);
+            assert!(read.is_ok(), "{}: {read:?}", document.file);
+        }
     }
 
     #[test]
