@@ -106,7 +106,10 @@ impl Error {
 }
 
 fn unreachable_hint(tried: &Tried) -> String {
-    if tried.0.iter().any(|(_, reason)| reason.contains("ermission denied")) {
+    if tried.0.iter().any(|(place, _)| place.starts_with("ssh ")) {
+        "ssh says above what is wrong; `a2n` has to be on the PATH there, and a daemon to run"
+            .into()
+    } else if tried.0.iter().any(|(_, reason)| reason.contains("ermission denied")) {
         "the system daemon answers members of the group `a2n`: `sudo usermod -aG a2n $USER`, \
          then sign in again"
             .into()

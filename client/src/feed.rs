@@ -254,7 +254,7 @@ impl At {
 
 /// Whether a subscription's end only means that the daemon goes away for a moment.
 fn is_pause(reason: &str) -> bool {
-    matches!(reason, "SHUTTING_DOWN" | "INPUT_ENDED")
+    matches!(reason, "SHUTDOWN" | "SHUTTING_DOWN" | "INPUT_ENDED")
 }
 
 /// Whether the daemon is there but not ready yet.

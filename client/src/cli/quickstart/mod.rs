@@ -87,13 +87,12 @@ fn what_next(cx: &Context, id: &str) -> Result<(), Failure> {
         cx.out.note(&format!("  {command:<46} {about}"))?;
     }
     cx.out.note(&format!("  a2n logs {id}"))?;
-    let stop = title("Stop it");
-    cx.out.note(&format!("{stop}      a2n quickstart --stop    (what it stored stays)"))?;
-    let install = title("Install it");
-    match installer() {
-        Some(path) => cx.out.note(&format!("{install}   sudo {}", path.display())),
-        None => cx.out.note(&format!("{install}   sudo systemd/install.sh (in the source tree)")),
-    }
+    cx.out
+        .note(&format!("\n{}\n  a2n quickstart --stop", title("Stop it (what it stored stays)")))?;
+    cx.out.note(&title("Install it for good, with systemd (stop this one first)"))?;
+    let script = installer().map_or("systemd/install.sh".into(), |path| path.display().to_string());
+    cx.out.note(&format!("  {script} --user          for yourself: the same store goes on"))?;
+    cx.out.note(&format!("  sudo {script}            for the whole machine"))
 }
 
 /// The install script: in the source tree that this program was built in, or beside an unpacked
