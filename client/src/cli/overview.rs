@@ -61,6 +61,8 @@ fn terminal_client(cx: &Context) -> Result<Option<Exit>, Failure> {
     let Some(program) = beside("a2n-tui") else { return Ok(None) };
     let mut command = Command::new(program);
     super::external::daemon_in_environment(cx, &mut command);
+    // So that one that can't be the terminal client leaves the telling to us.
+    command.env("A2N_FROM", "a2n");
     command.env("A2N_FROM", "a2n");
     let status =
         command.status().map_err(|error| Failure::failed(format!("can't run a2n-tui: {error}")))?;
