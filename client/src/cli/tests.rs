@@ -1,8 +1,11 @@
 //! The command line itself: its shape, and the help of every command.
 
-use clap::CommandFactory as _;
+use clap::{CommandFactory as _, Parser as _};
 
-use super::*;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::Cli;
 
 #[test]
 fn the_command_line_is_well_formed() {

@@ -14,7 +14,7 @@ use super::super::ending::{self, Watch, status_text};
 use super::super::failure::Failure;
 use super::super::output::Style;
 use super::super::{Context, ask_raw, documents, items};
-use super::done;
+use super::command::done;
 
 /// The same file that `a2n apply -f examples/host-report.yaml` takes.
 const DOCUMENT: &str = include_str!("../../../../examples/host-report.yaml");
