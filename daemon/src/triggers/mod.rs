@@ -2,6 +2,7 @@
 //! files). `app` drives [`service`]; everything that decides is pure and takes its time as an
 //! argument. Invariant: one due instant starts one execution, never two.
 
+mod keeper;
 pub mod ledger;
 pub mod manual;
 mod nearest;
