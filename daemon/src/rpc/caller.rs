@@ -4,25 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use a2n_proto::api::Access;
-use a2n_proto::identity::Role;
-use a2n_proto::{ErrorKind, RpcError, UserId};
+use a2n_proto::{ErrorKind, RpcError, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::policy;
+use crate::store::{Caller, Origin, Store, View};
 use crate::system::peer::Peer;
-
-/// The account behind a call.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    /// The user.
-    pub user: UserId,
-    /// The user's name.
-    pub name: String,
-    /// Its role.
-    pub role: Role,
-    /// The uid it called with.
-    pub uid: u32,
-}
 
 /// What the peer's uid stands for. Asked anew for every call, so that a lock-out works at once.
 #[derive(Debug, Clone)]
@@ -50,12 +37,12 @@ pub enum Way {
 }
 
 impl Way {
-    /// The name in audit rows and logs.
+    /// The door's name in audit rows.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Lines => "lines",
-            Self::Http => "http",
-            Self::WebSocket => "websocket",
+            Self::Lines => "UNIX",
+            Self::Http => "HTTP",
+            Self::WebSocket => "WEBSOCKET",
         }
     }
 }
@@ -85,6 +72,27 @@ impl Call {
         match &self.identity {
             Identity::Account(caller) => Ok(caller),
             Identity::Unmapped | Identity::Refused => Err(no_account(self.peer.uid)),
+        }
+    }
+
+    /// The store as the caller sees it: the only one a body gets for people's data.
+    pub fn view(&self, store: &Store, at: Timestamp) -> Result<View, RpcError> {
+        Ok(store.as_caller(Caller::clone(self.caller()?), at))
+    }
+
+    /// Who writes and from where, for audit rows.
+    pub fn origin(&self, at: Timestamp) -> Origin {
+        let user = match &self.identity {
+            Identity::Account(caller) => Some(caller.user),
+            Identity::Unmapped | Identity::Refused => None,
+        };
+        Origin {
+            at,
+            user,
+            uid: Some(self.peer.uid),
+            source: self.way.as_str().to_owned(),
+            user_agent: self.user_agent.as_deref().map(str::to_owned),
+            request_id: self.request_id.as_deref().map(str::to_owned),
         }
     }
 }

@@ -21,7 +21,7 @@ pub mod openrpc;
 #[cfg(test)]
 mod tests;
 
-pub use caller::{Call, Caller, Identify, Identity, Way};
+pub use caller::{Call, Identify, Identity, Way};
 pub use dispatcher::{Counts, Dispatcher};
 pub use limits::Limits;
 pub use registry::Registry;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use a2n_proto::api::auth::Via;
 use a2n_proto::api::{Access, Kind, Method, Nothing, Notice, Subscription, SubscriptionId};
 use a2n_proto::identity::Role;
 use a2n_proto::{ErrorKind, Json, RpcError, UserId};
@@ -17,9 +18,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::rpc::{
-    Caller, Dispatcher, Ended, Identify, Identity, Limits, Pages, Probe, Registry, Server,
-};
+use crate::rpc::{Dispatcher, Ended, Identify, Identity, Limits, Pages, Probe, Registry, Server};
+use crate::store::Caller;
 use crate::system::listen::Socket;
 
 /// A running server.
@@ -102,7 +102,13 @@ impl World {
 
 pub(super) fn owner() -> Arc<Caller> {
     let user = UserId::from_bytes([7; 16]);
-    Arc::new(Caller { user, name: "alice".into(), role: Role::Owner, uid: 1000 })
+    Arc::new(Caller {
+        user,
+        name: "alice".into(),
+        role: Role::Owner,
+        uid: Some(1000),
+        via: Via::Unix,
+    })
 }
 
 fn registry(context: Arc<Context>) -> Registry<Context> {
