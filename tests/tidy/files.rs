@@ -75,7 +75,10 @@ fn nothing_unreviewed_is_checked_in() {
                 if !["target", ".git"].contains(&name.as_str()) {
                     folders.push(entry.path());
                 }
-            } else if name.ends_with(".snap.new") || name.ends_with(".pending-snap") || name.ends_with(".orig") {
+            } else if name.ends_with(".snap.new")
+                || name.ends_with(".pending-snap")
+                || name.ends_with(".orig")
+            {
                 wrong.push(entry.path().display().to_string());
             }
         }

@@ -25,7 +25,8 @@ impl Source {
             || folder("tidy")
             || folder("e2e")
             || file.ends_with("_tests.rs")
-            || ["tests.rs", "scenario.rs", "bench.rs", "conformance.rs", "docs.rs"].contains(&file)
+            || ["tests.rs", "testing.rs", "scenario.rs", "bench.rs", "conformance.rs", "docs.rs"]
+                .contains(&file)
             || self.path.starts_with("tests/")
     }
 }
