@@ -61,6 +61,21 @@ case $PREFIX in
     *[!A-Za-z0-9/._+-]*) fail "PREFIX has characters that a unit file would need quoted: $PREFIX" ;;
 esac
 bin=$PREFIX/bin
+share=$PREFIX/share
+scratch=
+
+# pages PROGRAM: writes manual pages and completions into $scratch, as far as it can.
+pages() {
+    scratch=$(mktemp -d)
+    trap 'rm -rf "$scratch"' EXIT
+    mkdir -p "$scratch/man/man1" "$scratch/bash-completion/completions" \
+        "$scratch/zsh/site-functions" "$scratch/fish/vendor_completions.d"
+    "$1" man "$scratch/man/man1" >/dev/null 2>&1 || :
+    "$1" completions bash >"$scratch/bash-completion/completions/a2n" 2>/dev/null || :
+    "$1" completions zsh >"$scratch/zsh/site-functions/_a2n" 2>/dev/null || :
+    "$1" completions fish >"$scratch/fish/vendor_completions.d/a2n.fish" 2>/dev/null || :
+    find "$scratch" -type f -empty -delete
+}
 
 # put MODE FROM TO: replaces TO as a whole, so that a running program is not disturbed.
 put() {
@@ -98,6 +113,11 @@ install_all() {
     if [ -x "$binaries/a2n-tui" ] && "$binaries/a2n-tui" --version >/dev/null 2>&1; then
         put 0755 "$binaries/a2n-tui" "$bin/a2n-tui"
     fi
+    pages "$binaries/a2n"
+    (cd "$scratch" && find . -type f) | while read -r page; do
+        put 0644 "$scratch/$page" "$share/${page#./}" >/dev/null
+    done
+    say "  $DESTDIR$share (manual pages and completions)"
     if [ "$mode" = user ]; then
         put_unit "$here/user/a2nd.service" "$units/a2nd.service"
         put_unit "$here/user/a2nd.socket" "$units/a2nd.socket"
@@ -121,20 +141,22 @@ install_all() {
     if [ "$mode" = user ]; then
         free_socket
     fi
-    $ctl enable --quiet a2nd.socket a2nd.service
+    $ctl enable --quiet a2nd.socket a2nd.service ||
+        fail "the units could not be enabled" "$ctl cat a2nd.service"
     $ctl start a2nd.socket ||
         fail "the socket did not come up" "$ctl status a2nd.socket"
     $ctl restart a2nd.service ||
         fail "the daemon did not come up" "journalctl$flag -u a2nd.service -n 20"
     say ""
-    say "a2nd is running, and starts with the machine."
     if [ "$mode" = user ]; then
+        say "a2nd is running."
         linger
         case :$PATH: in
             *:"$bin":*) ;;
             *) say "Put $bin on your PATH to have the command a2n." ;;
         esac
     else
+        say "a2nd is running, and starts with the machine."
         say "Who may use it: root now; others once they are in the group a2n (usermod -aG a2n NAME)."
     fi
     say "Try: a2n health"
@@ -150,9 +172,9 @@ free_socket() {
 
 linger() {
     if loginctl enable-linger >/dev/null 2>&1; then
-        say "It keeps running when you log out."
+        say "It starts with the machine and keeps running when you log out."
     else
-        say "It stops when you log out, until someone with the right does: loginctl enable-linger $(id -un)"
+        say "It starts when you log in and stops when you log out, until someone with the right does: loginctl enable-linger $(id -un)"
     fi
 }
 
@@ -163,6 +185,13 @@ uninstall_all() {
     say "Removing:"
     take "$units/a2nd.service"
     take "$units/a2nd.socket"
+    if [ -x "$DESTDIR$bin/a2n" ]; then
+        pages "$DESTDIR$bin/a2n"
+        (cd "$scratch" && find . -type f) | while read -r page; do
+            rm -f "$DESTDIR$share/${page#./}"
+        done
+        say "  $DESTDIR$share (manual pages and completions)"
+    fi
     for program in a2nd a2n a2n-tui; do take "$bin/$program"; done
     if [ "$mode" = system ]; then
         take "$PREFIX/lib/sysusers.d/a2n.conf"
