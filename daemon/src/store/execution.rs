@@ -157,8 +157,7 @@ pub fn get(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Error
     let Some(history) = read.history() else { return Ok(None) };
     for source in history.sources_of(id.unix_ms())? {
         if let Some(mut found) = whole(&source, id)? {
-            forget_gone(read, &mut found)?;
-            return Ok(Some(found));
+            return Ok(forget_gone(read, &mut found)?.then_some(found));
         }
     }
     Ok(None)
@@ -178,8 +177,7 @@ pub fn head(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Erro
     for source in history.sources_of(id.unix_ms())? {
         if let Some(kept) = rows::get::<Kept>(&source, id.as_bytes())? {
             let mut found = kept.execution;
-            forget_gone(read, &mut found)?;
-            return Ok(Some(found));
+            return Ok(forget_gone(read, &mut found)?.then_some(found));
         }
     }
     Ok(None)
@@ -264,6 +262,29 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
         rows::remove(tx, table, &key(id))?;
     }
     rows::remove(tx, EXECUTION, &key(id))
+}
+
+/// Removes at most `slice` executions from state that ended with this status and were accepted
+/// before a time. Answers how many went.
+pub fn trim(
+    tx: &mut Tx<'_>,
+    status: ExecutionStatus,
+    before: a2n_proto::Timestamp,
+    slice: usize,
+) -> Result<usize, Error> {
+    if !status.is_ended() {
+        return Ok(0);
+    }
+    let start = Key::new().u8(status as u8);
+    let ms = u64::try_from(before.as_unix_ms()).unwrap_or(0);
+    let first_kept = start.clone().id(ExecutionId::from_parts(ms, [0; 10]).as_bytes());
+    let old = rows::some_keys(tx, EXECUTION_BY_STATUS, &start.under().before(&first_kept), slice)?;
+    for key in &old {
+        if let Some(id) = last_id(key) {
+            remove(tx, ExecutionId::from_bytes(id))?;
+        }
+    }
+    Ok(old.len())
 }
 
 /// Removes at most `slice` idempotency keys whose window is over. Answers how many went.
@@ -387,14 +408,15 @@ fn is_there(read: &impl Read, id: ExecutionId) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// History is not rewritten when a trigger goes: the reference is cleared when it is read.
-pub(crate) fn forget_gone(read: &impl Read, execution: &mut Execution) -> Result<(), Error> {
+/// History is not rewritten when a trigger or a workflow goes: the reference to the one is cleared
+/// when it is read, and with the other the execution is gone too (then this answers false).
+pub(crate) fn forget_gone(read: &impl Read, execution: &mut Execution) -> Result<bool, Error> {
     if let Some(trigger) = execution.trigger_id
         && !rows::has(read, schema::TRIGGER, trigger.as_bytes())?
     {
         execution.trigger_id = None;
     }
-    Ok(())
+    rows::has(read, schema::WORKFLOW, execution.workflow_id.as_bytes())
 }
 
 fn dangling(field: &'static str, id: &dyn std::fmt::Display) -> Error {

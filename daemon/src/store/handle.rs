@@ -249,6 +249,8 @@ impl Store {
         let mut place = shared.database.write().unwrap_or_else(PoisonError::into_inner);
         *place = None;
         shared.history.close();
+        drop(place);
+        shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

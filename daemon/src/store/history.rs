@@ -169,6 +169,18 @@ impl History {
         files.values_mut().for_each(|open| *open = None);
     }
 
+    /// Deletes the files of a kind whose month was over by this time. Answers how many went.
+    pub fn drop_before(&self, kind: Kind, unix_ms: u64) -> Result<usize, Error> {
+        let month = month_of(unix_ms);
+        let mut dropped = 0;
+        for name in self.files() {
+            if name.kind == kind && name.month < month {
+                dropped += usize::from(self.drop_file(name)?);
+            }
+        }
+        Ok(dropped)
+    }
+
     /// Deletes a file: all its rows are gone. What still reads it reads on to its end.
     pub fn drop_file(&self, name: FileName) -> Result<bool, Error> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);

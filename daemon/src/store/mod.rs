@@ -34,6 +34,7 @@ pub mod migrations;
 pub mod system_notification;
 pub mod tombstone;
 pub mod user;
+pub mod verify;
 pub mod view;
 pub mod workflow;
 pub mod workflow_comment;
@@ -54,3 +55,8 @@ pub use tally::Counters;
 pub use tx::{Origin, Tx};
 pub use view::{Caller, View};
 pub use writer::Write;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

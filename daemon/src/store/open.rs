@@ -249,7 +249,7 @@ fn finish(
         acknowledged: AtomicU64::new(heads.commit),
         refusing: Mutex::new(None),
         options,
-        _lock: lock,
+        lock: Mutex::new(Some(lock)),
     };
     Store::start(Arc::new(shared), heads)
         .map_err(|e| OpenError::io("starting the writer for", &data, &e))

@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     /// Why writes are refused; none where they are not.
     pub(crate) refusing: Mutex<Option<Refusal>>,
     /// Held as long as the store is open.
-    pub(crate) _lock: Box<dyn Lock>,
+    pub(crate) lock: Mutex<Option<Box<dyn Lock>>>,
 }
 
 /// Why writes are refused.

@@ -9,8 +9,8 @@ use a2n_proto::{
 use super::keys::{Key, KeyRange, KeyReader, last_id};
 use super::schema::{
     COMMENT_BY_WORKFLOW, EXECUTION_BY_TRIGGER, EXECUTION_BY_WORKFLOW, SCHEDULE_BY_INSTANT,
-    SCHEDULE_BY_WORKFLOW, SHARE_BY_WORKFLOW, TOMBSTONE, TRIGGER_BY_WORKFLOW, Table,
-    VERSION_BY_WORKFLOW,
+    SCHEDULE_BY_WORKFLOW, SHARE_BY_WORKFLOW, TOMBSTONE, TRIGGER, TRIGGER_BY_WORKFLOW, Table,
+    VERSION_BY_WORKFLOW, WORKFLOW,
 };
 use super::{
     Error, Read, Tx, execution, execution_schedule, rows, workflow_comment, workflow_share,
@@ -33,6 +33,18 @@ pub(crate) fn put(tx: &mut Tx<'_>, kind: Kind, id: &[u8; 16]) -> Result<(), Erro
 /// Whether there is something to carry out.
 pub fn is_pending(read: &impl Read) -> Result<bool, Error> {
     rows::some_keys(read, TOMBSTONE, &KeyRange::all(), 1).map(|keys| !keys.is_empty())
+}
+
+/// Whether a row is missing because it was deleted and its children are still to go.
+pub(crate) fn covers(read: &impl Read, table: Table, id: &[u8; 16]) -> Result<bool, Error> {
+    let kind = if table == WORKFLOW {
+        Kind::Workflow
+    } else if table == TRIGGER {
+        Kind::Trigger
+    } else {
+        return Ok(false);
+    };
+    rows::has(read, TOMBSTONE, Key::new().u8(kind as u8).id(id).as_bytes())
 }
 
 /// Removes at most `slice` children of deleted things. Answers how many went; fewer than `slice`

@@ -180,8 +180,8 @@ impl<'r, R: Read> Walk<'r, R> {
         match kept {
             Ok(Some(kept)) => {
                 let mut execution = kept.execution;
-                if place.is_some() {
-                    forget_gone(self.read, &mut execution)?;
+                if place.is_some() && !forget_gone(self.read, &mut execution)? {
+                    return Ok(None);
                 }
                 Ok(Some(execution))
             }
