@@ -91,10 +91,20 @@ impl Live {
         Self { ring: Mutex::default(), last: watch::Sender::new(last) }
     }
 
+    /// The number of the last change that was shown.
+    pub(crate) fn last(&self) -> u64 {
+        *self.last.borrow()
+    }
+
     /// Shows committed changes to everybody who waits.
     pub(crate) fn publish(&self, changes: Vec<Change>) {
         let Some(last) = changes.last().map(|change| change.seq) else { return };
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let follows = ring.changes.back().is_none_or(|newest| newest.seq + 1 == changes[0].seq);
+        if !follows {
+            // Places in the ring are counted from its first number: it must have no hole.
+            *ring = Ring::default();
+        }
         for change in changes {
             ring.bytes += size(&change);
             ring.changes.push_back(Arc::new(change));
@@ -176,6 +186,18 @@ fn next_record(read: &impl Read, after: u64) -> Result<Option<u64>, Error> {
 /// The number of the oldest kept change.
 fn first_kept(read: &impl Read) -> Result<Option<u64>, Error> {
     next_record(read, 0)
+}
+
+/// The stored changes after a number.
+pub(crate) fn stored_after(read: &impl Read, seq: u64) -> Result<Vec<Change>, Error> {
+    let last = last_stored(read)?;
+    if last <= seq {
+        return Ok(Vec::new());
+    }
+    match read_stored(read, seq + 1, usize::MAX, last)? {
+        FeedRead::Items(items) => Ok(items.into_iter().map(Arc::unwrap_or_clone).collect()),
+        FeedRead::Gap { .. } => Ok(Vec::new()),
+    }
 }
 
 /// The number of the last stored change; 0 where there is none.

@@ -57,6 +57,12 @@ pub use view::{Caller, View};
 pub use writer::Write;
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod open_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod view_tests;

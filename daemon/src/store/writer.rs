@@ -215,15 +215,21 @@ impl Writer {
         }
         let before = self.commit;
         if !self.reopen() {
-            return Err(failure);
+            // Without the file nobody can say whether the last step of the commit was done.
+            return Err(if batch.is_some() { unknown(failure) } else { failure });
         }
-        match batch {
-            Some(batch) if self.commit == before + 1 => {
-                self.commit = before;
-                self.publish(Some(batch));
-                Ok(())
-            }
-            _ => Err(failure),
+        if batch.is_some() && self.commit == before + 1 { Ok(()) } else { Err(failure) }
+    }
+
+    /// A commit that failed on its last step may be there all the same: then it counts, and its
+    /// changes are shown like any other's.
+    fn catch_up(&self) {
+        self.shared.acknowledged.store(self.commit, Ordering::Release);
+        let known = self.shared.live.last();
+        let missed = self.shared.snapshot().and_then(|read| feed::stored_after(&read, known));
+        match missed {
+            Ok(changes) => self.shared.live.publish(changes),
+            Err(e) => tracing::error!(error = %e, "changes not shown"),
         }
     }
 
@@ -262,9 +268,22 @@ impl Writer {
         });
         shared.set_refusal(refusal);
         *self = Self::new(Arc::clone(&shared), heads);
+        if !lost {
+            self.catch_up();
+        }
         open::restore_ballast(&shared.options);
         tracing::warn!(commit = self.commit, lost, "store reopened");
         !lost
+    }
+}
+
+/// A failed commit of which the outcome will only be known when the file can be read again.
+fn unknown(failure: Error) -> Error {
+    const DOING: &str =
+        "committing (whether it is stored is not known yet: look before you repeat it)";
+    match failure {
+        Error::Storage { source, .. } => Error::Storage { doing: DOING, source },
+        other => Error::storage(DOING, redb::Error::Corrupted(other.to_string())),
     }
 }
 

@@ -162,3 +162,70 @@ fn one(
     drop(tx);
     transaction.commit().map_err(|e| failed(e.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{World, options};
+    use crate::store::{Read, Snapshot};
+    use crate::system::disk::{Disk, How, SimDisk};
+
+    fn rename(tx: &mut Tx<'_>) -> Result<(), Error> {
+        rows::put_as(tx, schema::META, &Key::new().text("renamed"), &true)
+    }
+
+    fn fail(tx: &mut Tx<'_>) -> Result<(), Error> {
+        rows::put_as(tx, schema::META, &Key::new().text("half"), &true)?;
+        Err(Error::Closed)
+    }
+
+    fn step(to: u32, run: fn(&mut Tx<'_>) -> Result<(), Error>) -> Step {
+        Step { to, name: "a step of a test", min_reader: 1, min_writer: to, run }
+    }
+
+    /// Runs steps on a store that was made and closed.
+    fn migrate(disk: &SimDisk, steps: &[Step]) -> Result<(), Error> {
+        let backend = disk.open(std::path::Path::new("/data/store/state.redb"), How::Write);
+        let database = redb::Builder::new().create_with_backend(backend.unwrap()).unwrap();
+        run_steps(&database, &options(disk), &Arc::new(Quarantine::default()), steps)
+    }
+
+    fn made() -> SimDisk {
+        let world = World::new();
+        world.store.close();
+        world.disk.clone()
+    }
+
+    fn has(read: &Snapshot, name: &str) -> bool {
+        read.look(schema::META, Key::new().text(name).as_bytes(), &mut |_| Ok(())).unwrap()
+    }
+
+    #[test]
+    fn steps_are_taken_in_order_once_and_noted() {
+        let disk = made();
+        let steps = [STEPS[0], step(2, rename), step(3, |_| Ok(()))];
+        migrate(&disk, &steps).unwrap();
+        migrate(&disk, &steps).unwrap();
+        let error = Store::open(options(&disk)).expect_err("we write up to schema 1");
+        assert_eq!(error.exit_code(), 78);
+        let backend = disk.open(std::path::Path::new("/data/store/state.redb"), How::Write);
+        let database = redb::Builder::new().create_with_backend(backend.unwrap()).unwrap();
+        let transaction = redb::ReadableDatabase::begin_read(&database).unwrap();
+        let source = crate::store::read::Source::new(transaction, Arc::new(Quarantine::default()));
+        let versions: Vec<_> =
+            list(&source).unwrap().into_iter().map(|row| (row.version, row.status)).collect();
+        let done = |n: &str| (n.to_owned(), MigrationStatus::Success);
+        assert_eq!(versions, [done("1"), done("2"), done("3")]);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_store_as_it_was() {
+        let disk = made();
+        migrate(&disk, &[STEPS[0], step(2, fail)]).expect_err("fails");
+        let world = World::on(disk);
+        assert_eq!(world.store.identity().unwrap().unwrap().schema, 1);
+        assert!(!has(&world.read(), "half"));
+    }
+
+    use crate::store::Store;
+}
