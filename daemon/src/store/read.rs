@@ -68,10 +68,12 @@ pub(crate) fn scan_table(
     }
 }
 
+type Open = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
 /// One database file as of one commit, tables opened when first asked for.
 pub(crate) struct Source {
     transaction: ReadTransaction,
-    tables: Vec<OnceLock<Option<ReadOnlyTable<&'static [u8], &'static [u8]>>>>,
+    tables: Vec<OnceLock<Option<Open>>>,
     quarantine: Arc<Quarantine>,
 }
 
@@ -81,10 +83,7 @@ impl Source {
         Self { transaction, tables, quarantine }
     }
 
-    fn table(
-        &self,
-        table: Table,
-    ) -> Result<Option<&ReadOnlyTable<&'static [u8], &'static [u8]>>, Error> {
+    fn table(&self, table: Table) -> Result<Option<&Open>, Error> {
         let cell = &self.tables[table.number];
         if cell.get().is_none() {
             let opened = match self.transaction.open_table(table.definition()) {

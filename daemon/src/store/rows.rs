@@ -233,13 +233,16 @@ impl<T> Page<T> {
 /// short and still have a cursor.
 const WALK: usize = 200_000;
 
+/// Turns an entry into an item of a list, or leaves it out.
+pub(crate) type Fetch<'f, T> = dyn FnMut(&[u8], &[u8]) -> Result<Option<T>, Error> + 'f;
+
 /// A page from an index or a table: `fetch` turns an entry into an item or leaves it out.
 pub(crate) fn page<T>(
     read: &(impl Read + ?Sized),
     table: Table,
     range: KeyRange,
     paging: &Paging,
-    fetch: &mut dyn FnMut(&[u8], &[u8]) -> Result<Option<T>, Error>,
+    fetch: &mut Fetch<'_, T>,
 ) -> Result<Page<T>, Error> {
     let range = range.resume(paging.cursor.as_deref(), paging.newest_first)?;
     let (mut items, mut last, mut more, mut walked) = (Vec::new(), Vec::new(), false, 0);

@@ -82,8 +82,10 @@ pub fn put(tx: &mut Tx<'_>, user: &User) -> Result<(), Error> {
     rows::put(tx, &key(user.id), user)
 }
 
+type KeyOf = fn(&User) -> Key;
+
 /// The indexes that only point back, and their keys.
-pub(crate) const INDEXES: [(Table, fn(&User) -> Key); 2] = [
+pub(crate) const INDEXES: [(Table, KeyOf); 2] = [
     (USER_BY_ROLE, |user| Key::new().u8(user.role as u8).id(user.id.as_bytes())),
     (USER_BY_STATUS, |user| Key::new().u8(user.status as u8).id(user.id.as_bytes())),
 ];

@@ -109,7 +109,10 @@ pub fn remove(tx: &mut Tx<'_>, id: WorkflowShareId) -> Result<(), Error> {
     rows::remove(tx, schema::SHARE, &Key::of_id(id.as_bytes())).map(|_| ())
 }
 
-pub(crate) const INDEXES: [(Table, fn(&WorkflowShare) -> Key); 2] = [
+type KeyOf = fn(&WorkflowShare) -> Key;
+
+/// Both ways to find a share; both are unique.
+pub(crate) const INDEXES: [(Table, KeyOf); 2] = [
     (SHARE_BY_WORKFLOW, |share| {
         Key::of_id(share.workflow_id.as_bytes()).id(share.shared_with_user_id.as_bytes())
     }),

@@ -74,6 +74,19 @@ pub(crate) struct Writer {
     audit: Head,
 }
 
+/// A transaction that was lost.
+struct Failure {
+    error: Error,
+    /// Whether the commit itself was tried: then it may be on the disk all the same.
+    at_commit: bool,
+}
+
+impl Failure {
+    fn before_commit(error: Error) -> Self {
+        Self { error, at_commit: false }
+    }
+}
+
 /// How one write fared before the commit.
 struct Ran {
     done: Done,
@@ -133,7 +146,7 @@ impl Writer {
                 self.publish(batch);
                 Ok(())
             }
-            Err((failure, batch)) => self.mend(failure, batch),
+            Err(failure) => self.mend(failure),
         };
         for Ran { done, result, kept } in ran {
             // A write that wrote nothing does not depend on the commit.
@@ -145,13 +158,12 @@ impl Writer {
         taken
     }
 
-    /// Runs writes in one transaction and commits it. An error comes with what the commit would
-    /// have published where it was tried at all.
+    /// Runs writes in one transaction and commits it.
     fn attempt(
         &mut self,
         waiting: &mut VecDeque<Write>,
         ran: &mut Vec<Ran>,
-    ) -> Result<Option<Batch>, (Error, Option<Batch>)> {
+    ) -> Result<Option<Batch>, Failure> {
         let shared = Arc::clone(&self.shared);
         let guard = shared.database();
         let begun = guard.as_ref().ok_or_else(|| shared.refused()).and_then(begin);
@@ -159,7 +171,7 @@ impl Writer {
             Ok(transaction) => transaction,
             Err(e) => {
                 ran.extend(waiting.drain(..).map(|write| failed(write.done, &e)));
-                return Err((e, None));
+                return Err(Failure::before_commit(e));
             }
         };
         let mut tx = Tx::new(&transaction, &shared, self.next_change, self.audit.clone());
@@ -170,25 +182,28 @@ impl Writer {
                 Err((done, e)) => {
                     // The transaction is lost, and with it what the others wrote.
                     ran.push(failed(done, &e));
-                    return Err((e, None));
+                    return Err(Failure::before_commit(e));
                 }
             }
         }
         if !ran.iter().any(|one| one.kept) {
             drop(tx);
             let aborted = transaction.abort();
-            return aborted
-                .map(|()| None)
-                .map_err(|e| (Error::storage("giving up a write", redb::Error::from(e)), None));
+            return aborted.map(|()| None).map_err(|e| {
+                Failure::before_commit(Error::storage("giving up a write", redb::Error::from(e)))
+            });
         }
         let finished = finish(&mut tx, self.commit + 1);
         let batch = tx.into_batch();
         if let Err(e) = finished {
-            return Err((e, None));
+            return Err(Failure::before_commit(e));
         }
         match transaction.commit() {
             Ok(()) => Ok(Some(batch)),
-            Err(e) => Err((Error::storage("committing", redb::Error::from(e)), Some(batch))),
+            Err(e) => Err(Failure {
+                error: Error::storage("committing", redb::Error::from(e)),
+                at_commit: true,
+            }),
         }
     }
 
@@ -204,7 +219,8 @@ impl Writer {
 
     /// After a failure: reopen, and see what the disk really has. A commit that failed on its last
     /// step may be there all the same; then it counts.
-    fn mend(&mut self, failure: Error, batch: Option<Batch>) -> Result<(), Error> {
+    fn mend(&mut self, failure: Failure) -> Result<(), Error> {
+        let Failure { error: failure, at_commit } = failure;
         tracing::error!(error = %failure, "store failed, reopening");
         self.shared.set_refusal(Some(Refusal {
             reason: format!("after a failure ({failure}) it is being reopened"),
@@ -216,9 +232,9 @@ impl Writer {
         let before = self.commit;
         if !self.reopen() {
             // Without the file nobody can say whether the last step of the commit was done.
-            return Err(if batch.is_some() { unknown(failure) } else { failure });
+            return Err(if at_commit { unknown(failure) } else { failure });
         }
-        if batch.is_some() && self.commit == before + 1 { Ok(()) } else { Err(failure) }
+        if at_commit && self.commit == before + 1 { Ok(()) } else { Err(failure) }
     }
 
     /// A commit that failed on its last step may be there all the same: then it counts, and its
