@@ -21,6 +21,10 @@ pub mod workflows;
 
 pub mod operations;
 
+mod error;
+
 pub mod rpc;
 
 pub mod config;
+
+pub mod app;

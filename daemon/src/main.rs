@@ -1,2 +1,53 @@
-//! Skeleton.
-fn main() {}
+//! `a2nd`: reads what it was told and runs the daemon.
+
+use std::process::ExitCode;
+
+use a2n_daemon::app;
+use a2n_daemon::config::{self, Asked};
+
+fn main() -> ExitCode {
+    let asked = match config::read() {
+        Ok(asked) => asked,
+        Err(error) => {
+            complain(&error.to_string());
+            return ExitCode::from(error.exit_code());
+        }
+    };
+    match asked {
+        Asked::Print(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Asked::Check(_) => {
+            say("the configuration is right\n");
+            ExitCode::SUCCESS
+        }
+        Asked::Run(config) => run(*config),
+    }
+}
+
+fn run(config: config::Config) -> ExitCode {
+    app::ignore_signals();
+    match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("a2nd").build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(app::run(config));
+            // What still runs on a blocking thread is only reading; nobody waits for it any more.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            complain(&format!("no threads to run with: {error}"));
+            ExitCode::from(75)
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "help and version go to standard output")]
+fn say(text: &str) {
+    print!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "the log is not set up yet")]
+fn complain(text: &str) {
+    eprintln!("a2nd: {}", text.trim_end());
+}

@@ -332,6 +332,14 @@ impl State {
     pub fn node(&self, key: &NodeKey) -> Option<&NodeState> {
         self.nodes.get(key)
     }
+    /// Whether some unit of work could start if there were room for it.
+    pub fn has_ready(&self) -> bool {
+        !self.is_ending()
+            && self.nodes.values().any(|node| {
+                node.status == NodeStatus::Running
+                    && node.units.iter().any(|unit| unit.phase == Phase::Ready)
+            })
+    }
     /// Attempts with a recorded start and no recorded end.
     pub fn running(&self) -> Vec<JobKey> {
         let mut keys = Vec::new();

@@ -2,23 +2,32 @@
 //! and imports only proto and itself; the driving half (driver, runner, recover) commits and acts.
 
 pub mod check;
+pub mod driver;
 pub mod effect;
 pub mod execution;
 pub mod expression;
 pub mod fact;
 pub mod graph;
+pub mod handle;
 pub mod input;
 pub mod items;
 pub mod job;
 pub mod kind;
 pub mod language;
+pub mod persist;
 pub mod plan;
+pub mod plans;
+pub mod recover;
 pub mod retry;
 pub mod scan;
 pub mod scope;
+pub mod start;
 pub mod step;
 pub mod view;
 
+mod live;
+mod runner;
+mod timers;
 mod value;
 
 #[cfg(test)]

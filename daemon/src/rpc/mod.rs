@@ -5,6 +5,7 @@
 //! decide nothing: who, check, ask, answer.
 
 mod caller;
+mod context;
 mod dispatcher;
 mod envelope;
 mod framing;
@@ -16,12 +17,14 @@ mod session;
 mod stream;
 mod subscription;
 
+pub mod methods;
 pub mod openrpc;
 
 #[cfg(test)]
 mod tests;
 
 pub use caller::{Call, Identify, Identity, Way};
+pub use context::Context;
 pub use dispatcher::{Counts, Dispatcher};
 pub use limits::Limits;
 pub use registry::Registry;

@@ -224,6 +224,17 @@ pub fn unfinished_ids(read: &impl Read) -> Result<Vec<ExecutionId>, Error> {
     Ok(ids)
 }
 
+/// How many executions have a status that is not over.
+pub fn count_status(read: &impl Read, status: ExecutionStatus) -> Result<u64, Error> {
+    let range = Key::new().u8(status as u8).under();
+    let mut n = 0;
+    read.scan(EXECUTION_BY_STATUS, &range, false, &mut |_, _| {
+        n += 1;
+        Ok(std::ops::ControlFlow::Continue(()))
+    })?;
+    Ok(n)
+}
+
 /// Up to `limit` unfinished executions of a workflow.
 pub fn unfinished_of(
     read: &impl Read,

@@ -216,6 +216,21 @@ impl Store {
         &self.inner.shared.history
     }
 
+    /// Bytes of all files of the store, history included.
+    pub fn size_bytes(&self) -> u64 {
+        use crate::system::disk::Place;
+        let options = &self.inner.shared.options;
+        let folder = options.data_folder.join("store");
+        let names = options.disk.list(&folder).unwrap_or_default();
+        names
+            .iter()
+            .filter_map(|name| match options.disk.look(&folder.join(name)) {
+                Ok(Place::File { len }) if name.ends_with(".redb") => Some(len),
+                _ => None,
+            })
+            .sum()
+    }
+
     /// Writes the number of the last commit into the marker outside the store, so that an older
     /// copy put in its place is noticed. Call it hourly; closing does it too.
     pub fn write_marker(&self) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, OnceLock};
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
 
 use super::history::History;
 use super::keys::KeyRange;
@@ -144,6 +144,23 @@ pub struct Snapshot {
 impl Snapshot {
     pub(crate) fn new(state: Source, shared: Arc<Shared>) -> Self {
         Self { state, shared }
+    }
+}
+
+impl Snapshot {
+    /// How many rows each table of the live file has, by stored name.
+    pub fn row_counts(&self) -> Result<std::collections::BTreeMap<String, u64>, Error> {
+        let mut counts = std::collections::BTreeMap::new();
+        for table in TABLES {
+            let n = match self.state.table(*table)? {
+                Some(open) => {
+                    open.len().map_err(|e| Error::storage("counting rows", redb::Error::from(e)))?
+                }
+                None => 0,
+            };
+            counts.insert(table.name.to_owned(), n);
+        }
+        Ok(counts)
     }
 }
 

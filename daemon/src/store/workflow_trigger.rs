@@ -119,6 +119,14 @@ pub fn put(tx: &mut Tx<'_>, trigger: &WorkflowTrigger) -> Result<(), Error> {
     rows::put(tx, &key, trigger)
 }
 
+/// Counts a start, in the transaction that accepts it.
+pub fn count(tx: &mut Tx<'_>, id: WorkflowTriggerId) -> Result<(), Error> {
+    let mut trigger = require(tx, id)?;
+    trigger.trigger_count += 1;
+    trigger.last_triggered_at = Some(tx.at());
+    rows::put(tx, &Key::of_id(id.as_bytes()), &trigger)
+}
+
 /// Removes a trigger; its plans go and its executions forget it in slices (see `tombstone`).
 pub fn remove(tx: &mut Tx<'_>, id: WorkflowTriggerId) -> Result<(), Error> {
     remove_row(tx, id)?;

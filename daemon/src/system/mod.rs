@@ -14,6 +14,7 @@ mod clock;
 pub mod disk;
 mod entropy;
 pub mod files;
+pub mod host;
 pub mod http;
 pub mod listen;
 pub mod peer;

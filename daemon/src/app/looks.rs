@@ -1,0 +1,211 @@
+//! What the daemon says about itself: numbers, health, and the pages on the socket.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use a2n_proto::Timestamp;
+use a2n_proto::api::system::StatsAnswer;
+use a2n_proto::execution::{Execution, ExecutionStatus};
+use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
+
+use super::schedules::Running;
+use crate::engine::handle::{Engine, Observer};
+use crate::operations::health::{self, Finding, Health, Probe};
+use crate::operations::metrics::{Looks, Metrics};
+use crate::operations::settings::Settings;
+use crate::rpc;
+use crate::store::Store;
+use crate::store::logs::LogStore;
+use crate::system::{self, Clock, Later, Usage};
+use crate::triggers::service::Handle as Schedules;
+
+/// Counts that the engine's observer keeps, so that nobody has to ask the engine for a number.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    live: AtomicU64,
+    jobs_ended: AtomicU64,
+}
+
+/// Looks things up when somebody asks.
+pub(super) struct Eyes {
+    pub(super) store: Store,
+    pub(super) logs: LogStore,
+    pub(super) data_dir: PathBuf,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) started_at: Timestamp,
+    pub(super) counts: Arc<Counts>,
+    /// How many clients there are; known once the server is made.
+    pub(super) clients: OnceCell<Box<dyn Fn() -> usize + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Eyes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Eyes").field("data_dir", &self.data_dir).finish_non_exhaustive()
+    }
+}
+
+impl Looks for Eyes {
+    fn stats(&self) -> StatsAnswer {
+        let mut executions = BTreeMap::new();
+        let mut rows = BTreeMap::new();
+        if let Ok(read) = self.store.read() {
+            for status in
+                [ExecutionStatus::Pending, ExecutionStatus::Running, ExecutionStatus::Paused]
+            {
+                let n = crate::store::execution::count_status(&read, status).unwrap_or(0);
+                let name = a2n_proto::Json::of(&status);
+                executions.insert(name.as_str().trim_matches('"').to_owned(), n);
+            }
+            rows = read.row_counts().unwrap_or_default();
+        }
+        let uptime = self.clock.now().since(self.started_at);
+        StatsAnswer {
+            rows,
+            executions,
+            jobs_waiting: 0,
+            jobs_running: 0,
+            timers: 0,
+            clients: self.clients.get().map_or(0, |n| n() as u64),
+            subscriptions: 0,
+            feed_seq: self.store.feed().last(),
+            store_bytes: self.store.size_bytes(),
+            log_bytes: self.logs.totals().bytes,
+            disk_free_bytes: system::space(&self.data_dir).ok().map(|space| space.free_bytes),
+            memory_bytes: Some(system::usage().memory_bytes),
+            uptime: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+    fn usage(&self) -> Usage {
+        system::usage()
+    }
+}
+
+/// Tells the counters, the metrics and the schedules what happens in the engine.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    pub(super) counts: Arc<Counts>,
+    pub(super) metrics: Metrics,
+    pub(super) running: Arc<Running>,
+    pub(super) schedules: Schedules,
+}
+
+impl Observer for Watcher {
+    fn began(&self, execution: &Execution) {
+        self.counts.live.fetch_add(1, Ordering::Relaxed);
+        self.metrics.execution_accepted();
+        self.running.began(execution);
+    }
+    fn ended(&self, execution: &Execution) {
+        self.counts.live.fetch_sub(1, Ordering::Relaxed);
+        self.metrics.execution_ended(&execution.workflow_name, execution.status);
+        self.running.ended(execution);
+        if let Some(trigger) = execution.trigger_id
+            && !self.schedules.try_ended(trigger)
+        {
+            let schedules = self.schedules.clone();
+            tokio::spawn(async move { schedules.ended(trigger).await });
+        }
+    }
+    fn attempt_ended(&self, kind: &str, error: Option<&str>) {
+        self.counts.jobs_ended.fetch_add(1, Ordering::Relaxed);
+        self.metrics.attempt_ended(kind, error.unwrap_or("OK"));
+    }
+}
+
+/// What `/healthz`, `/readyz` and `/metrics` answer.
+#[derive(Debug)]
+pub(super) struct Pages {
+    pub(super) health: Health,
+    pub(super) metrics: Metrics,
+    pub(super) store: Store,
+}
+
+impl rpc::Pages for Pages {
+    fn health(&self) -> BoxFuture<'_, rpc::Probe> {
+        Box::pin(async move {
+            let ok = self.health.is_alive().await;
+            let text = if ok { "ok" } else { "not well: see `a2n health`" };
+            rpc::Probe { ok, text: text.into() }
+        })
+    }
+    fn ready(&self) -> BoxFuture<'_, rpc::Probe> {
+        Box::pin(async move {
+            let ok = self.store.accepting();
+            let text = if ok { "ready" } else { "takes no work: see `a2n health`" };
+            rpc::Probe { ok, text: text.into() }
+        })
+    }
+    fn metrics(&self) -> BoxFuture<'_, String> {
+        Box::pin(async move { self.metrics.text() })
+    }
+}
+
+/// The probes of `system.health`.
+pub(super) fn probes(
+    store: &Store,
+    logs: &LogStore,
+    engine: &Engine,
+    schedules: &Schedules,
+    settings: &Settings,
+    data_dir: PathBuf,
+) -> Vec<(&'static str, Probe)> {
+    let (store, logs) = (store.clone(), logs.clone());
+    let (engine, schedules, settings) = (engine.clone(), schedules.clone(), settings.clone());
+    let now = |finding: Finding| -> Later<'static, Finding> { Box::pin(async move { finding }) };
+    vec![
+        (
+            "store",
+            Box::new(move || {
+                let found = store.health();
+                now(match (&found.refusing, found.damaged.len()) {
+                    (Some(why), _) => Finding::unhealthy(format!("refuses writes: {why}")),
+                    (None, 0) => {
+                        Finding::healthy(format!("writes and reads, commit {}", found.commit))
+                    }
+                    (None, n) => Finding::unhealthy(format!("{n} damaged rows: see `a2n verify`")),
+                })
+            }),
+        ),
+        ("disk", Box::new(move || now(health::disk(system::space(&data_dir), &settings)))),
+        (
+            "queue",
+            Box::new(move || {
+                let engine = engine.clone();
+                Box::pin(async move {
+                    match engine.load().await {
+                        Ok(load) if load.hungry == 0 => Finding::healthy(format!(
+                            "{} executions, {} steps running",
+                            load.live, load.jobs
+                        )),
+                        Ok(load) => Finding::degraded(format!(
+                            "{} executions wait for a slot, {} steps running",
+                            load.hungry, load.jobs
+                        )),
+                        Err(error) => Finding::unhealthy(error.to_string()),
+                    }
+                })
+            }),
+        ),
+        (
+            "timers",
+            Box::new(move || {
+                let schedules = schedules.clone();
+                Box::pin(async move { health::timers(schedules.lag().await) })
+            }),
+        ),
+        (
+            "logs",
+            Box::new(move || {
+                let lost = logs.lost();
+                now(if lost == 0 {
+                    Finding::healthy(format!("{} bytes of lines", logs.totals().bytes))
+                } else {
+                    Finding::degraded(format!("{lost} lines lost since the start"))
+                })
+            }),
+        ),
+    ]
+}

@@ -1,0 +1,580 @@
+//! The driver owns every live execution. It brings inputs to the pure step one at a time, hands
+//! what came of it to the store, and does the effects after that commit.
+//!
+//! The state in memory runs ahead of the store, never beside it: writes go to the store in the
+//! order of the steps, and nothing is answered, started or shown before its write is committed.
+//! Where a write fails, the execution's state is read again from the store before it goes on.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2n_proto::execution::Execution;
+use a2n_proto::{ExecutionId, Timestamp};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::effect::Effect;
+use super::handle::{
+    Accepted, Ask, Beginning, Engine, Error, Load, Observer, Revived, Tuning, Within,
+};
+use super::input::{Env, Input, Limits};
+use super::job::{Executor, JobEnd, JobKey};
+use super::kind::NodeError;
+use super::live::Live;
+use super::persist::{self, Kept};
+use super::runner::Runner;
+use super::step::{Step, step};
+use super::timers::Timers;
+use crate::store::logs::LogStore;
+use crate::store::{self, Store};
+use crate::system::{Later, System};
+
+/// Asks that may wait for the driver. A caller beyond it waits in its own task, so the socket's
+/// in-flight limits bound memory.
+const ASKS: usize = 1_024;
+/// Asks and ends taken in one round before timers are looked at again.
+const ROUND: usize = 256;
+/// How long after a failed write an execution's state is read again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What comes back to the driver: from the store's writer and from running attempts. Unbounded as
+/// a channel, bounded by the writes and the attempts that are under way.
+#[derive(Debug)]
+pub(super) enum Back {
+    Written {
+        id: ExecutionId,
+        effects: Vec<Effect>,
+        result: Result<(), store::Error>,
+    },
+    /// The execution turned out to be another one, accepted earlier.
+    Withdrawn(ExecutionId),
+    JobEnded(JobKey, Box<JobEnd>),
+    Progress(JobKey, u8, Option<String>),
+}
+
+/// Everything the driver works with.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where executions are kept.
+    pub store: Store,
+    /// Where their lines are kept.
+    pub logs: LogStore,
+    /// The world.
+    pub system: System,
+    /// Who carries attempts out.
+    pub executor: Arc<dyn Executor>,
+    /// Which boot of the machine this is.
+    pub boot: String,
+    /// How the engine is tuned; read at each step.
+    pub tuning: watch::Receiver<Arc<Tuning>>,
+    /// Who is told what happens.
+    pub observer: Arc<dyn Observer>,
+    /// How long running attempts may take to end when the daemon stops.
+    pub stop_grace: Duration,
+}
+
+/// The owner of all live executions.
+#[derive(Debug)]
+pub struct Driver {
+    parts: Parts,
+    runner: Runner,
+    asks: mpsc::Receiver<Ask>,
+    backs: mpsc::UnboundedReceiver<Back>,
+    back: mpsc::UnboundedSender<Back>,
+    live: BTreeMap<ExecutionId, Live>,
+    timers: Timers,
+    n_jobs: usize,
+    /// Executions with work that waits for a slot: highest priority first, then oldest.
+    hungry: BTreeSet<(Reverse<i32>, Timestamp, ExecutionId)>,
+    /// Executions whose state is to be read again, and when.
+    again: BTreeMap<ExecutionId, Duration>,
+    stopping: bool,
+    interrupting: bool,
+}
+
+impl Driver {
+    /// A driver that nothing runs in yet, and its handle.
+    pub fn new(parts: Parts) -> (Self, Engine) {
+        let (asks_in, asks) = mpsc::channel(ASKS);
+        let (back, backs) = mpsc::unbounded_channel();
+        let runner = Runner::new(
+            Arc::clone(&parts.executor),
+            parts.logs.clone(),
+            parts.system.clone(),
+            back.clone(),
+        );
+        let driver = Self {
+            parts,
+            runner,
+            asks,
+            backs,
+            back,
+            live: BTreeMap::new(),
+            timers: Timers::default(),
+            n_jobs: 0,
+            hungry: BTreeSet::new(),
+            again: BTreeMap::new(),
+            stopping: false,
+            interrupting: false,
+        };
+        (driver, Engine { asks: asks_in })
+    }
+
+    /// Runs until `stop`, then lets running attempts end within the grace, then stops them.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut alarm = Alarm::default();
+        let mut grace: Option<Later<'static, ()>> = None;
+        loop {
+            if self.stopping && self.is_idle() {
+                return;
+            }
+            alarm.set(self.next_wall(), self.next_running(), &self.parts.system);
+            tokio::select! {
+                biased;
+                Some(back) = self.backs.recv() => {
+                    self.take_back(back);
+                    for _ in 1..ROUND {
+                        match self.backs.try_recv() {
+                            Ok(back) => self.take_back(back),
+                            Err(_) => break,
+                        }
+                    }
+                }
+                () = stop.cancelled(), if !self.stopping => {
+                    self.stopping = true;
+                    grace = Some(self.parts.system.clock.sleep(self.parts.stop_grace));
+                }
+                () = async { match grace.as_mut() { Some(g) => g.await, None => std::future::pending().await } } => {
+                    grace = None;
+                    self.interrupt();
+                }
+                Some(ask) = self.asks.recv() => {
+                    self.take_ask(ask);
+                    for _ in 1..ROUND {
+                        match self.asks.try_recv() {
+                            Ok(ask) => self.take_ask(ask),
+                            Err(_) => break,
+                        }
+                    }
+                }
+                () = alarm.ring() => self.take_timers(),
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.n_jobs == 0 && self.live.values().all(|live| live.writes == 0)
+    }
+
+    fn take_ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Start(beginning, reply) => self.accept(*beginning, reply),
+            Ask::Tell { id, input, origin, within, reply } => {
+                self.tell(id, input, origin, within, reply);
+            }
+            Ask::Wait(id, reply) => {
+                // Dropping the reply says that it is not live.
+                if let Some(live) = self.live.get_mut(&id) {
+                    live.waiters.push(reply);
+                }
+            }
+            Ask::Snapshot(id, reply) => {
+                let live = self.live.get(&id);
+                let _ = reply.send(live.map(|l| (Arc::clone(&l.plan), l.state.clone())));
+            }
+            Ask::Recover(revived, reply) => {
+                for one in revived {
+                    self.revive(one);
+                }
+                let _ = reply.send(());
+            }
+            Ask::Load(reply) => {
+                let _ = reply.send(Load {
+                    live: self.live.len(),
+                    jobs: self.n_jobs,
+                    hungry: self.hungry.len(),
+                    timers: self.timers.len(),
+                });
+            }
+        }
+    }
+
+    fn accept(&mut self, beginning: Beginning, reply: oneshot::Sender<Result<Accepted, Error>>) {
+        let limit = self.parts.tuning.borrow().max_live;
+        if self.stopping || self.live.len() >= limit {
+            let error = if self.stopping { Error::Stopping } else { Error::Overloaded { limit } };
+            let _ = reply.send(Err(error));
+            return;
+        }
+        let Beginning { execution, plan, state, origin, within } = beginning;
+        let id = execution.id;
+        let accepted = execution.clone();
+        self.parts.observer.began(&accepted);
+        self.live.insert(id, Live::new(plan, state, execution));
+        let Some((step, kept)) = self.decide(id, Input::Begin, origin) else {
+            return;
+        };
+        let write = persist::insert(kept, accepted, within);
+        let back = self.back.clone();
+        let effects = step.effects;
+        self.hand_over(id, write, move |result| match result {
+            Ok(persist::Inserted::New(header)) => {
+                let _ = back.send(Back::Written { id, effects, result: Ok(()) });
+                let _ = reply.send(Ok(Accepted::New(header)));
+            }
+            Ok(persist::Inserted::Already(other)) => {
+                let _ = back.send(Back::Withdrawn(id));
+                let _ = reply.send(Ok(Accepted::Already(other)));
+            }
+            Err(error) => {
+                let _ = back.send(Back::Withdrawn(id));
+                let _ = reply.send(Err(Error::Store(error)));
+            }
+        });
+    }
+
+    fn tell(
+        &mut self,
+        id: ExecutionId,
+        input: Input,
+        origin: store::Origin,
+        within: Within,
+        reply: oneshot::Sender<Result<Execution, Error>>,
+    ) {
+        if self.live.get(&id).is_none_or(|live| live.state.status().is_ended()) {
+            let _ = reply.send(Err(Error::NotLive(id)));
+            return;
+        }
+        let Some((step, kept)) = self.decide(id, input, origin) else {
+            let _ = reply.send(Err(Error::Refused));
+            return;
+        };
+        if step.facts.is_empty() {
+            let _ = reply.send(Err(Error::Refused));
+            return;
+        }
+        let header = kept.execution.clone();
+        let write = persist::save(kept, Some(within));
+        let back = self.back.clone();
+        let effects = step.effects;
+        self.hand_over(id, write, move |result| {
+            let _ = reply.send(result.clone().map(|()| header).map_err(Error::Store));
+            let _ = back.send(Back::Written { id, effects, result });
+        });
+    }
+
+    fn revive(&mut self, revived: Revived) {
+        let Revived { execution, plan, state } = revived;
+        let id = execution.id;
+        if self.live.contains_key(&id) {
+            return;
+        }
+        self.parts.observer.began(&execution);
+        self.live.insert(id, Live::new(plan, state, execution));
+        let input = Input::Recovered { alive: BTreeSet::new(), not_begun: BTreeSet::new() };
+        self.advance(id, input);
+    }
+
+    /// Brings an input to an execution and hands what came of it to the store.
+    fn advance(&mut self, id: ExecutionId, input: Input) {
+        let origin = self.engine_origin();
+        let Some((step, kept)) = self.decide(id, input, origin) else { return };
+        let effects = step.effects;
+        if step.facts.is_empty() {
+            self.act(id, effects);
+            return;
+        }
+        let write = persist::save(kept, None);
+        let back = self.back.clone();
+        self.hand_over(id, write, move |result| {
+            let _ = back.send(Back::Written { id, effects, result });
+        });
+    }
+
+    /// The pure part: one step, and the execution's record after it. None where the execution is
+    /// not live or its inputs are held back.
+    fn decide(
+        &mut self,
+        id: ExecutionId,
+        input: Input,
+        origin: store::Origin,
+    ) -> Option<(Step, Kept)> {
+        let free = self.free_slots();
+        let tuning = Arc::clone(&self.parts.tuning.borrow());
+        let live = self.live.get_mut(&id)?;
+        if let Some(held) = &mut live.held {
+            held.push(input);
+            return None;
+        }
+        let running = u32::try_from(live.jobs.len()).unwrap_or(u32::MAX);
+        let room = if self.stopping { 0 } else { u32::try_from(free).unwrap_or(u32::MAX) };
+        let parallel = tuning.parallel_jobs_per_execution.min(running.saturating_add(room));
+        let env = Env {
+            now: origin.at,
+            boot: self.parts.boot.clone(),
+            monotonic: self.parts.system.clock.monotonic(),
+            allowed: Arc::clone(&tuning.allowed_env),
+            limits: Limits { parallel, ..Limits::default() },
+        };
+        let decided =
+            catch_unwind(AssertUnwindSafe(|| step(&live.plan, &mut live.state, input, &env)));
+        let Ok(decided) = decided else {
+            tracing::error!(execution_id = %id, "step panicked; the execution is left as it was stored");
+            self.forget(id);
+            return None;
+        };
+        for effect in &decided.effects {
+            if let Effect::Start(job) = effect {
+                live.jobs.insert(job.key.clone(), CancellationToken::new());
+                self.n_jobs += 1;
+            }
+        }
+        if !decided.facts.is_empty() {
+            live.refresh(origin.at, tuning.output_cut_bytes);
+        }
+        let kept = Kept::of(live, &decided.facts, origin);
+        let place = (Reverse(live.execution.priority), live.execution.created_at, id);
+        if live.state.has_ready() {
+            self.hungry.insert(place);
+        } else {
+            self.hungry.remove(&place);
+        }
+        Some((decided, kept))
+    }
+
+    fn hand_over<T: Send + 'static>(
+        &mut self,
+        id: ExecutionId,
+        write: persist::Write<T>,
+        done: impl FnOnce(Result<T, store::Error>) + Send + 'static,
+    ) {
+        if let Some(live) = self.live.get_mut(&id) {
+            live.writes += 1;
+        }
+        self.parts.store.hand_over(write.origin, write.apply, done);
+    }
+
+    fn take_back(&mut self, back: Back) {
+        match back {
+            Back::Written { id, effects, result } => {
+                if let Some(live) = self.live.get_mut(&id) {
+                    live.writes = live.writes.saturating_sub(1);
+                }
+                match result {
+                    Ok(()) => self.act(id, effects),
+                    Err(error) => self.lost(id, &error),
+                }
+                self.let_go(id);
+            }
+            Back::Withdrawn(id) => self.forget(id),
+            Back::JobEnded(key, end) => self.job_ended(key, end),
+            Back::Progress(key, percent, detail) => {
+                self.advance(key.execution, Input::Progress { key, percent, detail });
+            }
+        }
+    }
+
+    fn job_ended(&mut self, key: JobKey, mut end: Box<JobEnd>) {
+        let id = key.execution;
+        let now = self.parts.system.now();
+        let Some(live) = self.live.get_mut(&id) else { return };
+        if live.jobs.remove(&key).is_none() {
+            return;
+        }
+        self.n_jobs -= 1;
+        if self.interrupting && matches!(&end.result, Err(e) if e.kind == "CANCELLED") {
+            let message = "the daemon was stopped while it ran, and it was stopped with it";
+            end.result = Err(NodeError::new("INTERRUPTED", message));
+        }
+        let kind = live.plan.node(&key.node).map_or("", |node| node.kind.name());
+        let failed = end.result.as_ref().err().map(|e| e.kind.as_str());
+        self.parts.observer.attempt_ended(kind, failed);
+        live.note(&key, std::mem::take(&mut end.measured), now);
+        self.advance(id, Input::AttemptEnded { key, end });
+        self.let_go(id);
+        self.feed_hungry();
+    }
+
+    /// Gives free slots to executions that wait for one.
+    fn feed_hungry(&mut self) {
+        while self.free_slots() > 0 && !self.stopping {
+            let Some(place) = self.hungry.pop_first() else { return };
+            let before = self.n_jobs;
+            self.advance(place.2, Input::Continue);
+            if self.n_jobs == before {
+                // Its own limit holds it back; its next end brings it on.
+                continue;
+            }
+        }
+    }
+
+    /// Does what a committed step asks for.
+    fn act(&mut self, id: ExecutionId, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Start(job) => {
+                    if let Some(live) = self.live.get(&id)
+                        && let Some(token) = live.jobs.get(&job.key)
+                    {
+                        self.runner.start(*job, live.execution.workflow_id, token.clone());
+                    }
+                }
+                Effect::Stop(key) => {
+                    if let Some(token) = self.live.get(&id).and_then(|live| live.jobs.get(&key)) {
+                        token.cancel();
+                    }
+                }
+                Effect::SetTimer { key, due } => {
+                    self.timers.set((id, key), due, self.parts.system.clock.monotonic());
+                }
+                Effect::ClearTimer(key) => self.timers.clear(&(id, key)),
+                Effect::Continue => self.advance(id, Input::Continue),
+                Effect::Ended(_) => self.ended(id),
+            }
+        }
+    }
+
+    /// The end of an execution is committed.
+    fn ended(&mut self, id: ExecutionId) {
+        self.timers.clear_all(id);
+        let Some(live) = self.live.get_mut(&id) else { return };
+        for waiter in std::mem::take(&mut live.waiters) {
+            let _ = waiter.send(live.execution.clone());
+        }
+        tracing::debug!(
+            execution_id = %id,
+            workflow = live.execution.workflow_name,
+            status = ?live.execution.status,
+            took_ms = live.execution.duration,
+            "execution ended"
+        );
+    }
+
+    fn let_go(&mut self, id: ExecutionId) {
+        if self.live.get(&id).is_some_and(Live::is_over) {
+            self.forget(id);
+        }
+    }
+
+    fn forget(&mut self, id: ExecutionId) {
+        self.timers.clear_all(id);
+        if let Some(live) = self.live.remove(&id) {
+            self.parts.observer.ended(&live.execution);
+            self.n_jobs -= live.jobs.len();
+            for token in live.jobs.values() {
+                token.cancel();
+            }
+            self.hungry.remove(&(Reverse(live.execution.priority), live.execution.created_at, id));
+        }
+    }
+
+    /// A write failed: memory is ahead of the store. Inputs are held until the state is read again.
+    fn lost(&mut self, id: ExecutionId, error: &store::Error) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        if live.held.is_none() {
+            tracing::warn!(execution_id = %id, %error, "execution not stored; its state will be read again");
+            live.held = Some(Vec::new());
+        }
+        self.timers.clear_all(id);
+        self.again.insert(id, self.parts.system.clock.monotonic() + AGAIN_AFTER);
+    }
+
+    fn take_timers(&mut self) {
+        let (now, monotonic) = (self.parts.system.now(), self.parts.system.clock.monotonic());
+        while let Some((id, key)) = self.timers.take_due(now, monotonic) {
+            self.advance(id, Input::TimerFired { key });
+        }
+        let due: Vec<ExecutionId> =
+            self.again.iter().filter(|(_, at)| **at <= monotonic).map(|(id, _)| *id).collect();
+        for id in due {
+            self.again.remove(&id);
+            self.read_again(id, monotonic);
+        }
+    }
+
+    /// Goes on from what the store has. Attempts that run on are known, so nothing is in doubt.
+    fn read_again(&mut self, id: ExecutionId, monotonic: Duration) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        let read = if live.writes > 0 { Ok(None) } else { persist::read(&self.parts.store, id) };
+        match read {
+            Ok(Some((execution, state))) => {
+                let held = live.held.take().unwrap_or_default();
+                live.execution = execution;
+                live.state = state;
+                let alive: BTreeSet<JobKey> = live.jobs.keys().cloned().collect();
+                self.advance(id, Input::Recovered { alive, not_begun: BTreeSet::new() });
+                for input in held {
+                    self.advance(id, input);
+                }
+            }
+            Ok(None) | Err(_) => {
+                self.again.insert(id, monotonic + AGAIN_AFTER);
+            }
+        }
+    }
+
+    /// The grace is over: running attempts are stopped.
+    fn interrupt(&mut self) {
+        self.interrupting = true;
+        for live in self.live.values() {
+            for token in live.jobs.values() {
+                token.cancel();
+            }
+        }
+    }
+
+    fn free_slots(&self) -> usize {
+        let all = self.parts.tuning.borrow().parallel_jobs as usize;
+        all.saturating_sub(self.n_jobs)
+    }
+    fn next_wall(&self) -> Option<Timestamp> {
+        self.timers.next_wall()
+    }
+    fn next_running(&self) -> Option<Duration> {
+        [self.timers.next_running(), self.again.values().min().copied()].into_iter().flatten().min()
+    }
+    fn engine_origin(&self) -> store::Origin {
+        store::Origin::daemon(self.parts.system.now(), "ENGINE")
+    }
+}
+
+/// One sleep for the wall clock and one for running time, made anew only when their moments change.
+#[derive(Default)]
+struct Alarm {
+    wall: Option<(Timestamp, Later<'static, ()>)>,
+    running: Option<(Duration, Later<'static, ()>)>,
+}
+
+impl Alarm {
+    fn set(&mut self, wall: Option<Timestamp>, running: Option<Duration>, system: &System) {
+        if self.wall.as_ref().map(|(at, _)| *at) != wall {
+            self.wall = wall.map(|at| (at, system.clock.sleep_until(at)));
+        }
+        if self.running.as_ref().map(|(at, _)| *at) != running {
+            self.running = running
+                .map(|at| (at, system.clock.sleep(at.saturating_sub(system.clock.monotonic()))));
+        }
+    }
+    /// Ends when the earlier of both is due; never where neither is set.
+    async fn ring(&mut self) {
+        let wall = async {
+            match &mut self.wall {
+                Some((_, sleep)) => sleep.await,
+                None => std::future::pending().await,
+            }
+        };
+        let running = async {
+            match &mut self.running {
+                Some((_, sleep)) => sleep.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = wall => self.wall = None,
+            () = running => self.running = None,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The handle of the driver: what the rest of the daemon may ask of the engine.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use a2n_proto::ExecutionId;
+use a2n_proto::execution::Execution;
+use tokio::sync::{mpsc, oneshot};
+
+use super::execution::State;
+use super::input::Input;
+use super::plan::Plan;
+use crate::store::{self, Origin, Tx};
+
+/// What is written in the same transaction as an execution's acceptance, before it: a ledger row,
+/// a caller's key, an audit row.
+pub type Within = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Admission, store::Error> + Send>;
+
+/// Whether an execution is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It is.
+    New,
+    /// It was accepted before under the same key: this is it.
+    Already(ExecutionId),
+}
+
+/// An execution that is to be accepted.
+pub struct Beginning {
+    /// The header as it is answered: PENDING, revision 1.
+    pub execution: Execution,
+    /// The plan of its version.
+    pub plan: Arc<Plan>,
+    /// How it begins.
+    pub state: State,
+    /// Who starts it.
+    pub origin: Origin,
+    /// What is written with it.
+    pub within: Option<Within>,
+}
+
+impl fmt::Debug for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beginning").field("execution", &self.execution.id).finish_non_exhaustive()
+    }
+}
+
+/// An unfinished execution as it was read from the store.
+#[derive(Debug)]
+pub struct Revived {
+    /// Its header.
+    pub execution: Execution,
+    /// Its plan.
+    pub plan: Arc<Plan>,
+    /// Its state.
+    pub state: State,
+}
+
+/// How the engine may be tuned while it runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tuning {
+    /// Attempts that run outside at once, over all executions.
+    pub parallel_jobs: u32,
+    /// Attempts of one execution that run outside at once.
+    pub parallel_jobs_per_execution: u32,
+    /// Executions that are live at once; above it nothing is accepted.
+    pub max_live: usize,
+    /// Largest output of a node that is kept whole after its execution ended, bytes.
+    pub output_cut_bytes: usize,
+    /// Environment variables that expressions may see.
+    pub allowed_env: Arc<BTreeMap<String, String>>,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            parallel_jobs: 64,
+            parallel_jobs_per_execution: 64,
+            max_live: 100_000,
+            output_cut_bytes: 64 * 1024,
+            allowed_env: Arc::default(),
+        }
+    }
+}
+
+/// Is told what happens with executions, after the commit that makes it so. Must not wait.
+pub trait Observer: Send + Sync + fmt::Debug {
+    /// An execution is live: accepted or taken up again.
+    fn began(&self, execution: &Execution);
+    /// An execution has ended.
+    fn ended(&self, execution: &Execution);
+    /// An attempt outside has ended: the kind of error, none where it went well.
+    fn attempt_ended(&self, kind: &str, error: Option<&str>);
+}
+
+/// What the engine has under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Live executions.
+    pub live: usize,
+    /// Attempts that run outside.
+    pub jobs: usize,
+    /// Executions that wait for a slot.
+    pub hungry: usize,
+    /// Timers that are set.
+    pub timers: usize,
+}
+
+/// Why the engine did not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Too many executions are live; nothing was accepted.
+    #[error("{limit} executions are live already; nothing was accepted")]
+    Overloaded {
+        /// How many may be.
+        limit: usize,
+    },
+    /// The daemon is stopping; nothing was accepted.
+    #[error("the daemon is stopping; nothing was accepted")]
+    Stopping,
+    /// The execution is not live: it has ended, or there is none.
+    #[error("execution {0} is not live")]
+    NotLive(ExecutionId),
+    /// The input changed nothing: the execution is in a state that does not allow it.
+    #[error("the execution is in a state that does not allow it")]
+    Refused,
+    /// The store did not take it.
+    #[error("failed to store it")]
+    Store(#[source] store::Error),
+}
+
+/// How a beginning was received.
+#[derive(Debug)]
+pub enum Accepted {
+    /// It is durable; this is its header as accepted.
+    New(Box<Execution>),
+    /// It was accepted before under the same key.
+    Already(ExecutionId),
+}
+
+/// What the driver is asked.
+pub(super) enum Ask {
+    Start(Box<Beginning>, oneshot::Sender<Result<Accepted, Error>>),
+    Tell {
+        id: ExecutionId,
+        input: Input,
+        origin: Origin,
+        within: Within,
+        reply: oneshot::Sender<Result<Execution, Error>>,
+    },
+    Wait(ExecutionId, oneshot::Sender<Execution>),
+    Snapshot(ExecutionId, oneshot::Sender<Option<(Arc<Plan>, State)>>),
+    Recover(Vec<Revived>, oneshot::Sender<()>),
+    Load(oneshot::Sender<Load>),
+}
+
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start(..) => "Start",
+            Self::Tell { .. } => "Tell",
+            Self::Wait(..) => "Wait",
+            Self::Snapshot(..) => "Snapshot",
+            Self::Recover(..) => "Recover",
+            Self::Load(..) => "Load",
+        })
+    }
+}
+
+/// Cheap to clone; every method answers after the commit that makes its answer true.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(super) asks: mpsc::Sender<Ask>,
+}
+
+impl Engine {
+    async fn ask<T>(&self, make: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.send(make(reply)).await.map_err(|_| Error::Stopping)?;
+        answer.await.map_err(|_| Error::Stopping)
+    }
+
+    /// Accepts an execution; it is durable when this answers.
+    pub async fn start(&self, beginning: Box<Beginning>) -> Result<Accepted, Error> {
+        self.ask(|reply| Ask::Start(beginning, reply)).await?
+    }
+    /// Brings a person's input (cancel, pause, resume, answer) to a live execution. `within` is
+    /// written in the same transaction as what it changes.
+    pub async fn tell(
+        &self,
+        id: ExecutionId,
+        input: Input,
+        origin: Origin,
+        within: Within,
+    ) -> Result<Execution, Error> {
+        self.ask(|reply| Ask::Tell { id, input, origin, within, reply }).await?
+    }
+    /// Ends with the execution's header once its end is committed; an error where it is not live.
+    pub async fn wait(&self, id: ExecutionId) -> Result<Execution, Error> {
+        self.ask(|reply| Ask::Wait(id, reply)).await.map_err(|_| Error::NotLive(id))
+    }
+    /// The present state of a live execution, which may be one commit ahead of the store.
+    pub async fn snapshot(&self, id: ExecutionId) -> Result<Option<(Arc<Plan>, State)>, Error> {
+        self.ask(|reply| Ask::Snapshot(id, reply)).await
+    }
+    /// Takes up unfinished executions again.
+    pub async fn recover(&self, revived: Vec<Revived>) -> Result<(), Error> {
+        self.ask(|reply| Ask::Recover(revived, reply)).await
+    }
+    /// What is under way.
+    pub async fn load(&self) -> Result<Load, Error> {
+        self.ask(Ask::Load).await
+    }
+}

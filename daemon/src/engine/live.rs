@@ -1,0 +1,92 @@
+//! One live execution in the driver's hands: its plan, its state, and what is under way for it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use a2n_proto::Timestamp;
+use a2n_proto::execution::{Execution, ExecutionMetric};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::execution::State;
+use super::input::Input;
+use super::job::{JobKey, Measured};
+use super::plan::Plan;
+use super::view;
+
+/// An execution that has not ended, or whose end is not committed yet.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) plan: Arc<Plan>,
+    pub(super) state: State,
+    /// The header as it will stand after the last write that was handed over.
+    pub(super) execution: Execution,
+    /// Attempts whose start is recorded, or about to be, with the switch that stops each.
+    pub(super) jobs: BTreeMap<JobKey, CancellationToken>,
+    /// Writes handed over and not yet committed.
+    pub(super) writes: u32,
+    /// Whom to tell when its end is committed.
+    pub(super) waiters: Vec<oneshot::Sender<Execution>>,
+    /// What was measured and is not handed over yet.
+    pub(super) measured: Vec<ExecutionMetric>,
+    /// Inputs that wait because a write failed: the state is to be read again first.
+    pub(super) held: Option<Vec<Input>>,
+}
+
+impl Live {
+    pub(super) fn new(plan: Arc<Plan>, state: State, execution: Execution) -> Self {
+        Self {
+            plan,
+            state,
+            execution,
+            jobs: BTreeMap::new(),
+            writes: 0,
+            waiters: Vec::new(),
+            measured: Vec::new(),
+            held: None,
+        }
+    }
+
+    /// Brings the header up to the state after a step at `now`. `cut_bytes` bounds a node's output
+    /// in an execution that has ended.
+    pub(super) fn refresh(&mut self, now: Timestamp, cut_bytes: usize) {
+        let header = &mut self.execution;
+        header.revision += 1;
+        header.updated_at = now;
+        header.status = self.state.status();
+        header.paused_reason = self.state.paused_reason();
+        header.start_time = self.state.started_at();
+        header.retry_count = view::retry_count(&self.state);
+        if !header.status.is_ended() {
+            return;
+        }
+        header.end_time = self.state.ended_at();
+        header.duration = match (header.start_time, header.end_time) {
+            (Some(from), Some(to)) => u64::try_from(to.since(from).as_millis()).ok(),
+            _ => Some(0),
+        };
+        header.output_data = view::output_data(&self.plan, &self.state);
+        (header.error_message, header.error_details) = view::error(&self.plan, &self.state);
+        self.state.cut(cut_bytes);
+    }
+
+    /// Keeps what an attempt measured until the write that records its end.
+    pub(super) fn note(&mut self, key: &JobKey, measured: Vec<Measured>, now: Timestamp) {
+        let execution = self.execution.id;
+        self.measured.extend(measured.into_iter().map(|one| ExecutionMetric {
+            metric_name: one.name,
+            metric_value: one.value,
+            metric_type: one.kind,
+            unit: one.unit,
+            tags: a2n_proto::Json::object(),
+            timestamp: now,
+            node_id: Some(key.node.clone()),
+            execution_id: execution,
+        }));
+    }
+
+    /// Whether nothing is left to do or to commit.
+    pub(super) fn is_over(&self) -> bool {
+        self.state.status().is_ended() && self.writes == 0 && self.jobs.is_empty()
+    }
+}

@@ -1,0 +1,148 @@
+//! What a step leaves behind, as one write to the store: the header, the packed state, what was
+//! measured, and the changes for the feed.
+
+use a2n_proto::execution::{Execution, ExecutionMetric};
+use a2n_proto::{ChangeKind, ExecutionId, Json};
+use serde_json::json;
+
+use super::execution::State;
+use super::fact::Fact;
+use super::handle::{Admission, Within};
+use super::live::Live;
+use super::view::{self, Changed};
+use crate::store::{self, Origin, Store, Tx, execution};
+
+/// The version of the packed state's form.
+const STATE_VERSION: u8 = 1;
+
+/// An execution's record after a step.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) execution: Execution,
+    state: Vec<u8>,
+    measured: Vec<ExecutionMetric>,
+    changes: Vec<Changed>,
+    origin: Origin,
+}
+
+impl Kept {
+    pub(super) fn of(live: &mut Live, facts: &[Fact], origin: Origin) -> Self {
+        Self {
+            execution: live.execution.clone(),
+            state: pack(&live.state),
+            measured: std::mem::take(&mut live.measured),
+            changes: view::changes(&live.plan, &live.state, facts),
+            origin,
+        }
+    }
+
+    fn rest(&self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
+        if !self.measured.is_empty() {
+            store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
+        }
+        for change in &self.changes {
+            let kind = if change.created { ChangeKind::Created } else { ChangeKind::Updated };
+            let revision = if change.entity == "execution" { self.execution.revision } else { 0 };
+            tx.change(
+                change.entity,
+                &change.id,
+                revision,
+                kind,
+                change.fields.clone(),
+                Some(self.execution.id),
+                Some(self.execution.workflow_id),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A write that is ready to be handed over.
+pub(super) struct Write<T> {
+    pub(super) origin: Origin,
+    pub(super) apply: Box<dyn FnOnce(&mut Tx<'_>) -> Result<T, store::Error> + Send>,
+}
+
+/// What became of an insert.
+#[derive(Debug)]
+pub(super) enum Inserted {
+    New(Box<Execution>),
+    Already(ExecutionId),
+}
+
+/// The write that accepts an execution; its record already holds what its first step did.
+pub(super) fn insert(kept: Kept, accepted: Execution, within: Option<Within>) -> Write<Inserted> {
+    let origin = kept.origin.clone();
+    let apply = Box::new(move |tx: &mut Tx<'_>| {
+        if let Some(within) = within
+            && let Admission::Already(other) = within(tx)?
+        {
+            return Ok(Inserted::Already(other));
+        }
+        execution::insert(tx, &kept.execution, kept.state.clone())?;
+        let fields = Json::from(json!({
+            "status": accepted.status,
+            "workflowName": accepted.workflow_name,
+            "workflowVersion": accepted.workflow_version,
+            "createdAt": accepted.created_at,
+            "triggerId": accepted.trigger_id,
+            "retryOf": accepted.retry_of,
+            "userId": accepted.user_id,
+        }));
+        tx.change(
+            "execution",
+            &accepted.id.to_string(),
+            accepted.revision,
+            ChangeKind::Created,
+            fields,
+            Some(accepted.id),
+            Some(accepted.workflow_id),
+        );
+        kept.rest(tx)?;
+        Ok(Inserted::New(Box::new(accepted)))
+    });
+    Write { origin, apply }
+}
+
+/// The write that records a step.
+pub(super) fn save(kept: Kept, within: Option<Within>) -> Write<()> {
+    let origin = kept.origin.clone();
+    let apply = Box::new(move |tx: &mut Tx<'_>| {
+        if let Some(within) = within {
+            within(tx)?;
+        }
+        execution::save(tx, &kept.execution, kept.state.clone())?;
+        kept.rest(tx)
+    });
+    Write { origin, apply }
+}
+
+/// An execution and its state as the store has them.
+pub(super) fn read(
+    store: &Store,
+    id: ExecutionId,
+) -> Result<Option<(Execution, State)>, store::Error> {
+    let snapshot = store.read()?;
+    let Some(header) = execution::get(&snapshot, id)? else { return Ok(None) };
+    let state = execution::state(&snapshot, id)?.and_then(|bytes| unpack(&bytes));
+    Ok(state.map(|state| (header, state)))
+}
+
+/// A state's bytes for the store.
+pub(super) fn pack(state: &State) -> Vec<u8> {
+    let mut bytes = vec![STATE_VERSION];
+    bincode::serde::encode_into_std_write(state, &mut bytes, bincode::config::standard())
+        .expect("a state has only types that bincode carries");
+    bytes
+}
+
+/// The state in bytes from the store; none where they are of another version or damaged.
+pub fn unpack(bytes: &[u8]) -> Option<State> {
+    let (version, body) = bytes.split_first()?;
+    if *version != STATE_VERSION {
+        return None;
+    }
+    bincode::serde::decode_from_slice(body, bincode::config::standard().with_limit::<{ 1 << 30 }>())
+        .ok()
+        .map(|(state, _)| state)
+}

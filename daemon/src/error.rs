@@ -1,0 +1,157 @@
+//! The only mapping from the modules' errors to the closed kinds at the socket. Exhaustive, no
+//! wildcard: a new variant does not compile until someone has said who can act on it and how.
+
+use a2n_proto::{ErrorKind, RpcError};
+
+use crate::engine::{handle, start};
+use crate::store::{self, logs};
+use crate::workflows;
+
+impl From<store::Error> for RpcError {
+    fn from(error: store::Error) -> Self {
+        use store::Error;
+        let message = error.to_string();
+        match error {
+            Error::NotFound { entity, .. } => RpcError::new(ErrorKind::NotFound, message)
+                .hint(format!("`{entity}.list` shows what you may see")),
+            Error::Forbidden { need, .. } => RpcError::new(ErrorKind::Forbidden, message)
+                .hint(format!("ask its owner for {need}")),
+            Error::Taken { field, .. } => RpcError::new(ErrorKind::Conflict, message)
+                .at(field)
+                .hint("take another value, or change the one that has it"),
+            Error::Stale { current, .. } => stale(message, current),
+            Error::Dangling { field, .. } => RpcError::new(ErrorKind::Invalid, message)
+                .at(field)
+                .hint("name something that exists"),
+            Error::Precondition { hint, .. } => {
+                RpcError { hint, ..RpcError::new(ErrorKind::Precondition, message) }
+            }
+            Error::Ambiguous { candidates, .. } => RpcError::new(ErrorKind::Conflict, message)
+                .at("name")
+                .hint(format!("name one of {}", candidates.join(", "))),
+            Error::BadCursor => RpcError::new(ErrorKind::Invalid, message)
+                .at("cursor")
+                .hint("begin again without a cursor"),
+            Error::TooLarge { .. } => {
+                RpcError::new(ErrorKind::TooLarge, message).hint("make it smaller")
+            }
+            Error::Overloaded => overloaded(message),
+            Error::Full | Error::Storage { .. } | Error::Refusing { .. } => {
+                tracing::error!(%error, "store refused");
+                let mut error = RpcError::new(ErrorKind::Storage, message)
+                    .hint("nothing was accepted; see `a2n health`");
+                error.retry_after_ms = Some(1_000);
+                error
+            }
+            Error::Closed => stopping(),
+            Error::Damaged { .. } | Error::Panicked { .. } => {
+                tracing::error!(%error, "store failed");
+                RpcError::new(ErrorKind::Internal, message).hint("see `a2n verify`")
+            }
+        }
+    }
+}
+
+impl From<logs::Error> for RpcError {
+    fn from(error: logs::Error) -> Self {
+        if matches!(error, logs::Error::Cursor(_)) {
+            return RpcError::new(ErrorKind::Invalid, error.to_string())
+                .at("cursor")
+                .hint("begin again without a cursor");
+        }
+        tracing::error!(%error, "log store failed");
+        RpcError::new(ErrorKind::Storage, error.to_string()).hint("see `a2n health`")
+    }
+}
+
+impl From<handle::Error> for RpcError {
+    fn from(error: handle::Error) -> Self {
+        use handle::Error;
+        let message = error.to_string();
+        match error {
+            Error::Overloaded { .. } => overloaded(message),
+            Error::Stopping => stopping(),
+            Error::NotLive(_) | Error::Refused => RpcError::new(ErrorKind::Precondition, message)
+                .hint("`a2n show` tells where it stands"),
+            Error::Store(source) => source.into(),
+        }
+    }
+}
+
+impl From<start::Error> for RpcError {
+    fn from(error: start::Error) -> Self {
+        use start::Error;
+        let message = error.to_string();
+        match error {
+            Error::Unpublished(name) => RpcError::new(ErrorKind::Precondition, message).hint(
+                format!("`a2n publish {name}`, or run the draft with `draft: true` (`--draft`)"),
+            ),
+            Error::Archived(name) => RpcError::new(ErrorKind::Precondition, message)
+                .hint(format!("take it back with `workflow.archive` ({name}, archived: false)")),
+            Error::NoVersion { .. } => RpcError::new(ErrorKind::NotFound, message)
+                .at("version")
+                .hint("`a2n versions` lists them"),
+            Error::Unsupported(_) => RpcError::new(ErrorKind::Unsupported, message)
+                .hint("it is saved and stays as it is"),
+            Error::NoOutside(_) => RpcError::new(ErrorKind::Precondition, message)
+                .hint("run it in a daemon of your own: user mode, `a2n quickstart`"),
+            Error::Problems(problems) => RpcError {
+                problems,
+                ..RpcError::new(ErrorKind::Invalid, message)
+                    .hint("a node definition that it needs may be gone")
+            },
+            Error::Engine(source) => source.into(),
+            Error::Store(source) => source.into(),
+        }
+    }
+}
+
+impl From<workflows::Error> for RpcError {
+    fn from(error: workflows::Error) -> Self {
+        use workflows::Error;
+        let message = error.to_string();
+        match error {
+            Error::Invalid(problems) => {
+                let first = problems
+                    .iter()
+                    .find(|p| p.severity == a2n_proto::Severity::Error)
+                    .map(|p| (p.path.clone(), p.hint.clone()));
+                let mut error = RpcError::new(ErrorKind::Invalid, message);
+                if let Some((path, hint)) = first {
+                    error.path = Some(path);
+                    error.hint = hint;
+                }
+                RpcError { problems, ..error }
+            }
+            Error::Unsupported(_) => RpcError::new(ErrorKind::Unsupported, message)
+                .hint("it may be saved as a draft; this version can't run it"),
+            Error::Stale { current, .. } => stale(message, current),
+            Error::Archived(_) => RpcError::new(ErrorKind::Precondition, message)
+                .hint("take it back with `workflow.archive` and archived: false"),
+            Error::Patch(refused) => refused.into(),
+            Error::Store(source) => source.into(),
+        }
+    }
+}
+
+fn stale(message: String, current: u64) -> RpcError {
+    RpcError {
+        current: Some(current),
+        ..RpcError::new(ErrorKind::Conflict, message)
+            .at("ifRevision")
+            .hint(format!("read it again: it is at revision {current}"))
+    }
+}
+
+fn overloaded(message: String) -> RpcError {
+    let mut error = RpcError::new(ErrorKind::Overloaded, message).hint("try again in a moment");
+    error.retry_after_ms = Some(500);
+    error
+}
+
+fn stopping() -> RpcError {
+    let mut error = RpcError::new(ErrorKind::Precondition, "the daemon is stopping")
+        .hint("try again when it is back");
+    error.retry_after_ms = Some(2_000);
+    error
+}

@@ -1,0 +1,35 @@
+//! `workflowVersion.*`: the snapshots that every save makes.
+
+use a2n_proto::api::workflow_version::{Get, List};
+use a2n_proto::api::{Match, Page, Which};
+use a2n_proto::workflow::SharePermission;
+use a2n_proto::{ErrorKind, RpcError};
+
+use super::super::context::{page, paging};
+use super::super::{Context, Registry};
+
+pub(super) fn register(registry: &mut Registry<Context>) {
+    registry.method::<List, _>(|context, call, params| async move {
+        let view = context.view(&call)?;
+        let Some(Match::Is(workflow)) = params.filter.workflow_id else {
+            return Err(RpcError::new(ErrorKind::Params, "versions are listed for one workflow")
+                .at("filter.workflowId")
+                .hint("give filter {\"workflowId\": \"…\"}"));
+        };
+        let mut found: Page<_> = page(view.versions(workflow, &paging(&params))?);
+        found.items.retain(|row| {
+            params.filter.version.as_ref().is_none_or(|wanted| wanted.holds(&row.version))
+                && params.filter.is_published.as_ref().is_none_or(|w| w.holds(&row.is_published))
+        });
+        Ok(found)
+    });
+    registry.method::<Get, _>(|context, call, params| async move {
+        let view = context.view(&call)?;
+        if let Some(id) = params.id {
+            return Ok(view.version(id)?);
+        }
+        let which = Which::of(params.workflow_id, params.workflow.as_deref())?;
+        let workflow = context.workflow(&view, which, SharePermission::View)?;
+        Ok(view.version_of(workflow.id, params.version.unwrap_or(workflow.version))?)
+    });
+}

@@ -1,0 +1,38 @@
+//! Facts about the machine and this process that do not change while it runs.
+
+use nix::unistd::{Uid, User, getuid};
+
+/// The kernel's id of this boot; empty where it can't be read.
+pub fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
+}
+
+/// The user of the operating system that this process runs as.
+pub fn uid() -> u32 {
+    getuid().as_raw()
+}
+
+/// This process.
+pub fn pid() -> u32 {
+    std::process::id()
+}
+
+/// The login name of a user; its number where it has none.
+pub fn login_name(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => user.name,
+        _ => format!("uid-{uid}"),
+    }
+}
+
+/// Ignores SIGXFSZ and SIGPIPE: what they tell comes back as an error too.
+pub fn ignore_file_signals() {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    for one in [Signal::SIGXFSZ, Signal::SIGPIPE] {
+        #[expect(unsafe_code, reason = "setting a signal's disposition is unsafe in nix")]
+        // SAFETY: SIG_IGN runs no code of ours.
+        let _ = unsafe { signal(one, SigHandler::SigIgn) };
+    }
+}

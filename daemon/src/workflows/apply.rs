@@ -1,0 +1,160 @@
+//! `workflow.apply`: documents are made so, all of them or none. What is there already stays.
+
+use a2n_proto::api::workflow::{Applied, ApplyAction};
+use a2n_proto::{Json, Problem, UserId};
+
+use super::saving::{Edit, NewWorkflow, create_in, save_in};
+use super::{Checked, Error, Workflows};
+use crate::store::{Origin, Tx, workflow};
+
+/// What is to be so.
+#[derive(Debug, Clone)]
+pub struct Apply {
+    /// The documents.
+    pub documents: Vec<Json>,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Save drafts instead of publishing.
+    pub draft: bool,
+    /// Kept with the versions.
+    pub change_log: Option<String>,
+    /// Whose workflows these are.
+    pub user: UserId,
+}
+
+impl Workflows {
+    /// Applies documents in one transaction, or says what that would do.
+    pub async fn apply(
+        &self,
+        apply: Apply,
+        origin: Origin,
+        within: impl FnOnce(&mut Tx<'_>) -> Result<(), Error> + Send + 'static,
+    ) -> Result<Vec<Applied>, Error> {
+        let checked = self.check_all(&apply)?;
+        let this = self.clone();
+        if apply.dry_run {
+            return this.look(&apply, &checked);
+        }
+        self.store
+            .write_as(origin, move |tx| {
+                let mut results = Vec::with_capacity(checked.len());
+                for checked in &checked {
+                    results.push(this.apply_one(tx, &apply, checked)?);
+                }
+                within(tx)?;
+                Ok(results)
+            })
+            .await
+    }
+
+    /// Checks every document; the problems of several are told together.
+    fn check_all(&self, apply: &Apply) -> Result<Vec<Checked>, Error> {
+        let mut all = Vec::new();
+        let mut problems: Vec<Problem> = Vec::new();
+        for (index, definition) in apply.documents.iter().enumerate() {
+            match self.check(definition) {
+                Ok(checked) => {
+                    if !apply.draft {
+                        self.check_runnable(&checked)?;
+                    }
+                    all.push(checked);
+                }
+                Err(Error::Invalid(found)) => problems.extend(found.into_iter().map(|problem| {
+                    let path = match (apply.documents.len(), problem.path.as_str()) {
+                        (1, _) => problem.path,
+                        (_, "") => format!("documents[{index}]"),
+                        (_, path) => format!("documents[{index}].{path}"),
+                    };
+                    Problem { path, ..problem }
+                })),
+                Err(other) => return Err(other),
+            }
+        }
+        if problems.is_empty() { Ok(all) } else { Err(Error::Invalid(problems)) }
+    }
+
+    fn look(&self, apply: &Apply, checked: &[Checked]) -> Result<Vec<Applied>, Error> {
+        let snapshot = self.store.read()?;
+        let mut results = Vec::with_capacity(checked.len());
+        for checked in checked {
+            let id = workflow::find_by_name(&snapshot, apply.user, &checked.document.name)?;
+            let old = id.map(|id| workflow::require(&snapshot, id)).transpose()?;
+            results.push(match old {
+                None => Applied {
+                    name: checked.document.name.clone(),
+                    id: None,
+                    action: ApplyAction::Created,
+                    version: 1,
+                    published_version: (!apply.draft).then_some(1),
+                    warnings: checked.warnings.clone(),
+                },
+                Some(old) => {
+                    let same = old.definition == checked.definition;
+                    let unpublished = !apply.draft && old.published_version != Some(old.version);
+                    let version = if same { old.version } else { old.version + 1 };
+                    Applied {
+                        name: old.name,
+                        id: Some(old.id),
+                        action: if same && !unpublished {
+                            ApplyAction::Unchanged
+                        } else {
+                            ApplyAction::Updated
+                        },
+                        version,
+                        published_version: if apply.draft {
+                            old.published_version
+                        } else {
+                            Some(version)
+                        },
+                        warnings: checked.warnings.clone(),
+                    }
+                }
+            });
+        }
+        Ok(results)
+    }
+
+    fn apply_one(
+        &self,
+        tx: &mut Tx<'_>,
+        apply: &Apply,
+        checked: &Checked,
+    ) -> Result<Applied, Error> {
+        let id = workflow::find_by_name(tx, apply.user, &checked.document.name)?;
+        let (saved, action) = match id {
+            None => {
+                let new = NewWorkflow {
+                    definition: checked.definition.clone(),
+                    user: apply.user,
+                    publish: !apply.draft,
+                    is_active: true,
+                    is_template: false,
+                    change_log: apply.change_log.clone(),
+                };
+                (create_in(tx, &self.system, &new, checked)?, ApplyAction::Created)
+            }
+            Some(id) => {
+                let old = workflow::require(tx, id)?;
+                let edit = Edit {
+                    id,
+                    patch: Json::object(),
+                    if_revision: None,
+                    publish: !apply.draft,
+                    change_log: apply.change_log.clone(),
+                    user: apply.user,
+                };
+                let saved = save_in(tx, &self.system, &old, old.clone(), checked, &edit)?;
+                let same = saved.revision == old.revision;
+                (saved, if same { ApplyAction::Unchanged } else { ApplyAction::Updated })
+            }
+        };
+        Ok(Applied {
+            name: saved.name,
+            id: Some(saved.id),
+            action,
+            version: saved.version,
+            published_version: saved.published_version,
+            warnings: checked.warnings.clone(),
+        })
+    }
+}
