@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use a2n_proto::Timestamp;
 use a2n_proto::api::system::StatsAnswer;
@@ -22,13 +21,6 @@ use crate::store::logs::LogStore;
 use crate::system::{self, Clock, Later, Usage};
 use crate::triggers::service::Handle as Schedules;
 
-/// Counts that the engine's observer keeps, so that nobody has to ask the engine for a number.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    live: AtomicU64,
-    jobs_ended: AtomicU64,
-}
-
 /// Looks things up when somebody asks.
 pub(super) struct Eyes {
     pub(super) store: Store,
@@ -36,7 +28,8 @@ pub(super) struct Eyes {
     pub(super) data_dir: PathBuf,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) started_at: Timestamp,
-    pub(super) counts: Arc<Counts>,
+    /// The engine's load; known once the engine is made.
+    pub(super) engine: OnceCell<Engine>,
     /// How many clients there are; known once the server is made.
     pub(super) clients: OnceCell<Box<dyn Fn() -> usize + Send + Sync>>,
 }
@@ -61,13 +54,14 @@ impl Looks for Eyes {
             }
             rows = read.row_counts().unwrap_or_default();
         }
+        let load = self.engine.get().map(Engine::last_load).unwrap_or_default();
         let uptime = self.clock.now().since(self.started_at);
         StatsAnswer {
             rows,
             executions,
-            jobs_waiting: 0,
-            jobs_running: 0,
-            timers: 0,
+            jobs_waiting: load.hungry as u64,
+            jobs_running: load.jobs as u64,
+            timers: load.timers as u64,
             clients: self.clients.get().map_or(0, |n| n() as u64),
             subscriptions: 0,
             feed_seq: self.store.feed().last(),
@@ -86,7 +80,6 @@ impl Looks for Eyes {
 /// Tells the counters, the metrics and the schedules what happens in the engine.
 #[derive(Debug)]
 pub(super) struct Watcher {
-    pub(super) counts: Arc<Counts>,
     pub(super) metrics: Metrics,
     pub(super) running: Arc<Running>,
     pub(super) schedules: Schedules,
@@ -94,12 +87,10 @@ pub(super) struct Watcher {
 
 impl Observer for Watcher {
     fn began(&self, execution: &Execution) {
-        self.counts.live.fetch_add(1, Ordering::Relaxed);
         self.metrics.execution_accepted();
         self.running.began(execution);
     }
     fn ended(&self, execution: &Execution) {
-        self.counts.live.fetch_sub(1, Ordering::Relaxed);
         self.metrics.execution_ended(&execution.workflow_name, execution.status);
         self.running.ended(execution);
         if let Some(trigger) = execution.trigger_id
@@ -110,7 +101,6 @@ impl Observer for Watcher {
         }
     }
     fn attempt_ended(&self, kind: &str, error: Option<&str>) {
-        self.counts.jobs_ended.fetch_add(1, Ordering::Relaxed);
         self.metrics.attempt_ended(kind, error.unwrap_or("OK"));
     }
 }

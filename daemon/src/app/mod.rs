@@ -38,7 +38,7 @@ use crate::triggers::service;
 use crate::workflows::{self, Workflows};
 
 use identities::Identities;
-use looks::{Counts, Eyes, Pages, Watcher};
+use looks::{Eyes, Pages, Watcher};
 use schedules::{Arming, LateStarts, Running, ScheduleStarts};
 
 /// Why the daemon did not start: one line for people, and the exit code.
@@ -105,14 +105,13 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let tasks = Tasks::new(CancellationToken::new());
     let definitions = Arc::new(Definitions::built_in());
     let plans = Arc::new(Plans::new(definitions.clone()));
-    let counts = Arc::new(Counts::default());
     let eyes = Arc::new(Eyes {
         store: store.clone(),
         logs: logs.clone(),
         data_dir: config.data_dir.clone(),
         clock: Arc::clone(&system.clock),
         started_at,
-        counts: Arc::clone(&counts),
+        engine: OnceCell::new(),
         clients: OnceCell::new(),
     });
     let metrics = Metrics::new(settings.clone(), eyes.clone());
@@ -127,7 +126,6 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         catch_up_per_second: settings.get(&table::SCHEDULE_CATCH_UP),
     });
     let watcher = Arc::new(Watcher {
-        counts,
         metrics: metrics.clone(),
         running: Arc::clone(&running),
         schedules: schedules.clone(),
@@ -148,6 +146,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         observer: watcher,
         stop_grace: Duration::from_millis(settings.get(&table::SHUTDOWN_GRACE)),
     });
+    let _ = eyes.engine.set(engine.clone());
     let engine_stop = CancellationToken::new();
     let engine_done = tokio::spawn(driver.run(engine_stop.clone()));
     let starter = Starter {

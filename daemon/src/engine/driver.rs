@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::effect::Effect;
 use super::handle::{
-    Accepted, Ask, Beginning, Engine, Error, Load, Observer, Revived, Tuning, Within,
+    Accepted, Ask, Beginning, Engine, Error, Gauges, Load, Observer, Revived, Tuning, Within,
 };
 use super::input::{Env, Input, Limits};
 use super::job::{Executor, JobEnd, JobKey};
@@ -91,6 +91,7 @@ pub struct Driver {
     hungry: BTreeSet<(Reverse<i32>, Timestamp, ExecutionId)>,
     /// Executions whose state is to be read again, and when.
     again: BTreeMap<ExecutionId, Duration>,
+    gauges: Arc<Gauges>,
     stopping: bool,
     interrupting: bool,
 }
@@ -99,6 +100,7 @@ impl Driver {
     /// A driver that nothing runs in yet, and its handle.
     pub fn new(parts: Parts) -> (Self, Engine) {
         let (asks_in, asks) = mpsc::channel(ASKS);
+        let gauges = Arc::new(Gauges::default());
         let (back, backs) = mpsc::unbounded_channel();
         let runner = Runner::new(
             Arc::clone(&parts.executor),
@@ -117,10 +119,11 @@ impl Driver {
             n_jobs: 0,
             hungry: BTreeSet::new(),
             again: BTreeMap::new(),
+            gauges: Arc::clone(&gauges),
             stopping: false,
             interrupting: false,
         };
-        (driver, Engine { asks: asks_in })
+        (driver, Engine { asks: asks_in, gauges })
     }
 
     /// Runs until `stop`, then lets running attempts end within the grace, then stops them.
@@ -131,6 +134,7 @@ impl Driver {
             if self.stopping && self.is_idle() {
                 return;
             }
+            self.gauges.set(self.load());
             alarm.set(self.next_wall(), self.next_running(), &self.parts.system);
             tokio::select! {
                 biased;
@@ -165,6 +169,15 @@ impl Driver {
         }
     }
 
+    fn load(&self) -> Load {
+        Load {
+            live: self.live.len(),
+            jobs: self.n_jobs,
+            hungry: self.hungry.len(),
+            timers: self.timers.len(),
+        }
+    }
+
     fn is_idle(&self) -> bool {
         self.n_jobs == 0 && self.live.values().all(|live| live.writes == 0)
     }
@@ -192,12 +205,7 @@ impl Driver {
                 let _ = reply.send(());
             }
             Ask::Load(reply) => {
-                let _ = reply.send(Load {
-                    live: self.live.len(),
-                    jobs: self.n_jobs,
-                    hungry: self.hungry.len(),
-                    timers: self.timers.len(),
-                });
+                let _ = reply.send(self.load());
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use a2n_proto::ExecutionId;
 use a2n_proto::execution::Execution;
@@ -168,10 +169,29 @@ impl fmt::Debug for Ask {
     }
 }
 
+/// The load as last seen by the driver, for those who may not wait for it.
+#[derive(Debug, Default)]
+pub(super) struct Gauges {
+    live: AtomicUsize,
+    jobs: AtomicUsize,
+    hungry: AtomicUsize,
+    timers: AtomicUsize,
+}
+
+impl Gauges {
+    pub(super) fn set(&self, load: Load) {
+        self.live.store(load.live, Ordering::Relaxed);
+        self.jobs.store(load.jobs, Ordering::Relaxed);
+        self.hungry.store(load.hungry, Ordering::Relaxed);
+        self.timers.store(load.timers, Ordering::Relaxed);
+    }
+}
+
 /// Cheap to clone; every method answers after the commit that makes its answer true.
 #[derive(Debug, Clone)]
 pub struct Engine {
     pub(super) asks: mpsc::Sender<Ask>,
+    pub(super) gauges: Arc<Gauges>,
 }
 
 impl Engine {
@@ -208,7 +228,13 @@ impl Engine {
     pub async fn recover(&self, revived: Vec<Revived>) -> Result<(), Error> {
         self.ask(|reply| Ask::Recover(revived, reply)).await
     }
-    /// What is under way.
+    /// What was under way a moment ago; never waits.
+    pub fn last_load(&self) -> Load {
+        let of = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
+        let Gauges { live, jobs, hungry, timers } = &*self.gauges;
+        Load { live: of(live), jobs: of(jobs), hungry: of(hungry), timers: of(timers) }
+    }
+    /// What is under way; an answer shows that the driver is well.
     pub async fn load(&self) -> Result<Load, Error> {
         self.ask(Ask::Load).await
     }
