@@ -160,3 +160,48 @@ fn a_hostile_document_is_refused_without_a_panic() {
         let _ = validate(&json, &Stands, Limits::default(), &|_| Vec::new());
     }
 }
+
+/// The document of the contract, against the definitions that come with the daemon.
+#[test]
+fn the_contracts_own_example_is_good_and_its_slips_are_named() {
+    let kinds = crate::nodes::Registry::built_in();
+    let good = json!({
+        "name": "disk-report",
+        "nodes": [
+            {"id": "df", "type": "shell", "name": "Disk usage", "position": {"x": 0, "y": 0},
+             "config": {"command": ["df", "--output=source,size"], "output": "TABLE"},
+             "onError": "STOP"},
+            {"id": "full", "type": "filter",
+             "config": {"where": "{{ item['Use%'] | replace('%','') | trim | int(0) > 90 }}"}},
+            {"id": "warn", "type": "file", "onError": "CONTINUE", "config": {
+                "action": "APPEND", "path": "/var/tmp/x", "content": "{{ now }} {{ item['Use%'] }}\n"}},
+        ],
+        "connections": [
+            {"source": "df", "target": "full"},
+            {"source": "full", "target": "warn", "sourceHandle": "output"},
+        ],
+        "variables": {"global": {}, "workflow": {"threshold": 90}},
+        "settings": {"timeout": 300_000},
+    });
+    let told = |document: &Value| {
+        let json = Json::from(document.clone());
+        let problems = validate(&json, &kinds, Limits::default(), &|_| Vec::new());
+        let lines =
+            problems.iter().map(|p| format!("{} {}: {} {:?}", p.path, p.code, p.message, p.hint));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(told(&good), "");
+    let document = Document::read(&Json::from(good.clone())).unwrap();
+    crate::engine::plan::Plan::new(&document, &kinds).unwrap();
+    let mut bad = good;
+    bad["nodes"][0]["config"] = json!({"script": "df {{ item.x }}", "output": "TABEL", "env": 7});
+    bad["nodes"][1]["config"] = json!({});
+    bad["nodes"][2]["config"]["action"] = json!("DELETE");
+    insta::assert_snapshot!(told(&bad), @r#"
+    nodes[0].config.output WRONG_VALUE: `TABEL` is not allowed here Some("use one of: `TEXT`, `LINES`, `JSON`, `JSONL`, `TABLE`, `NONE`")
+    nodes[0].config.env WRONG_TYPE: 7 is not of type string or object None
+    nodes[1].config.where MISSING_MEMBER: `where` is missing Some("add `where`")
+    nodes[2].config.action WRONG_VALUE: `DELETE` is not allowed here Some("use one of: `READ`, `WRITE`, `APPEND`")
+    nodes[0].config.script EXPRESSION_REFUSED: line 1, column 4: an expression is refused here, since its result would become code Some("pass the value by an environment variable, an argument or standard input")
+    "#);
+}
