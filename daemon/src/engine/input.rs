@@ -106,7 +106,8 @@ pub struct Env {
 pub struct Limits {
     /// Units of work started or computed in one step; what is left asks for [`Input::Continue`].
     pub units_per_step: u32,
-    /// Attempts of one execution that run outside at once.
+    /// Attempts of one execution that run outside at once; 0 starts none for now. What is left
+    /// ready starts with the next input that finds room.
     pub parallel: u32,
 }
 

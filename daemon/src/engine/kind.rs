@@ -53,7 +53,8 @@ pub enum Inputs {
 pub struct Work {
     /// The node's configuration with every expression replaced by its result.
     pub config: serde_json::Value,
-    /// EACH: exactly one item under its handle. ALL: everything, by input handle.
+    /// EACH: one item under its handle; everything where the node says `runOnce`, nothing where it
+    /// says `runOnEmpty` and nothing came. ALL: everything, by input handle.
     pub items: Handles,
     /// The commit's time.
     pub now: Timestamp,

@@ -127,41 +127,36 @@ pub fn again(
         }
     };
     let mut notes = Vec::new();
-    let mut kept: BTreeSet<usize> = BTreeSet::new();
+    // Nodes that come out as before: taken over, or skipped again for the same reasons.
+    let mut same: BTreeSet<usize> = BTreeSet::new();
     for number in plan.order.iter().copied() {
         let node = &plan.nodes[number];
-        let sources = node.incoming.iter().map(|c| plan.connections[*c].source);
+        let mut sources = node.incoming.iter().map(|c| plan.connections[*c].source);
         let key = NodeKey::outside_loops(&node.id);
         let Some(result) = old.nodes.get(&key) else { continue };
-        // SKIPPED follows from what came before, so it is found again.
-        if again.contains(&number) || result.status != NodeStatus::Success {
-            continue;
-        }
-        let mut settled = sources.clone().filter(|source| !is_skipped(plan, old, *source));
-        if !settled.all(|source| kept.contains(&source)) {
+        if again.contains(&number) || !sources.all(|source| same.contains(&source)) {
             continue;
         }
         if let Some(why) = misfit(plan, old_plan, number) {
             notes.push(format!("node `{}` runs again: {why}", node.id));
             continue;
         }
-        if result.output.cut {
-            return Err(Error::Cut(node.id.clone()));
+        if result.status == NodeStatus::Success {
+            if result.output.cut {
+                return Err(Error::Cut(node.id.clone()));
+            }
+            let mut result = result.clone();
+            result.carried = true;
+            start.carried.insert(key, result);
+        } else if result.status != NodeStatus::Skipped {
+            continue;
         }
-        kept.insert(number);
-        let mut result = result.clone();
-        result.carried = true;
-        start.carried.insert(key, result);
+        same.insert(number);
     }
     for key in old.nodes.keys().filter(|key| !plan.by_id.contains_key(&key.node)) {
         notes.push(format!("node `{}` is not in this version; its result is left out", key.node));
     }
     Ok((start, notes))
-}
-
-fn is_skipped(plan: &Plan, old: &State, number: usize) -> bool {
-    let key = NodeKey::outside_loops(&plan.nodes[number].id);
-    old.nodes.get(&key).is_some_and(|node| node.status == NodeStatus::Skipped)
 }
 
 /// Why a node's earlier result does not stand for it any more.

@@ -41,7 +41,7 @@ impl<'a> Turn<'a> {
             env,
             effects: Vec::new(),
             budget: env.limits.units_per_step.max(1),
-            parallel: env.limits.parallel.max(1).saturating_sub(running),
+            parallel: env.limits.parallel.saturating_sub(running),
             facts: Vec::new(),
             inputs: BTreeMap::new(),
             shared: None,
@@ -100,8 +100,11 @@ impl<'a> Turn<'a> {
         let plan = self.plan;
         let uses = plan.nodes[number].template.uses();
         let mut nodes = BTreeMap::new();
-        for (id, other) in &plan.by_id {
-            if uses.any_node || uses.nodes.contains(id) {
+        // Only what the configuration names: a workflow may have ten thousand nodes.
+        let named = uses.nodes.iter().filter_map(|id| plan.by_id.get_key_value(id));
+        let every = plan.by_id.iter().filter(|_| uses.any_node);
+        for (id, other) in named.chain(every) {
+            if !nodes.contains_key(id) {
                 nodes.insert(id.clone(), Arc::new(self.seen(number, place, *other)));
             }
         }

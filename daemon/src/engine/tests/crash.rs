@@ -1,6 +1,8 @@
 //! What a crash means.
 
-use crate::engine::scenario::{check, check_end};
+use crate::engine::input::Input;
+use crate::engine::scenario::{Run, check, check_end, plan};
+use crate::engine::view;
 
 #[test]
 fn a_once_step_whose_end_nobody_saw_is_in_doubt() {
@@ -169,4 +171,121 @@ fn a_cancel_that_was_under_way_ends() {
     cancelled by anna
     {}
     "#);
+}
+
+#[test]
+fn attempts_that_are_known_to_run_or_never_to_have_begun_are_taken_at_their_word() {
+    let plan = plan("a: job\nb: job");
+    let mut run = Run::new(&plan);
+    run.play("begin");
+    let (a, b) = (run.jobs["a#0"].key.clone(), run.jobs["b#0"].key.clone());
+    run.jobs.remove("b#0");
+    run.tell(Input::Recovered { alive: [a].into(), not_begun: [b].into() });
+    assert_eq!(run.jobs["b#0"].key.attempt, 2);
+    run.play("ok a#0\nok b#0");
+    insta::assert_snapshot!(run.outcome(), @r#"
+    Success a=Success b=Success
+    {"a":{"output":[{"ran":"a#0"}]},"b":{"output":[{"ran":"b#0"}]}}
+    "#);
+}
+
+/// The feed says what changed and nothing large.
+#[test]
+fn the_feed_names_only_what_changed() {
+    let plan = plan("a: job\nb: all\na -> b");
+    let mut run = Run::new(&plan);
+    let told = |run: &Run<'_>, from: usize| {
+        let all = view::changes(run.plan, &run.state, &run.facts[from..]);
+        let lines = all.iter().map(|c| format!("{} {} {}", c.entity, c.created, c.fields));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    run.play("begin");
+    insta::assert_snapshot!(told(&run, 0), @r#"
+    executionNodeState true {"nodeId":"a","nodeName":"a","nodeType":"job","status":"RUNNING","startTime":"1970-01-01T00:00:00.000Z"}
+    execution false {"status":"RUNNING","startTime":"1970-01-01T00:00:00.000Z"}
+    "#);
+    let from = run.facts.len();
+    run.now = 1_500;
+    run.play("fail a#0 EXIT 3");
+    insta::assert_snapshot!(told(&run, from), @r#"
+    executionNodeState false {"status":"FAILED","endTime":"1970-01-01T00:00:01.500Z","duration":1500,"errorMessage":"failed with EXIT 3","errorDetails":{"code":"EXIT","nodeId":"a","retryCount":0,"cause":["failed with EXIT 3"]},"waiting":null}
+    executionNodeState true {"nodeId":"b","nodeName":"b","nodeType":"all","status":"SKIPPED","endTime":"1970-01-01T00:00:01.500Z"}
+    execution false {"status":"FAILED","pausedReason":null,"endTime":"1970-01-01T00:00:01.500Z","duration":1500,"errorMessage":"node `a` failed: failed with EXIT 3","errorDetails":{"code":"EXIT","nodeId":"a","retryCount":0,"cause":["failed with EXIT 3"]}}
+    "#);
+}
+
+#[test]
+fn rows_tell_what_came_in_and_out_and_each_attempt() {
+    let plan = plan(
+        r#"a: list {"of": [1, 2]}
+        b: job {"v": "{{ item }}"} {"onError": "CONTINUE", "retry": {"maxRetries": 1, "retryDelay": 1}}
+        a -> b"#,
+    );
+    let mut run = Run::new(&plan);
+    run.play("begin\nfail b#0 EXIT 3\ntick 5\nok b#0\nok b#1");
+    let rows = view::node_states(&plan, &run.state, true);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&rows[1]).unwrap(), @r#"
+    {
+      "id": "01010101-0101-0101-0101-010101010101/b/",
+      "nodeId": "b",
+      "nodeName": "b",
+      "nodeType": "job",
+      "status": "SUCCESS",
+      "startTime": "1970-01-01T00:00:00.000Z",
+      "endTime": "1970-01-01T00:00:00.005Z",
+      "duration": 5,
+      "inputData": {"input":[1,2]},
+      "outputData": {"output":[{"ran":"b#0"},{"ran":"b#1"}]},
+      "errorMessage": null,
+      "errorDetails": null,
+      "retryCount": 1,
+      "maxRetries": 1,
+      "progressPercentage": null,
+      "position": 1,
+      "configuration": {"v":"{{ item }}"},
+      "iteration": "",
+      "waiting": null,
+      "units": [
+        {
+          "item": 0,
+          "status": "SUCCESS",
+          "attempts": [
+            {
+              "n": 1,
+              "startedAt": "1970-01-01T00:00:00.000Z",
+              "endedAt": "1970-01-01T00:00:00.000Z",
+              "exit": 3,
+              "error": "failed with EXIT 3"
+            },
+            {
+              "n": 2,
+              "startedAt": "1970-01-01T00:00:00.005Z",
+              "endedAt": "1970-01-01T00:00:00.005Z",
+              "exit": null,
+              "error": null
+            }
+          ],
+          "outputRef": null
+        },
+        {
+          "item": 1,
+          "status": "SUCCESS",
+          "attempts": [
+            {
+              "n": 1,
+              "startedAt": "1970-01-01T00:00:00.005Z",
+              "endedAt": "1970-01-01T00:00:00.005Z",
+              "exit": null,
+              "error": null
+            }
+          ],
+          "outputRef": null
+        }
+      ],
+      "executionId": "01010101-0101-0101-0101-010101010101"
+    }
+    "#);
+    let light = view::node_states(&plan, &run.state, false);
+    assert!(light.iter().all(|row| row.input_data.is_null() && row.units.is_empty()));
+    assert_eq!(view::retry_count(&run.state), 1);
 }

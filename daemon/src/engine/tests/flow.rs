@@ -368,6 +368,23 @@ fn a_step_ends_at_its_budget_and_asks_to_go_on() {
 }
 
 #[test]
+fn without_room_nothing_starts_and_it_goes_on_when_there_is_some() {
+    let plan = plan("a: job\nb: job");
+    let mut run = crate::engine::scenario::Run::new(&plan);
+    run.limits.parallel = 0;
+    run.play("begin");
+    assert!(run.jobs.is_empty());
+    run.limits.parallel = 1;
+    run.play("continue\ncontinue");
+    assert_eq!(run.jobs.len(), 1);
+    run.play("ok a#0\nok b#0");
+    insta::assert_snapshot!(run.outcome(), @r#"
+    Success a=Success b=Success
+    {"a":{"output":[{"ran":"a#0"}]},"b":{"output":[{"ran":"b#0"}]}}
+    "#);
+}
+
+#[test]
 fn what_is_not_built_yet_is_named() {
     let named = |text| plan(text).unsupported().unwrap_or("runs").to_owned();
     assert_eq!(named("a: all"), "runs");

@@ -416,3 +416,53 @@ fn retry_from_a_node_runs_it_and_all_after_it() {
     {}
     "#);
 }
+
+#[test]
+fn retry_runs_again_what_followed_a_skip_that_may_not_come_again() {
+    let text = r#"
+        a: job
+        b: all
+        d: job
+        c: all
+        a -> b
+        b -> c
+        d -> c
+        settings {"onFailure": "FINISH_BRANCHES"}
+    "#;
+    let script = "begin\nfail a#0 EXIT 1\nok d#0";
+    insta::assert_snapshot!(
+        again(text, text, script, &RetryFrom::FailedNode, "begin\nok a#0"), @r#"
+
+    > begin
+      began
+      a started 1 items
+      a#0 attempt 1
+    ! start a#0 {} {"input":[{"x":1}]}
+    > ok a#0
+      a#0 attempt 1 ended ok
+      a#0 done {"output":[{"ran":"a#0"}]}
+      a Success output:1
+      b started
+      b done {"output":[{"ran":"a#0"}]}
+      b Success output:1
+      c started
+      c done {"output":[{"ran":"a#0"},{"ran":"d#0"}]}
+      c Success output:2
+      ended Success
+    ! ended Success
+    Success a=Success b=Success d=Success c=Success
+    {"c":{"output":[{"ran":"a#0"},{"ran":"d#0"}]}}
+    "#);
+}
+
+#[test]
+fn retry_is_refused_where_a_result_was_cut() {
+    let plan = plan(CHAIN);
+    let mut run = Run::new(&plan);
+    run.play("begin\nok a#0\nfail c#0 EXIT 1");
+    assert!(!run.state.cut(1_000));
+    assert!(run.state.cut(3));
+    let error = retry::again(&plan, &plan, &run.state, &RetryFrom::FailedNode, start());
+    insta::assert_snapshot!(error.unwrap_err().to_string(), @"the result of node `a` was cut away after the end; run it again from START");
+    assert!(retry::again(&plan, &plan, &run.state, &RetryFrom::Start, start()).is_ok());
+}
