@@ -13,6 +13,7 @@ mod disk;
 mod error;
 mod format;
 mod index;
+mod life;
 mod reader;
 mod scan;
 pub mod sim;

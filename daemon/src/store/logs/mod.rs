@@ -9,6 +9,7 @@
 mod error;
 mod follow;
 mod lane;
+mod last_run;
 mod line;
 mod mask;
 mod query;
@@ -17,6 +18,7 @@ mod system;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod work;
 
 pub use a2n_segment::{Disk, Expired, Folder, Report, Totals};
 pub use error::Error;
