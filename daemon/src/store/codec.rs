@@ -39,6 +39,11 @@ pub(crate) fn encode<T: Serialize + ?Sized>(
     Ok(bytes)
 }
 
+/// A value's body alone, to be kept within another value.
+pub(crate) fn pack<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, Fault> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(|_| Fault::Damaged)
+}
+
 /// The bytes to store for an index entry that says everything in its key.
 pub(crate) fn mark(table: &str, key: &[u8]) -> Vec<u8> {
     let mut bytes = vec![1];

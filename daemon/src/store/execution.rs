@@ -21,7 +21,7 @@ use super::schema::{
     self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
     EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE, Table,
 };
-use super::{Error, Read, Tx, user, workflow, workflow_trigger};
+use super::{Error, Read, Tx, user, workflow};
 
 /// Data or state beyond this many bytes have a row of their own.
 const INLINE: usize = 4096;
@@ -31,8 +31,8 @@ const INLINE: usize = 4096;
 pub(crate) struct Kept {
     /// Without its data.
     pub(crate) execution: Execution,
-    /// None where it has a row of its own.
-    pub(crate) data: Option<Data>,
+    /// None where it has a row of its own. Packed, so that lists and saves need not read it.
+    pub(crate) data: Option<Bytes>,
     /// Of the data, so that it is written again only when it changed.
     data_hash: u64,
     /// None where it has a row of its own.
@@ -94,7 +94,7 @@ pub fn insert(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<
     workflow::check(tx, execution.workflow_id, "execution")?;
     user::check(tx, execution.user_id, "execution", "userId")?;
     if let Some(trigger) = execution.trigger_id
-        && workflow_trigger::get(tx, trigger)?.is_none()
+        && !rows::has(tx, schema::TRIGGER, trigger.as_bytes())?
     {
         return Err(dangling("triggerId", &trigger));
     }
@@ -119,7 +119,7 @@ pub fn insert(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<
         let at = tx.at().as_unix_ms();
         rows::put_as(tx, EXECUTION_BY_KEY, &key, &(execution.id.as_bytes(), at))?;
     }
-    if is_there(tx, execution.id)? {
+    if rows::has(tx, EXECUTION, execution.id.as_bytes())? {
         return Err(Error::Taken {
             entity: "execution",
             field: "id",
@@ -366,11 +366,16 @@ fn write(
     }
     let kept = Kept {
         execution: bare,
-        data: data_inline.then_some(data),
+        data: data_inline.then(|| packed(&data)).transpose()?,
         data_hash,
         state: state_inline.then_some(state),
     };
     rows::put(tx, &key(id), &kept)
+}
+
+fn packed(data: &Data) -> Result<Bytes, Error> {
+    let too_large = |_| Error::TooLarge { table: EXECUTION.name, size: data.size(), limit: INLINE };
+    super::codec::pack(data).map(Bytes).map_err(too_large)
 }
 
 fn move_marks(tx: &mut Tx<'_>, old: &Execution, new: &Execution) -> Result<(), Error> {
@@ -387,8 +392,10 @@ fn move_marks(tx: &mut Tx<'_>, old: &Execution, new: &Execution) -> Result<(), E
 fn whole(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Error> {
     let Some(kept) = rows::get::<Kept>(read, id.as_bytes())? else { return Ok(None) };
     let mut execution = kept.execution;
-    let data = match kept.data {
-        Some(data) => data,
+    let data: Data = match kept.data {
+        Some(data) => {
+            super::codec::body(&data.0).map_err(|_| read.damaged(EXECUTION, id.as_bytes()))?
+        }
         None => rows::get_as(read, EXECUTION_DATA, id.as_bytes())?
             .ok_or_else(|| read.damaged(EXECUTION_DATA, id.as_bytes()))?,
     };
