@@ -22,7 +22,14 @@ const DOORS: [&str; 14] = [
 ];
 
 /// Where, what, why.
-const EXCEPTIONS: [(&str, &str, &str); 8] = [
+const EXCEPTIONS: [(&str, &str, &str); 11] = [
+    (
+        "daemon/src/app",
+        "tokio::spawn",
+        "starts the engine, the server and the signals, and ends them",
+    ),
+    ("daemon/src/app/mod.rs", "process::exit", "a person who asks three times wants it gone"),
+    ("daemon/src/engine/runner.rs", "tokio::spawn", "one for each attempt, ended by its token"),
     ("daemon/src/config", "env::var", "the one place that reads the environment"),
     ("daemon/src/config", "std::fs::", "reads the configuration file before there is a system"),
     ("daemon/src/main.rs", "process::exit", "only main ends the process"),

@@ -1,5 +1,6 @@
 //! Runs executions. The pure half (plan, expression, execution, input, effect, step, retry) decides
-//! and imports only proto and itself; the driving half (driver, runner, recover) commits and acts.
+//! and imports only proto and itself; the driving half (start, driver, runner, persist, recover, live,
+//! handle) commits and acts.
 
 pub mod check;
 pub mod driver;
