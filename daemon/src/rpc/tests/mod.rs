@@ -5,6 +5,7 @@
 mod bad_input;
 mod conformance;
 mod contract;
+mod interop;
 mod limits;
 mod stopping;
 mod subscriptions;
