@@ -72,19 +72,22 @@ impl Place {
         sockets
     }
 
-    /// Opens a byte stream to the first daemon that answers.
-    pub async fn open(&self) -> Result<Stream, Error> {
+    /// Opens a byte stream to the first daemon that answers; also says where that is.
+    pub async fn open(&self) -> Result<(Stream, String), Error> {
         match &self.host {
-            Some(host) => self.open_ssh(host),
-            None => self.open_local().await,
+            Some(host) => Ok((self.open_ssh(host)?, format!("ssh {host}"))),
+            None => {
+                let (stream, socket) = self.open_local().await?;
+                Ok((Stream::Unix(stream), socket))
+            }
         }
     }
 
-    async fn open_local(&self) -> Result<Stream, Error> {
+    async fn open_local(&self) -> Result<(UnixStream, String), Error> {
         let mut tried = Tried::default();
         for socket in self.candidates() {
             match UnixStream::connect(&socket).await {
-                Ok(stream) => return Ok(Stream::Unix(stream)),
+                Ok(stream) => return Ok((stream, socket.display().to_string())),
                 Err(error) => tried.0.push((socket.display().to_string(), reason(&error))),
             }
         }
@@ -167,9 +170,7 @@ fn home(env: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 /// end of `--host`. Our end of input only ends asking; answers still come.
 pub async fn pipe(place: &Place) -> Result<(), Error> {
     let lost = |error: io::Error| Error::Lost { reason: error.to_string() };
-    let Stream::Unix(stream) = place.open_local().await? else {
-        return Err(Error::Place("`a2n pipe` is for a local socket".into()));
-    };
+    let (stream, _) = place.open_local().await?;
     let mut from_daemon = stream.into_std().map_err(lost)?;
     from_daemon.set_nonblocking(false).map_err(lost)?;
     let mut to_daemon = from_daemon.try_clone().map_err(lost)?;
@@ -245,9 +246,7 @@ impl AsyncWrite for Stream {
 
 /// The process and the user at the other end of a local daemon's socket, as the kernel says.
 pub async fn peer(place: &Place) -> Result<(Option<u32>, u32), Error> {
-    let Stream::Unix(stream) = place.open_local().await? else {
-        return Err(Error::Place("only a local socket has a known peer".into()));
-    };
+    let (stream, _) = place.open_local().await?;
     let peer = stream.peer_cred().map_err(|error| Error::Lost { reason: error.to_string() })?;
     Ok((peer.pid().and_then(|pid| u32::try_from(pid).ok()), peer.uid()))
 }

@@ -62,12 +62,10 @@ impl Error {
                 ErrorKind::NotFound => Exit::NotFound,
                 ErrorKind::Unauthenticated | ErrorKind::Forbidden => Exit::NotAllowed,
                 ErrorKind::Timeout => Exit::TimedOut,
-                ErrorKind::Invalid if !error.problems.is_empty() => Exit::Invalid,
-                ErrorKind::Invalid
-                | ErrorKind::Params
-                | ErrorKind::Method
-                | ErrorKind::Request
-                | ErrorKind::Parse => Exit::Usage,
+                ErrorKind::Invalid => Exit::Invalid,
+                ErrorKind::Params | ErrorKind::Method | ErrorKind::Request | ErrorKind::Parse => {
+                    Exit::Usage
+                }
                 ErrorKind::Conflict
                 | ErrorKind::Precondition
                 | ErrorKind::TooLarge

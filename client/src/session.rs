@@ -109,7 +109,7 @@ impl fmt::Debug for Session {
 }
 
 async fn greet(place: &Place) -> Result<Client, Error> {
-    let stream = place.open().await?;
+    let (stream, at) = place.open().await?;
     let url = Url::parse("ws://a2n/").expect("a constant URL");
     let mut headers = HeaderMap::new();
     headers
@@ -122,7 +122,7 @@ async fn greet(place: &Place) -> Result<Client, Error> {
         .build_with_stream(url, stream)
         .await
         .map_err(|error| Error::Unreachable {
-            tried: Tried(vec![(place.to_string(), format!("it does not greet back: {error}"))]),
+            tried: Tried(vec![(at, format!("it does not greet back: {error}"))]),
         })?;
     Ok(ClientBuilder::default()
         .request_timeout(FORGOTTEN)

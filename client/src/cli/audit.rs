@@ -4,9 +4,11 @@ use a2n_client::Exit;
 use a2n_proto::Timestamp;
 use a2n_proto::api::Match;
 use a2n_proto::api::audit_log::{Filter, List, Verify, VerifyParams};
+use a2n_proto::system::AuditLog;
 use clap::Subcommand;
+use serde_json::Value;
 
-use super::output::{Cell, Style, Table};
+use super::output::{Cell, Style, Table, cut};
 use super::rows;
 use super::{Context, Outcome, ask, examples, moments};
 
@@ -91,7 +93,7 @@ async fn list(cx: &Context, filter: Filter, limit: usize) -> Outcome {
                 row.action.as_str().into(),
                 row.resource.as_str().into(),
                 Cell::or_dash(uid.or_else(|| row.user_id.map(|id| id.to_string()))),
-                row.new_values.as_str().into(),
+                what(row, out.is_wide()).into(),
                 row.resource_id.as_str().into(),
                 Cell::or_dash(row.metadata.source.as_deref()),
             ]);
@@ -99,6 +101,24 @@ async fn list(cx: &Context, filter: Filter, limit: usize) -> Outcome {
         table.text(out, "No changes.")
     })?;
     Ok(Exit::Done)
+}
+
+/// What a row says of the change: the name of what is new, else the members that changed.
+fn what(row: &AuditLog, all: bool) -> String {
+    let values = row.new_values.to_value();
+    let name = values.get("name").and_then(Value::as_str);
+    match (&values, name) {
+        _ if all => row.new_values.as_str().to_owned(),
+        (_, Some(name)) => name.to_owned(),
+        (Value::Object(members), None) if row.old_values.is_null() => {
+            let telling = |text: &&str| text.len() != 36 && text.parse::<Timestamp>().is_err();
+            members.values().filter_map(Value::as_str).filter(telling).collect::<Vec<_>>().join(" ")
+        }
+        (Value::Object(members), None) => {
+            members.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+        }
+        _ => cut(row.new_values.as_str(), 60),
+    }
 }
 
 async fn verify(cx: &Context, params: VerifyParams) -> Outcome {

@@ -66,13 +66,15 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let mut failure = Self::new(error.exit(), error.to_string());
         failure.hint = error.hint();
-        if let Error::Refused(refused) = &error {
+        let Error::Refused(refused) = &error else { return failure };
+        if refused.problems.len() > 1 {
+            // The path and the hint beside the message are those of the first problem.
             failure.details = refused.problems.iter().map(|p| problem_line("", None, p)).collect();
-            if let (Some(path), Some(message)) = (&refused.path, &mut failure.message)
-                && !message.contains(path.as_str())
-            {
-                *message = format!("{path}: {message}");
-            }
+            failure.hint = None;
+        } else if let (Some(path), Some(message)) = (&refused.path, &mut failure.message)
+            && !message.contains(path.as_str())
+        {
+            *message = format!("{path}: {message}");
         }
         failure
     }
@@ -138,6 +140,7 @@ mod tests {
         assert_eq!(exit(ErrorKind::Unauthenticated), 4);
         assert_eq!(exit(ErrorKind::Timeout), 124);
         assert_eq!(exit(ErrorKind::Params), 2);
+        assert_eq!(exit(ErrorKind::Invalid), 6);
         assert_eq!(exit(ErrorKind::Storage), 1);
     }
 

@@ -97,7 +97,7 @@ fn header(out: &Out, execution: &Execution) -> Table {
     if let Some(of) = execution.retry_of {
         put("retry of", of.to_string().into());
     }
-    if !execution.input_data.is_null() {
+    if !matches!(execution.input_data.as_str(), "null" | "{}") {
         put("inputs", execution.input_data.as_str().into());
     }
     table

@@ -26,7 +26,10 @@ impl Out {
     /// `3m ago`, or `in 3m` for what is to come.
     pub(crate) fn distance(&self, at: Timestamp) -> String {
         let now = self.now();
-        if at > now {
+        // What the daemon did for us has a moment just after the command began.
+        if at.as_unix_ms().abs_diff(now.as_unix_ms()) < 1_000 {
+            "now".into()
+        } else if at > now {
             format!("in {}", coarse(at.since(now).as_millis()))
         } else {
             format!("{} ago", coarse(now.since(at).as_millis()))
@@ -92,6 +95,7 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         assert_eq!(out.distance(at("2026-11-22T11:59:20Z")), "40s ago");
         assert_eq!(out.distance(at("2026-11-22T15:00:00Z")), "in 3h");
+        assert_eq!(out.distance(at("2026-11-22T12:00:00.7Z")), "now");
         assert_eq!(out.date(at("2026-11-21T03:04:00Z")), "Nov 21 03:04");
         assert_eq!(out.date(at("2025-11-21T03:04:00Z")), "2025-11-21 03:04");
         assert_eq!(out.clock(at("2026-11-22T11:59:20Z")), "11:59:20");
