@@ -5,84 +5,30 @@
 //! so that an index entry moves only when a status changes. The commit that ends an execution also
 //! counts it (see `tally`).
 
+mod kept;
 mod list;
+mod once;
 
 use a2n_proto::execution::{Execution, ExecutionStatus};
 use a2n_proto::{ExecutionId, Json, WorkflowId};
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use list::{Query, list};
+pub use once::{find_by_key, trim_keys};
+
+pub(crate) use kept::{Data, Kept};
 pub(crate) use list::{list_where, marks};
+pub(crate) use once::is_over;
+
+use kept::{Bytes, INLINE, packed};
+use once::{idempotency_of, key_taken};
 
 use super::keys::{Key, last_id};
-use super::rows::{self, Stored};
+use super::rows;
 use super::schema::{
     self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
-    EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE, Table,
+    EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE,
 };
 use super::{Error, Read, Tx, user, workflow};
-
-/// Data or state beyond this many bytes have a row of their own.
-const INLINE: usize = 4096;
-
-/// The stored row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    /// Without its data.
-    pub(crate) execution: Execution,
-    /// None where it has a row of its own. Packed, so that lists and saves need not read it.
-    pub(crate) data: Option<Bytes>,
-    /// Of the data, so that it is written again only when it changed.
-    data_hash: u64,
-    /// None where it has a row of its own.
-    pub(crate) state: Option<Bytes>,
-}
-
-/// What came in and went out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Data {
-    trigger: Json,
-    input: Json,
-    output: Json,
-    context: Json,
-}
-
-impl Stored for Kept {
-    const TABLE: Table = EXECUTION;
-    const ENTITY: &'static str = "execution";
-}
-
-impl Data {
-    fn of(execution: &Execution) -> Self {
-        Self {
-            trigger: execution.trigger_data.clone(),
-            input: execution.input_data.clone(),
-            output: execution.output_data.clone(),
-            context: execution.context_data.clone(),
-        }
-    }
-    fn parts(&self) -> [&Json; 4] {
-        [&self.trigger, &self.input, &self.output, &self.context]
-    }
-    fn size(&self) -> usize {
-        self.parts().iter().map(|part| part.size_bytes()).sum()
-    }
-    fn hash(&self) -> u64 {
-        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
-        for part in self.parts() {
-            hash.update(&(part.size_bytes() as u64).to_le_bytes());
-            hash.update(part.as_str().as_bytes());
-        }
-        hash.digest()
-    }
-    fn give(self, execution: &mut Execution) {
-        execution.trigger_data = self.trigger;
-        execution.input_data = self.input;
-        execution.output_data = self.output;
-        execution.context_data = self.context;
-    }
-}
 
 fn key(id: ExecutionId) -> Key {
     Key::of_id(id.as_bytes())
@@ -253,16 +199,6 @@ pub fn unfinished_of(
     Ok(ids)
 }
 
-/// The execution that was accepted with this key within the window, if there is one.
-pub fn find_by_key(
-    tx: &Tx<'_>,
-    workflow: WorkflowId,
-    source: &str,
-    idempotency_key: &str,
-) -> Result<Option<ExecutionId>, Error> {
-    key_taken(tx, &idempotency_key_of(workflow, source, idempotency_key))
-}
-
 /// Removes an ended execution from state with everything of its own. Answers whether it was there.
 pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     let Some(old) = rows::get::<Kept>(tx, id.as_bytes())? else { return Ok(false) };
@@ -294,29 +230,6 @@ pub fn trim(
         if let Some(id) = last_id(key) {
             remove(tx, ExecutionId::from_bytes(id))?;
         }
-    }
-    Ok(old.len())
-}
-
-/// Removes at most `slice` idempotency keys whose window is over. Answers how many went.
-pub fn trim_keys(tx: &mut Tx<'_>, slice: usize) -> Result<usize, Error> {
-    let (at, window) = (tx.at().as_unix_ms(), tx.idempotency_ms());
-    let mut old = Vec::new();
-    tx.scan(EXECUTION_BY_KEY, &super::KeyRange::all(), false, &mut |key, value| {
-        let (_, body) = super::read::checked(tx, EXECUTION_BY_KEY, key, value)?;
-        let (_, then): ([u8; 16], i64) =
-            super::codec::body(body).map_err(|_| tx.damaged(EXECUTION_BY_KEY, key))?;
-        if is_over(then, at, window) {
-            old.push(Key::of_bytes(key));
-        }
-        Ok(if old.len() >= slice {
-            std::ops::ControlFlow::Break(())
-        } else {
-            std::ops::ControlFlow::Continue(())
-        })
-    })?;
-    for key in &old {
-        rows::remove(tx, EXECUTION_BY_KEY, key)?;
     }
     Ok(old.len())
 }
@@ -371,11 +284,6 @@ fn write(
         state: state_inline.then_some(state),
     };
     rows::put(tx, &key(id), &kept)
-}
-
-fn packed(data: &Data) -> Result<Bytes, Error> {
-    let too_large = |_| Error::TooLarge { table: EXECUTION.name, size: data.size(), limit: INLINE };
-    super::codec::pack(data).map(Bytes).map_err(too_large)
 }
 
 fn move_marks(tx: &mut Tx<'_>, old: &Execution, new: &Execution) -> Result<(), Error> {
@@ -439,55 +347,4 @@ pub(crate) fn forget_gone(read: &impl Read, execution: &mut Execution) -> Result
 
 fn dangling(field: &'static str, id: &dyn std::fmt::Display) -> Error {
     Error::Dangling { entity: "execution", field, id: id.to_string() }
-}
-
-fn idempotency_of(execution: &Execution) -> Option<(Key, &str)> {
-    let text = execution.metadata.idempotency_key.as_deref()?;
-    let source = execution.metadata.source.as_deref().unwrap_or_default();
-    Some((idempotency_key_of(execution.workflow_id, source, text), text))
-}
-
-fn idempotency_key_of(workflow: WorkflowId, source: &str, text: &str) -> Key {
-    Key::of_id(workflow.as_bytes()).text(source).text(text)
-}
-
-fn key_taken(tx: &Tx<'_>, key: &Key) -> Result<Option<ExecutionId>, Error> {
-    let found: Option<([u8; 16], i64)> = rows::get_as(tx, EXECUTION_BY_KEY, key.as_bytes())?;
-    let (at, window) = (tx.at().as_unix_ms(), tx.idempotency_ms());
-    Ok(found
-        .filter(|(_, then)| !is_over(*then, at, window))
-        .map(|(id, _)| ExecutionId::from_bytes(id)))
-}
-
-pub(crate) fn is_over(then: i64, at: i64, window: u64) -> bool {
-    u64::try_from(at.saturating_sub(then)).is_ok_and(|age| age > window)
-}
-
-/// Bytes that are encoded as one piece, not number by number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Bytes(pub(crate) Vec<u8>);
-
-impl Serialize for Bytes {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Whole;
-        impl Visitor<'_> for Whole {
-            type Value = Bytes;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(bytes.to_vec()))
-            }
-            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
-                Ok(Bytes(bytes))
-            }
-        }
-        d.deserialize_byte_buf(Whole)
-    }
 }

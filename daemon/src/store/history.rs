@@ -5,6 +5,7 @@
 //! looks at state first, so it sees each row at least once, and lists drop the second sight.
 
 pub mod mover;
+pub mod purge;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,0 +1,107 @@
+//! How an execution is stored: its row without data, the data and the engine's state packed beside it
+//! while they are small.
+
+use a2n_proto::Json;
+use a2n_proto::execution::Execution;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::store::rows::Stored;
+use crate::store::schema::{EXECUTION, Table};
+use crate::store::{Error, codec};
+
+/// Data or state beyond this many bytes have a row of their own.
+pub(super) const INLINE: usize = 4096;
+
+/// The stored row.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// Without its data.
+    pub(crate) execution: Execution,
+    /// None where it has a row of its own. Packed, so that lists and saves need not read it.
+    pub(crate) data: Option<Bytes>,
+    /// Of the data, so that it is written again only when it changed.
+    pub(super) data_hash: u64,
+    /// None where it has a row of its own.
+    pub(crate) state: Option<Bytes>,
+}
+
+/// What came in and went out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Data {
+    trigger: Json,
+    input: Json,
+    output: Json,
+    context: Json,
+}
+
+impl Stored for Kept {
+    const TABLE: Table = EXECUTION;
+    const ENTITY: &'static str = "execution";
+}
+
+impl Data {
+    pub(super) fn of(execution: &Execution) -> Self {
+        Self {
+            trigger: execution.trigger_data.clone(),
+            input: execution.input_data.clone(),
+            output: execution.output_data.clone(),
+            context: execution.context_data.clone(),
+        }
+    }
+    pub(super) fn parts(&self) -> [&Json; 4] {
+        [&self.trigger, &self.input, &self.output, &self.context]
+    }
+    pub(super) fn size(&self) -> usize {
+        self.parts().iter().map(|part| part.size_bytes()).sum()
+    }
+    pub(super) fn hash(&self) -> u64 {
+        let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+        for part in self.parts() {
+            hash.update(&(part.size_bytes() as u64).to_le_bytes());
+            hash.update(part.as_str().as_bytes());
+        }
+        hash.digest()
+    }
+    pub(super) fn give(self, execution: &mut Execution) {
+        execution.trigger_data = self.trigger;
+        execution.input_data = self.input;
+        execution.output_data = self.output;
+        execution.context_data = self.context;
+    }
+}
+
+/// The data as it is kept within the row.
+pub(super) fn packed(data: &Data) -> Result<Bytes, Error> {
+    let too_large = |_| Error::TooLarge { table: EXECUTION.name, size: data.size(), limit: INLINE };
+    codec::pack(data).map(Bytes).map_err(too_large)
+}
+
+/// Bytes that are encoded as one piece, not number by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Whole;
+        impl Visitor<'_> for Whole {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+        d.deserialize_byte_buf(Whole)
+    }
+}

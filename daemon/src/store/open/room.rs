@@ -1,0 +1,68 @@
+//! Room on the disk: a reserve that is given up when it is full, and whether new work may come.
+
+use std::io;
+
+use super::{OpenError, Options};
+use crate::store::error::is_full_io;
+use crate::system::disk::Place;
+
+/// Takes the room that is given up when the disk is full. Where there is none for it, but some is
+/// left, the store opens all the same and accepts no new work.
+pub(super) fn reserve_ballast(options: &Options) -> Result<(), OpenError> {
+    let path = options.ballast();
+    let failed = |e: &io::Error| OpenError::io("reserving room in", &options.folder(), e);
+    let wanted = options.ballast_bytes;
+    match options.disk.look(&path).map_err(|e| failed(&e))? {
+        Place::File { len } if len >= wanted => return Ok(()),
+        _ if wanted == 0 => return Ok(()),
+        _ => {}
+    }
+    match options.disk.reserve(&path, wanted) {
+        Ok(()) => Ok(()),
+        Err(e) if is_full_io(&e) => {
+            let free = options.disk.space(&options.folder()).map_or(0, |space| space.free);
+            if free < LEAST_TO_OPEN { Err(failed(&e)) } else { Ok(()) }
+        }
+        Err(e) => Err(failed(&e)),
+    }
+}
+
+/// Room without which not even opening is tried: a new store takes about half of it.
+pub(super) const LEAST_TO_OPEN: u64 = 8 << 20;
+
+/// Gives up the reserved room.
+pub(crate) fn free_ballast(options: &Options) {
+    match options.disk.remove(&options.ballast()) {
+        Ok(()) => tracing::warn!("disk full, reserved room given up"),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) => tracing::error!(error = %e, "reserved room not given up"),
+    }
+}
+
+/// Reserves it again once there is plenty.
+pub(crate) fn restore_ballast(options: &Options) {
+    let space = options.disk.space(&options.folder());
+    let plenty = space.is_ok_and(|space| {
+        space.free > options.least_free_bytes.saturating_add(options.ballast_bytes)
+    });
+    let there = options.disk.look(&options.ballast());
+    if plenty
+        && options.ballast_bytes > 0
+        && matches!(there, Ok(Place::Absent))
+        && let Err(e) = options.disk.reserve(&options.ballast(), options.ballast_bytes)
+    {
+        tracing::warn!(error = %e, "room not reserved");
+    }
+}
+
+/// Whether there is room for new work.
+pub(crate) fn has_room(options: &Options) -> bool {
+    match options.disk.space(&options.data_folder) {
+        Ok(space) => {
+            space.free >= options.least_free_bytes
+                && space.free.saturating_mul(100)
+                    >= space.total.saturating_mul(options.least_free_percent)
+        }
+        Err(_) => false,
+    }
+}
