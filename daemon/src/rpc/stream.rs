@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     notes: mpsc::Receiver<Note>,
     calls: FuturesUnordered<Pin<Box<dyn Future<Output = Reply> + Send>>>,
     input: BytesMut,
+    /// Whether the client has ended its side; frames may still be in `input`.
+    is_input_over: bool,
     output: Vec<u8>,
     /// How much of `output` is written.
     written: usize,
@@ -94,6 +96,7 @@ impl Connection {
             notes,
             calls: FuturesUnordered::new(),
             input: read_already,
+            is_input_over: false,
             output: Vec::new(),
             written: 0,
             is_readiness_spent: false,
@@ -121,7 +124,10 @@ impl Connection {
             match poll_fn(|cx| self.poll_wake(cx)).await {
                 Wake::Readable => self.read()?,
                 Wake::Writable => {}
-                Wake::Reply(reply) => self.reply(reply),
+                Wake::Reply(reply) => {
+                    self.reply(reply);
+                    self.take_frames();
+                }
                 Wake::Note(note) => self.note(&note),
                 Wake::Stopping => self.end(Ending::Stopping),
                 Wake::Gone => return Ok(()),
@@ -183,7 +189,7 @@ impl Connection {
             return Poll::Ready(Wake::Reply(reply));
         }
         let most = self.hub.dispatcher.limits().max_in_flight_per_connection;
-        if self.ending.is_none() {
+        if self.ending.is_none() && !self.is_input_over {
             if self.calls.len() < most && self.stream.poll_read_ready(cx).is_ready() {
                 return Poll::Ready(Wake::Readable);
             }
@@ -211,46 +217,54 @@ impl Connection {
     fn read(&mut self) -> io::Result<()> {
         self.input.reserve(READ_BYTES);
         match self.stream.try_read_buf(&mut self.input) {
-            Ok(0) => {
+            Ok(n) => {
+                self.is_input_over = n == 0;
                 self.take_frames();
-                if let Some(rest) = self.framing.rest(&mut self.input) {
-                    self.frame(&rest);
-                }
-                if self.session.way == Way::WebSocket {
-                    return Err(ErrorKind::UnexpectedEof.into());
-                }
-                self.end(Ending::Done);
             }
-            Ok(_) => self.take_frames(),
             Err(e) if is_again(&e) => {}
             Err(e) => return Err(e),
         }
         Ok(())
     }
 
+    /// Takes the frames that are here, as many as may be answered at once; the others wait for a
+    /// reply to go out.
     fn take_frames(&mut self) {
         let most = self.hub.dispatcher.limits().max_in_flight_per_connection;
-        // Frames that are already here go on above the limit by at most one read.
-        debug_assert!(self.calls.len() <= most + READ_BYTES);
-        while self.ending.is_none() {
+        while self.ending.is_none() && self.calls.len() < most {
             match self.framing.cut(&mut self.input, &mut self.output) {
                 Cut::Frame(frame) => self.frame(&frame),
+                Cut::More if self.is_input_over => self.end_input(),
                 Cut::More => break,
                 Cut::TooLarge => {
                     self.framing.put(&self.hub.dispatcher.too_large(), &mut self.output);
                     self.end(Ending::TooLarge);
                     self.input = BytesMut::new();
                 }
-                Cut::Close => {
-                    self.calls.clear();
-                    self.session.close();
-                    self.end(Ending::Done);
-                }
+                Cut::Close => self.leave(),
             }
         }
         if self.input.is_empty() && self.input.capacity() > 4 * READ_BYTES {
             self.input = BytesMut::new();
         }
+    }
+
+    /// Nothing more comes. On lines only reading ends; a WebSocket is over without a goodbye.
+    fn end_input(&mut self) {
+        if self.session.way == Way::WebSocket {
+            return self.leave();
+        }
+        if let Some(rest) = self.framing.rest(&mut self.input) {
+            self.frame(&rest);
+        }
+        self.end(Ending::Done);
+    }
+
+    /// The client has left: nobody waits for calls or subscriptions any more.
+    fn leave(&mut self) {
+        self.calls.clear();
+        self.session.close();
+        self.end(Ending::Done);
     }
 
     fn frame(&mut self, frame: &[u8]) {

@@ -64,6 +64,21 @@ async fn calls_in_flight_are_limited_for_all_and_wait_for_one() {
 }
 
 #[tokio::test]
+async fn pipelined_calls_beyond_the_limit_are_answered_one_after_the_other() {
+    let world = with(Limits { max_in_flight_per_connection: 2, ..Limits::default() });
+    let mut client = world.lines().await;
+    // One large line first, so that the read buffer has room for all the others at once.
+    client.ask(&format!("{}{}", call("get_data"), " ".repeat(200_000))).await;
+    for _ in 0..50 {
+        client.send(&call("test.held")).await;
+    }
+    world.context.release.add_permits(50);
+    let answers = client.finish().await;
+    assert_eq!(answers.len(), 50);
+    assert!(answers.iter().all(|answer| answer["result"] == true), "{answers:?}");
+}
+
+#[tokio::test]
 async fn connections_over_the_limit_are_told_so_in_their_protocol() {
     let world = with(Limits { max_connections_per_uid: 1, ..Limits::default() });
     let mut first = world.lines().await;
