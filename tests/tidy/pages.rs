@@ -74,8 +74,9 @@ fn the_units_say_what_the_promises_need() {
             wrong.push(format!("systemd/a2nd.service: no {line}"));
         }
     }
-    // The folder of the socket outlives the service; behind PrivateUsers= every peer is nobody.
-    for setting in ["RuntimeDirectory=", "PrivateUsers=yes", "WatchdogSec="] {
+    // The folder of the socket outlives the service; behind PrivateUsers= every peer is nobody;
+    // ProcSubset= hides the boot id, by which a power cut is known.
+    for setting in ["RuntimeDirectory=", "PrivateUsers=yes", "ProcSubset=", "WatchdogSec="] {
         if service.lines().any(|l| l.starts_with(setting)) {
             wrong.push(format!("systemd/a2nd.service: {setting}"));
         }

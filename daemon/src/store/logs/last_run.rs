@@ -32,7 +32,8 @@ impl LastRun {
     }
     /// Also true where nothing is known: then there are either no streams yet, or all care is due.
     pub(super) fn may_have_lost_power(&self, boot_id: &str) -> bool {
-        self.0.as_ref().is_none_or(|(id, clean)| !clean && id != boot_id)
+        // No boot id (a sandbox may hide it) tells nothing either.
+        self.0.as_ref().is_none_or(|(id, clean)| !clean && (id != boot_id || id.is_empty()))
     }
     pub(super) fn write(disk: &dyn Disk, boot_id: &str, clean: bool) -> Result<(), Error> {
         let write = || -> io::Result<()> {

@@ -114,6 +114,22 @@ async fn seqs_go_on_above_what_was_shown_only_after_a_power_cut() {
 }
 
 #[tokio::test]
+async fn where_the_boot_is_not_known_all_care_is_taken() {
+    let disk = SimDisk::new();
+    let logs = open(&disk, "", &[]);
+    put(&logs, execution(1), &["one"]).await;
+    logs.sync(execution(1)).await.unwrap();
+    let killed = disk.after_power_cut(&mut || false);
+    logs.close().await;
+    for (disk, next) in [(killed, RESERVED), (disk, 2)] {
+        let logs = open(&disk, "", &[execution(1)]);
+        put(&logs, execution(1), &["next"]).await;
+        logs.sync(execution(1)).await.unwrap();
+        assert_eq!(shown(&logs, of(1))[1].0, next);
+    }
+}
+
+#[tokio::test]
 async fn a_workflows_lines_are_paged_by_a_cursor_that_outlives_the_daemon() {
     let disk = SimDisk::new();
     let logs = open(&disk, "boot", &[]);
