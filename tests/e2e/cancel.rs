@@ -44,8 +44,10 @@ fn cancel_ends_the_step_and_its_children() -> Result<()> {
             .map(|s| s["status"].clone())
     };
     assert_eq!(by_node("sleep"), Some(json!("CANCELLED")), "{states}");
-    let gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(sleeper), None);
-    assert_eq!(gone, Err(nix::errno::Errno::ESRCH), "the step's child lives on");
+    // A killed orphan may stay a zombie for a while where nobody reaps (init of a container).
+    let stat = std::fs::read_to_string(format!("/proc/{sleeper}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().unwrap_or_default().trim_start().chars().next();
+    assert!(matches!(state, None | Some('Z')), "the step's child lives on: {stat}");
 
     let error = lines.refused("execution.cancel", json!({"id": run["id"]}))?;
     assert_eq!(

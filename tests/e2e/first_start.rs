@@ -70,7 +70,7 @@ fn an_absent_folder_is_a_first_start() -> Result<()> {
 fn a_store_that_is_gone_is_not_made_again() -> Result<()> {
     let world = a_stopped_store()?;
     std::fs::remove_dir_all(world.data_dir().join("store"))?;
-    refused(&world, 78, &["state.redb"])
+    refused(&world, 78, &["store is gone", "initialised"])
 }
 
 #[test]

@@ -25,8 +25,11 @@ fn quickstart_runs_a_real_job_goes_on_and_stops() -> Result<()> {
         let text = String::from_utf8_lossy(&ran.stdout).into_owned();
         let told = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert!(ran.status.success(), "round {round}: {text}{told}");
-        for word in ["host-report", "a2n ps", "a2n logs", "quickstart --stop", "logout"] {
+        for word in ["host-report", "a2n ps", "a2n logs", "quickstart --stop"] {
             assert!(text.contains(word), "round {round}: `{word}` is missing in\n{text}{told}");
+        }
+        if round == 1 {
+            assert!(text.contains("logout"), "nothing says that it survives logout:\n{text}");
         }
         let listed = a2n(&world, &["ps", "-a", "-o", "name"])?;
         let n = String::from_utf8_lossy(&listed.stdout).lines().count();

@@ -10,7 +10,7 @@ name: broken
 surprise: 1
 nodes:
   - {id: a, type: shel, config: {command: [df]}}
-  - {id: b, type: filter, config: {where: "{{ item.x >"}}
+  - {id: b, type: filter, config: {where: "{{ item.x > }}"}}
   - {id: b, type: noop}
   - {id: c, type: http, config: {method: FETCH}}
   - {id: d, type: set, config: {values: {x: "{{ nodes['e'].item.y }}"}}}
@@ -63,8 +63,16 @@ fn what_this_version_cannot_run_is_saved_and_refused_when_published_or_run() -> 
     let mut lines = world.lines()?;
     let cycle = json!({
         "name": "cycle",
-        "nodes": [{"id": "ask", "type": "noop"}, {"id": "done", "type": "if", "config": {"where": "{{ true }}"}}],
-        "connections": [{"source": "ask", "target": "done"}, {"source": "done", "target": "ask", "sourceHandle": "false"}],
+        "nodes": [
+            {"id": "start", "type": "noop"},
+            {"id": "ask", "type": "noop"},
+            {"id": "done", "type": "if", "config": {"where": "{{ true }}"}},
+        ],
+        "connections": [
+            {"source": "start", "target": "ask"},
+            {"source": "ask", "target": "done"},
+            {"source": "done", "target": "ask", "sourceHandle": "false"},
+        ],
     });
     let join = json!({
         "name": "join",

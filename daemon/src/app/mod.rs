@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use a2n_proto::api::system::{InfoAnswer, Mode};
 use a2n_proto::{AccountId, InstallId, PROTOCOL, Timestamp, UserId};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -249,10 +249,12 @@ impl Daemon {
     /// to their end within the grace, everything committed, store and logs closed.
     async fn serve(self) -> ExitCode {
         let stop = self.tasks.stop_token();
+        // Before anybody is told that we are here: who knows may ask us to stop at once.
+        let signals = Signals::catch();
         let server = tokio::spawn(self.server.run(self.socket));
         systemd::ready("serving");
         tracing::info!("ready");
-        let signals = tokio::spawn(wait_for_signals(stop.clone(), self.engine_stop.clone()));
+        let signals = tokio::spawn(signals.wait(stop.clone(), self.engine_stop.clone()));
         stop.cancelled().await;
         systemd::stopping("finishing what runs");
         tracing::info!("stopping");
@@ -278,26 +280,40 @@ impl Daemon {
     }
 }
 
-/// The first TERM or INT asks; the second shortens the grace to nothing; the third exits at once.
-async fn wait_for_signals(stop: CancellationToken, engine: CancellationToken) {
-    let (Ok(mut term), Ok(mut int)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals can't be caught");
-        return;
-    };
-    let mut asked = 0;
-    loop {
-        tokio::select! {
-            Some(()) = term.recv() => {}
-            Some(()) = int.recv() => {}
-            else => return,
-        }
-        asked += 1;
-        match asked {
-            1 => stop.cancel(),
-            2 => engine.cancel(),
-            _ => exit_at_once(),
+/// The signals that ask the daemon to stop, caught from when this is made.
+struct Signals {
+    caught: std::io::Result<(Signal, Signal)>,
+}
+
+impl Signals {
+    fn catch() -> Self {
+        let caught = signal(SignalKind::terminate())
+            .and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
+        Self { caught }
+    }
+
+    /// The first TERM or INT asks; the second shortens the grace to nothing; the third exits at once.
+    async fn wait(self, stop: CancellationToken, engine: CancellationToken) {
+        let (mut term, mut int) = match self.caught {
+            Ok(caught) => caught,
+            Err(error) => {
+                tracing::error!(%error, "signals can't be caught");
+                return;
+            }
+        };
+        let mut asked = 0;
+        loop {
+            tokio::select! {
+                Some(()) = term.recv() => {}
+                Some(()) = int.recv() => {}
+                else => return,
+            }
+            asked += 1;
+            match asked {
+                1 => stop.cancel(),
+                2 => engine.cancel(),
+                _ => exit_at_once(),
+            }
         }
     }
 }

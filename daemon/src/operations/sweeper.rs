@@ -7,6 +7,7 @@ use a2n_proto::execution::ExecutionStatus;
 use a2n_proto::{ChangeKind, Json, Timestamp};
 
 use super::retention::{Sweep, Sweeper, What};
+use crate::store::history::mover::{Limits, move_some};
 use crate::store::history::{Kind, month_of};
 use crate::store::logs::{LogStore, SystemLogs};
 use crate::store::{
@@ -40,8 +41,16 @@ impl StoreSweeper {
     async fn carry_out(&self, sweep: Sweep) -> Result<usize, Failure> {
         let Sweep { what, before, at_most, batch } = sweep;
         match what {
-            // The store's own mover decides by count; see `store::history`.
-            What::MoveToHistory => Ok(0),
+            What::MoveToHistory => {
+                let keep = at_most.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+                let limits = Limits { keep, batch };
+                let origin = Origin::daemon(self.clock.now(), "RETENTION");
+                let store = self.store.clone();
+                let moved = tokio::task::spawn_blocking(move || move_some(&store, origin, &limits))
+                    .await??;
+                // The cleaner asks again as long as a whole batch went.
+                Ok(if moved.more { batch } else { moved.moved.min(batch.saturating_sub(1)) })
+            }
             What::SuccessfulExecutions => {
                 self.drop_files(Kind::ExecutionsSuccess, before)?;
                 let ended = [ExecutionStatus::Success];

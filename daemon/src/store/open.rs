@@ -151,8 +151,8 @@ impl Store {
             make_state(&options)?;
         }
         // A full check was part of the look, where one was asked for.
-        let database = open_database(&options, false)
-            .map_err(|e| open_failed(&options.state(), &e))?;
+        let database =
+            open_database(&options, false).map_err(|e| open_failed(&options.state(), &e))?;
         let quarantine = Arc::new(Quarantine::default());
         migrations::run(&database, &options, &quarantine)?;
         finish(options, database, quarantine, marker, lock)

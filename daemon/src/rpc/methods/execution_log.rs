@@ -82,7 +82,7 @@ async fn run(
         tokio::select! {
             biased;
             more = lines.changed() => if !more {
-                return Ok(Ended("SHUTDOWN"));
+                return Ok(Ended("SHUTTING_DOWN"));
             },
             () = async {
                 match ended.as_mut() {

@@ -84,7 +84,7 @@ async fn run(
             biased;
             () = sink.closed() => return Err(Stopped::Gone),
             changed = watch.changed() => if changed.is_err() {
-                return Ok(Ended("SHUTDOWN"));
+                return Ok(Ended("SHUTTING_DOWN"));
             },
         }
     }
