@@ -403,3 +403,50 @@ fn a_damaged_row_is_an_error_by_name_and_lists_go_on() {
     assert_eq!(page.items.len(), 1);
     assert_eq!(world.store.health().damaged.len(), 1);
 }
+
+#[tokio::test]
+async fn the_writers_thread_answers_many_at_once_and_ends_with_the_store() {
+    let disk = crate::system::disk::SimDisk::new();
+    let options = super::Options { drive: super::Drive::Thread, ..super::testing::options(&disk) };
+    let store = super::Store::open(options).unwrap();
+    let mut feed = store.feed().watch();
+    let writes = (0..200).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let origin = Origin::daemon(at(n), "TEST");
+            store
+                .write(origin, move |tx| {
+                    note(tx, &n.to_string());
+                    Ok(n)
+                })
+                .await
+        })
+    });
+    for (n, write) in writes.collect::<Vec<_>>().into_iter().enumerate() {
+        assert_eq!(write.await.unwrap().unwrap(), i64::try_from(n).unwrap());
+    }
+    assert_eq!(*feed.borrow_and_update(), 200);
+    store.close();
+    let closed = store.write(Origin::daemon(at(1), "TEST"), |_| Ok(())).await;
+    assert!(matches!(closed, Err(Error::Closed)), "{closed:?}");
+    assert_eq!(World::on(disk).store.feed().last(), 200);
+}
+
+#[test]
+fn beyond_the_queue_writers_are_told_at_once() {
+    let world = World::new();
+    let refused = Arc::new(Mutex::new(0));
+    for _ in 0..super::writer::QUEUE + 3 {
+        let refused = Arc::clone(&refused);
+        let done = move |result| {
+            if matches!(result, Err(Error::Overloaded)) {
+                *refused.lock().unwrap() += 1;
+            }
+        };
+        world.store.submit(Write::new(Origin::daemon(at(1), "TEST"), |_| true, done));
+    }
+    assert_eq!(*refused.lock().unwrap(), 3);
+    let before = world.store.health().commit;
+    assert_eq!(world.store.commit_waiting(), super::writer::QUEUE);
+    assert_eq!(world.store.health().commit, before + 5);
+}
