@@ -187,7 +187,8 @@ impl Drop for World {
             let _ = running.ended.recv_timeout(LIMIT);
         }
         if std::thread::panicking() {
-            eprintln!("a2nd said:\n{}", self.stderr());
+            let said = self.stderr();
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes());
         }
     }
 }

@@ -186,7 +186,7 @@ impl Driver {
         match ask {
             Ask::Start(beginning, reply) => self.accept(*beginning, reply),
             Ask::Tell { id, input, origin, within, reply } => {
-                self.tell(id, input, origin, within, reply);
+                self.tell(id, *input, origin, within, reply);
             }
             Ask::Wait(id, reply) => {
                 // Dropping the reply says that it is not live.

@@ -145,7 +145,7 @@ pub(super) enum Ask {
     Start(Box<Beginning>, oneshot::Sender<Result<Accepted, Error>>),
     Tell {
         id: ExecutionId,
-        input: Input,
+        input: Box<Input>,
         origin: Origin,
         within: Within,
         reply: oneshot::Sender<Result<Execution, Error>>,
@@ -214,6 +214,7 @@ impl Engine {
         origin: Origin,
         within: Within,
     ) -> Result<Execution, Error> {
+        let input = Box::new(input);
         self.ask(|reply| Ask::Tell { id, input, origin, within, reply }).await?
     }
     /// Ends with the execution's header once its end is committed; an error where it is not live.

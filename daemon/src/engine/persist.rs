@@ -57,10 +57,12 @@ impl Kept {
     }
 }
 
+type Apply<T> = Box<dyn FnOnce(&mut Tx<'_>) -> Result<T, store::Error> + Send>;
+
 /// A write that is ready to be handed over.
 pub(super) struct Write<T> {
     pub(super) origin: Origin,
-    pub(super) apply: Box<dyn FnOnce(&mut Tx<'_>) -> Result<T, store::Error> + Send>,
+    pub(super) apply: Apply<T>,
 }
 
 /// What became of an insert.
@@ -91,7 +93,7 @@ pub(super) fn insert(kept: Kept, accepted: Execution, within: Option<Within>) ->
         }));
         tx.change(
             "execution",
-            &accepted.id.to_string(),
+            accepted.id,
             accepted.revision,
             ChangeKind::Created,
             fields,
