@@ -2,12 +2,32 @@
 //! touched.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Output;
 
 use a2n_tests::daemon::World;
 use anyhow::Result;
+
+/// Starts the daemon in a mount namespace of its own, after `prepare`; none where this machine has
+/// no unprivileged namespaces.
+fn start_after(world: &World, prepare: &str) -> Result<Option<Output>> {
+    let probe = std::process::Command::new("unshare").args(["-rm", "true"]).output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        return Ok(None);
+    }
+    let script = format!("set -e; {prepare}; exec \"$@\"");
+    let daemon = a2n_tests::daemon::binary("a2nd");
+    let mut command = world.command("a2nd");
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["-rm", "sh", "-c", &script, "sh"]).arg(daemon).args(["--user", "--socket"]);
+    unshare.arg(world.socket()).arg("--data-dir").arg(world.data_dir()).env_clear();
+    unshare.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    unshare.current_dir(world.path());
+    command.env_clear();
+    Ok(Some(unshare.output()?))
+}
 
 fn start(world: &World) -> Result<Output> {
     Ok(world
@@ -106,6 +126,38 @@ fn a_folder_in_the_store_s_place_is_left_alone() -> Result<()> {
 fn a_second_daemon_is_told_to_come_back_later() -> Result<()> {
     let world = World::started()?;
     let output = start(&world)?;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(75), "{told}");
+    assert!(told.trim().lines().count() <= 2, "{told}");
+    Ok(())
+}
+
+#[test]
+fn a_full_disk_is_told_and_tried_again_later() -> Result<()> {
+    let world = World::new()?;
+    let data = world.data_dir().display().to_string();
+    let prepare = format!("mkdir -p {data}; mount -t tmpfs -o size=64k,mode=0700 tmpfs {data}");
+    let Some(output) = start_after(&world, &prepare)? else {
+        let _ = writeln!(std::io::stderr(), "skipped: no user namespaces here");
+        return Ok(());
+    };
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(75), "{told}");
+    assert!(told.trim().lines().count() <= 2 && told.contains("space"), "{told}");
+    Ok(())
+}
+
+#[test]
+fn a_read_only_disk_is_told_and_tried_again_later() -> Result<()> {
+    let mut world = World::new()?;
+    world.start()?;
+    world.stop()?;
+    let data = world.data_dir().display().to_string();
+    let prepare = format!("mount --bind {data} {data}; mount -o remount,ro,bind {data}");
+    let Some(output) = start_after(&world, &prepare)? else {
+        let _ = writeln!(std::io::stderr(), "skipped: no user namespaces here");
+        return Ok(());
+    };
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(75), "{told}");
     assert!(told.trim().lines().count() <= 2, "{told}");
