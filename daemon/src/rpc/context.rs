@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use a2n_proto::api::system::InfoAnswer;
-use a2n_proto::api::{List, Sort, Which};
+use a2n_proto::api::{List, Match, Sort, Which};
 use a2n_proto::identity::Role;
 use a2n_proto::workflow::{SharePermission, Workflow};
 use a2n_proto::{ErrorKind, Json, RpcError, Timestamp, WorkflowId};
@@ -122,6 +122,27 @@ pub(super) fn paging<F>(list: &List<F>) -> Paging {
 /// A page of the store as a page of the contract.
 pub(super) fn page<T>(page: store::Page<T>) -> a2n_proto::api::Page<T> {
     a2n_proto::api::Page { items: page.items, next_cursor: page.next_cursor }
+}
+
+/// The one value that a filter names; none where it names several or none.
+pub(super) fn only<T: Clone>(wanted: &Option<Match<T>>) -> Option<T> {
+    match wanted {
+        Some(Match::Is(value)) => Some(value.clone()),
+        _ => None,
+    }
+}
+
+/// Where a list that is cut out of a whole one begins: its cursor is the place of the next row.
+pub(super) fn place(cursor: Option<&str>) -> Result<usize, RpcError> {
+    match cursor {
+        None => Ok(0),
+        Some(cursor) => cursor.parse().map_err(|_| bad_cursor()),
+    }
+}
+
+/// A cursor that the list did not give.
+pub(super) fn bad_cursor() -> RpcError {
+    store::Error::BadCursor.into()
 }
 
 /// A caller's idempotency key for one call.

@@ -1,10 +1,10 @@
 //! `auditLog.*`: who changed what.
 
 use a2n_proto::RpcError;
+use a2n_proto::api::Page;
 use a2n_proto::api::audit_log::{ChainProblem, List, Verify, VerifyAnswer};
-use a2n_proto::api::{Match, Page};
 
-use super::super::context::{page, paging};
+use super::super::context::{only, page, paging};
 use super::super::{Context, Registry};
 use crate::store::audit;
 
@@ -12,10 +12,10 @@ pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<List, _>(|context, _, params| async move {
         let filter = &params.filter;
         let query = audit::Query {
-            resource: is(&filter.resource).cloned(),
-            resource_id: is(&filter.resource_id).cloned(),
-            user: is(&filter.user_id).copied(),
-            action: is(&filter.action).cloned(),
+            resource: only(&filter.resource),
+            resource_id: only(&filter.resource_id),
+            user: only(&filter.user_id),
+            action: only(&filter.action),
             from: None,
             to: None,
         };
@@ -55,11 +55,4 @@ pub(super) fn register(registry: &mut Registry<Context>) {
             problems,
         })
     });
-}
-
-fn is<T>(wanted: &Option<Match<T>>) -> Option<&T> {
-    match wanted {
-        Some(Match::Is(value)) => Some(value),
-        _ => None,
-    }
 }

@@ -12,7 +12,7 @@ use a2n_proto::workflow::SharePermission;
 use a2n_proto::{ErrorKind, ExecutionId, Json, RpcError, Timestamp};
 use serde_json::json;
 
-use super::super::context::{Once, page, paging};
+use super::super::context::{Once, only, page, paging};
 use super::super::{Call, Context, Registry};
 use super::execution_node_state::read;
 use crate::engine::execution::{Start, State};
@@ -234,20 +234,13 @@ fn query(context: &Context, view: &View, filter: &Filter) -> Result<execution::Q
             _ => Vec::new(),
         },
         workflow,
-        user: is(&filter.user_id),
-        trigger: is(&filter.trigger_id),
-        parent: is(&filter.parent_execution_id),
-        retry_of: is(&filter.retry_of),
+        user: only(&filter.user_id),
+        trigger: only(&filter.trigger_id),
+        parent: only(&filter.parent_execution_id),
+        retry_of: only(&filter.retry_of),
         from,
         to,
     })
-}
-
-fn is<T: Copy>(wanted: &Option<Match<T>>) -> Option<T> {
-    match wanted {
-        Some(Match::Is(value)) => Some(*value),
-        _ => None,
-    }
 }
 
 /// What the store's index does not decide.

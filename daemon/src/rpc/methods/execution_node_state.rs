@@ -8,6 +8,7 @@ use a2n_proto::execution::ExecutionNodeState;
 use a2n_proto::workflow::SharePermission;
 use a2n_proto::{ErrorKind, ExecutionId, RpcError};
 
+use super::super::context::place;
 use super::super::{Context, Registry};
 use crate::engine::execution::{NodeKey, State};
 use crate::engine::plan::Plan;
@@ -39,12 +40,7 @@ pub(super) fn register(registry: &mut Registry<Context>) {
         if params.sort == Some(Sort::Newest) {
             all.reverse();
         }
-        let from: usize = match &params.cursor {
-            None => 0,
-            Some(cursor) => cursor.parse().map_err(|_| {
-                RpcError::new(ErrorKind::Invalid, "the cursor is not one of this list").at("cursor")
-            })?,
-        };
+        let from = place(params.cursor.as_deref())?;
         let to = from.saturating_add(params.limit()).min(all.len());
         let next_cursor = (to < all.len()).then(|| to.to_string());
         Ok(Page { items: all.drain(from.min(to)..to).collect(), next_cursor })

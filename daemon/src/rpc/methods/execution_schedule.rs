@@ -9,6 +9,7 @@ use a2n_proto::api::workflow_trigger::NextAnswer;
 use a2n_proto::workflow::{SharePermission, TriggerType, WorkflowTrigger};
 use a2n_proto::{ErrorKind, Problem, RpcError, Timestamp, WorkflowTriggerId};
 
+use super::super::context::bad_cursor;
 use super::super::{Context, Registry};
 use crate::operations::settings::table::SCHEDULE_UPCOMING;
 use crate::store::{Paging, View, workflow_trigger};
@@ -23,9 +24,7 @@ pub(super) fn register(registry: &mut Registry<Context>) {
         let now = context.now();
         let from = match &params.cursor {
             None => params.from.unwrap_or(now).max(now),
-            Some(cursor) => cursor.parse().map_err(|_| {
-                RpcError::new(ErrorKind::Invalid, "the cursor is not one of this list").at("cursor")
-            })?,
+            Some(cursor) => cursor.parse().map_err(|_| bad_cursor())?,
         };
         let to = params.to.unwrap_or(from.plus(DAY));
         let most = context.settings.get(&SCHEDULE_UPCOMING);

@@ -5,6 +5,7 @@ use a2n_proto::api::{Page, Sort};
 use a2n_proto::nodes::NodeDefinition;
 use a2n_proto::{ErrorKind, RpcError};
 
+use super::super::context::place;
 use super::super::{Context, Registry};
 
 pub(super) fn register(registry: &mut Registry<Context>) {
@@ -14,14 +15,7 @@ pub(super) fn register(registry: &mut Registry<Context>) {
         if params.sort != Some(Sort::Oldest) {
             all.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        let from: usize = match &params.cursor {
-            None => 0,
-            Some(cursor) => cursor.parse().map_err(|_| {
-                RpcError::new(ErrorKind::Invalid, "the cursor is not one of this list")
-                    .at("cursor")
-                    .hint("begin again without a cursor")
-            })?,
-        };
+        let from = place(params.cursor.as_deref())?;
         let to = from.saturating_add(params.limit()).min(all.len());
         let next_cursor = (to < all.len()).then(|| to.to_string());
         Ok(Page { items: all.drain(from.min(to)..to).collect(), next_cursor })

@@ -9,15 +9,16 @@ use a2n_proto::api::{Deleted, Match, Page, Which};
 use a2n_proto::document::Document;
 use a2n_proto::execution::{Execution, ExecutionMetadata};
 use a2n_proto::workflow::{SharePermission, TriggerType, Workflow};
-use a2n_proto::{ErrorKind, Json, RpcError, WorkflowId};
+use a2n_proto::{ErrorKind, Json, RpcError, UserId, WorkflowId};
+use serde::Serialize;
 use serde_json::json;
 
-use super::super::context::{Once, page, paging};
+use super::super::context::{Once, only, page, paging};
 use super::super::{Call, Context, Registry};
 use crate::engine::handle::{Accepted, Admission, Within};
 use crate::engine::start::{Version, Wanted};
 use crate::operations::settings::table::ENGINE_INPUT;
-use crate::store::{Tx, View, workflow, workflow_trigger};
+use crate::store::{Origin, Tx, View, workflow, workflow_trigger};
 use crate::triggers::manual::Manual;
 use crate::workflows::apply::Apply as Wish;
 use crate::workflows::{self, Edit, NewWorkflow, diff, layout};
@@ -85,23 +86,22 @@ fn saving(registry: &mut Registry<Context>) {
         shown(&context, &call, made.id)
     });
     registry.method::<Update, _>(|context, call, params| async move {
-        let once = Once::of(&call, params.idempotency_key.as_deref(), &params)?;
-        if let Some(before) = answered(&context, &call, once.as_ref())? {
-            return Ok(before);
-        }
-        let view = context.view(&call)?;
-        let found = context.workflow(&view, params.which()?, SharePermission::Edit)?;
+        let key = params.idempotency_key.as_deref();
+        let begun = begin(&context, &call, params.which()?, SharePermission::Edit, key, &params)?;
+        let Begun { id, user, origin, within } = match begun {
+            Ok(begun) => begun,
+            Err(before) => return Ok(*before),
+        };
         let edit = Edit {
-            id: found.id,
+            id,
             patch: params.patch,
             if_revision: params.if_revision,
             publish: params.publish.unwrap_or(false),
             change_log: params.change_log,
-            user: view.caller().user,
+            user,
         };
-        let origin = context.origin(&call)?;
-        context.workflows.update(edit, origin, remember(once)).await?;
-        shown(&context, &call, found.id)
+        context.workflows.update(edit, origin, within).await?;
+        shown(&context, &call, id)
     });
     registry.method::<Duplicate, _>(|context, call, params| async move {
         duplicate(&context, &call, params).await
@@ -155,64 +155,83 @@ fn saving(registry: &mut Registry<Context>) {
 
 fn publishing(registry: &mut Registry<Context>) {
     registry.method::<Publish, _>(|context, call, params| async move {
-        let once = Once::of(&call, params.idempotency_key.as_deref(), &params)?;
-        if let Some(before) = answered(&context, &call, once.as_ref())? {
-            return Ok(before);
-        }
-        let view = context.view(&call)?;
-        let id = context.workflow(&view, params.which()?, SharePermission::Edit)?.id;
-        let origin = context.origin(&call)?;
+        let key = params.idempotency_key.as_deref();
+        let begun = begin(&context, &call, params.which()?, SharePermission::Edit, key, &params)?;
+        let Begun { id, origin, within, .. } = match begun {
+            Ok(begun) => begun,
+            Err(before) => return Ok(*before),
+        };
         let (version, revision) = (params.version, params.if_revision);
-        context.workflows.publish(id, version, revision, origin, Box::new(remember(once))).await?;
+        context.workflows.publish(id, version, revision, origin, within).await?;
         shown(&context, &call, id)
     });
     registry.method::<Unpublish, _>(|context, call, params: ChangeOne| async move {
-        let once = Once::of(&call, params.idempotency_key.as_deref(), &params)?;
-        if let Some(before) = answered(&context, &call, once.as_ref())? {
-            return Ok(before);
-        }
-        let view = context.view(&call)?;
-        let id = context.workflow(&view, params.which()?, SharePermission::Edit)?.id;
-        let origin = context.origin(&call)?;
-        context
-            .workflows
-            .unpublish(id, params.if_revision, origin, Box::new(remember(once)))
-            .await?;
+        let key = params.idempotency_key.as_deref();
+        let begun = begin(&context, &call, params.which()?, SharePermission::Edit, key, &params)?;
+        let Begun { id, origin, within, .. } = match begun {
+            Ok(begun) => begun,
+            Err(before) => return Ok(*before),
+        };
+        context.workflows.unpublish(id, params.if_revision, origin, within).await?;
         shown(&context, &call, id)
     });
     registry.method::<Rollback, _>(|context, call, params| async move {
-        let once = Once::of(&call, params.idempotency_key.as_deref(), &params)?;
-        if let Some(before) = answered(&context, &call, once.as_ref())? {
-            return Ok(before);
-        }
-        let view = context.view(&call)?;
-        let id = context.workflow(&view, params.which()?, SharePermission::Edit)?.id;
-        let origin = context.origin(&call)?;
+        let key = params.idempotency_key.as_deref();
+        let begun = begin(&context, &call, params.which()?, SharePermission::Edit, key, &params)?;
+        let Begun { id, user, origin, within } = match begun {
+            Ok(begun) => begun,
+            Err(before) => return Ok(*before),
+        };
         let back = workflows::Rollback {
             id,
             version: params.version,
             publish: params.publish.unwrap_or(false),
             if_revision: params.if_revision,
-            user: view.caller().user,
+            user,
         };
-        context.workflows.rollback(back, origin, Box::new(remember(once))).await?;
+        context.workflows.rollback(back, origin, within).await?;
         shown(&context, &call, id)
     });
     registry.method::<Archive, _>(|context, call, params| async move {
-        let once = Once::of(&call, params.idempotency_key.as_deref(), &params)?;
-        if let Some(before) = answered(&context, &call, once.as_ref())? {
-            return Ok(before);
-        }
-        let view = context.view(&call)?;
-        let id = context.workflow(&view, params.which()?, SharePermission::Admin)?.id;
-        let origin = context.origin(&call)?;
+        let key = params.idempotency_key.as_deref();
+        let begun = begin(&context, &call, params.which()?, SharePermission::Admin, key, &params)?;
+        let Begun { id, origin, within, .. } = match begun {
+            Ok(begun) => begun,
+            Err(before) => return Ok(*before),
+        };
         let archived = params.archived.unwrap_or(true);
-        context
-            .workflows
-            .archive(id, archived, params.if_revision, origin, Box::new(remember(once)))
-            .await?;
+        context.workflows.archive(id, archived, params.if_revision, origin, within).await?;
         shown(&context, &call, id)
     });
+}
+
+/// A change of one workflow that may begin.
+struct Begun {
+    id: WorkflowId,
+    user: UserId,
+    origin: Origin,
+    within: KeyKeeper,
+}
+
+type KeyKeeper = Box<dyn FnOnce(&mut Tx<'_>, WorkflowId) -> Result<(), workflows::Error> + Send>;
+
+/// Checks who changes what; where the same call was answered before, that answer is all.
+fn begin<P: Serialize>(
+    context: &Context,
+    call: &Call,
+    which: Which<WorkflowId>,
+    want: SharePermission,
+    key: Option<&str>,
+    params: &P,
+) -> Result<Result<Begun, Box<Workflow>>, RpcError> {
+    let once = Once::of(call, key, params)?;
+    if let Some(before) = answered(context, call, once.as_ref())? {
+        return Ok(Err(Box::new(before)));
+    }
+    let view = context.view(call)?;
+    let id = context.workflow(&view, which, want)?.id;
+    let origin = context.origin(call)?;
+    Ok(Ok(Begun { id, user: view.caller().user, origin, within: Box::new(remember(once)) }))
 }
 
 /// The workflow that the same call was answered with before.
@@ -443,24 +462,17 @@ fn export(context: &Context, call: &Call, params: &ExportParams) -> Result<Expor
 
 fn query(filter: &Filter) -> workflow::Query {
     workflow::Query {
-        user: is(&filter.user_id),
-        name: is(&filter.name),
+        user: only(&filter.user_id),
+        name: only(&filter.name),
         text: filter.text.clone().or_else(|| match &filter.name {
             Some(Match::Text(words)) => Some(words.clone()),
             _ => None,
         }),
-        tag: is(&filter.tag),
-        category: is(&filter.category),
-        visibility: is(&filter.visibility),
-        is_active: is(&filter.is_active),
+        tag: only(&filter.tag),
+        category: only(&filter.category),
+        visibility: only(&filter.visibility),
+        is_active: only(&filter.is_active),
         archived: filter.archived == Some(true),
-    }
-}
-
-fn is<T: Clone>(wanted: &Option<Match<T>>) -> Option<T> {
-    match wanted {
-        Some(Match::Is(value)) => Some(value.clone()),
-        _ => None,
     }
 }
 

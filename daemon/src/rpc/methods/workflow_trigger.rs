@@ -9,7 +9,7 @@ use a2n_proto::workflow::{SharePermission, TriggerType, WorkflowTrigger};
 use a2n_proto::{ErrorKind, Json, Problem, RpcError, Severity, WorkflowTriggerId, merge_patch};
 use serde_json::json;
 
-use super::super::context::{Once, page, paging};
+use super::super::context::{Once, only, page, paging};
 use super::super::{Call, Context, Registry};
 use super::execution_schedule::{invalid, preview};
 use super::workflow::check_inputs;
@@ -265,17 +265,10 @@ fn refuse(problems: Vec<Problem>) -> Result<(), RpcError> {
 
 fn query(filter: &Filter) -> workflow_trigger::Query {
     workflow_trigger::Query {
-        workflow: is(&filter.workflow_id),
-        kind: is(&filter.kind),
-        is_active: is(&filter.is_active),
-        name: is(&filter.name),
-    }
-}
-
-fn is<T: Clone>(wanted: &Option<Match<T>>) -> Option<T> {
-    match wanted {
-        Some(Match::Is(value)) => Some(value.clone()),
-        _ => None,
+        workflow: only(&filter.workflow_id),
+        kind: only(&filter.kind),
+        is_active: only(&filter.is_active),
+        name: only(&filter.name),
     }
 }
 
