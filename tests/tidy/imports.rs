@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use crate::source::{Source, read, report, rust};
 
 /// The modules of the engine that act; all others decide, and know no world.
-const DRIVING: [&str; 7] = ["driver", "handle", "live", "persist", "recover", "runner", "start"];
+const DRIVING: [&str; 8] =
+    ["alarm", "driver", "handle", "live", "persist", "recover", "runner", "start"];
 
 /// The packages of ours that each package may use.
 const PACKAGES: [(&str, &[&str]); 6] = [

@@ -16,6 +16,7 @@ use a2n_proto::{ExecutionId, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::alarm::Alarm;
 use super::effect::Effect;
 use super::handle::{
     Accepted, Ask, Beginning, Engine, Error, Gauges, Load, Observer, Revived, Tuning, Within,
@@ -546,43 +547,5 @@ impl Driver {
     }
     fn engine_origin(&self) -> store::Origin {
         store::Origin::daemon(self.parts.system.now(), "ENGINE")
-    }
-}
-
-/// One sleep for the wall clock and one for running time, made anew only when their moments change.
-#[derive(Default)]
-struct Alarm {
-    wall: Option<(Timestamp, Later<'static, ()>)>,
-    running: Option<(Duration, Later<'static, ()>)>,
-}
-
-impl Alarm {
-    fn set(&mut self, wall: Option<Timestamp>, running: Option<Duration>, system: &System) {
-        if self.wall.as_ref().map(|(at, _)| *at) != wall {
-            self.wall = wall.map(|at| (at, system.clock.sleep_until(at)));
-        }
-        if self.running.as_ref().map(|(at, _)| *at) != running {
-            self.running = running
-                .map(|at| (at, system.clock.sleep(at.saturating_sub(system.clock.monotonic()))));
-        }
-    }
-    /// Ends when the earlier of both is due; never where neither is set.
-    async fn ring(&mut self) {
-        let wall = async {
-            match &mut self.wall {
-                Some((_, sleep)) => sleep.await,
-                None => std::future::pending().await,
-            }
-        };
-        let running = async {
-            match &mut self.running {
-                Some((_, sleep)) => sleep.await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = wall => self.wall = None,
-            () = running => self.running = None,
-        }
     }
 }

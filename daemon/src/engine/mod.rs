@@ -26,6 +26,7 @@ pub mod start;
 pub mod step;
 pub mod view;
 
+mod alarm;
 mod live;
 mod runner;
 mod timers;
