@@ -43,6 +43,14 @@ impl From<store::Error> for RpcError {
                 error.retry_after_ms = Some(1_000);
                 error
             }
+            // No time to try again after: that would ask for the same thing twice.
+            Error::Unknown { .. } => {
+                tracing::error!(%error, "outcome of a commit unknown");
+                RpcError::new(ErrorKind::Storage, message).hint(
+                    "it may be stored: look before you repeat it, unless it had an \
+                     `idempotencyKey`: with the same key it happens once; see `a2n health`",
+                )
+            }
             Error::Closed => stopping(),
             Error::Damaged { .. } | Error::Panicked { .. } => {
                 tracing::error!(%error, "store failed");

@@ -1,7 +1,7 @@
 //! The short conversation of the contract, word for word on the line protocol.
 
 use a2n_tests::daemon::World;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 #[test]
@@ -96,5 +96,22 @@ fn the_short_conversation() -> Result<()> {
     assert!(audit["rows"].as_u64().is_some_and(|rows| rows >= 3), "{audit}");
     let verified = lines.call("system.verify", json!({}))?;
     assert_eq!(verified["ok"], true, "{verified}");
+    Ok(())
+}
+
+/// Whatever the contract lists is there: without its params a method may refuse, but never with
+/// "no such method".
+#[test]
+fn every_method_of_the_contract_has_a_body() -> Result<()> {
+    let world = World::started()?;
+    let contract = world.lines()?.call("rpc.discover", json!({}))?;
+    let methods = contract["methods"].as_array().context("rpc.discover lists no methods")?;
+    let names: Vec<&str> = methods.iter().filter_map(|method| method["name"].as_str()).collect();
+    assert!(names.len() == methods.len() && names.contains(&"workflow.run"), "{names:?}");
+    for name in names {
+        // A connection of its own, so that what a subscription sends disturbs nobody.
+        let answer = world.lines()?.response(name, json!({}))?;
+        assert_ne!(answer["error"]["code"], -32601, "{name}: {answer}");
+    }
     Ok(())
 }

@@ -75,6 +75,9 @@ impl Looks for Eyes {
     fn usage(&self) -> Usage {
         system::usage()
     }
+    fn log_lines(&self) -> u64 {
+        self.logs.stored()
+    }
 }
 
 /// Tells the counters, the metrics and the schedules what happens in the engine.

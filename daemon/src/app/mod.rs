@@ -1,7 +1,9 @@
 //! The start-up story, and the only place that wires: open, recover, wire, serve, stop.
 
+mod counting;
 mod identities;
 mod looks;
+mod marker;
 mod schedules;
 
 use std::collections::BTreeMap;
@@ -37,6 +39,7 @@ use crate::tasks::{OnEnd, Tasks};
 use crate::triggers::service;
 use crate::workflows::{self, Workflows};
 
+use counting::Counting;
 use identities::Identities;
 use looks::{Eyes, Pages, Watcher};
 use schedules::{Arming, LateStarts, Running, ScheduleStarts};
@@ -94,7 +97,8 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let settings = Settings::new(config.layers.clone());
     let logbook = start_log(&config, &settings, system)?;
     let boot = host::boot_id();
-    let (store, running_marker) = open_store(&config, &settings, system, &boot)?;
+    let counting = Counting::new(Arc::clone(&system.clock));
+    let (store, running_marker) = open_store(&config, &settings, system, &boot, &counting)?;
     for fault in settings.begin(stored_settings(&store)?) {
         tracing::warn!(%fault, "setting of the store ignored");
     }
@@ -115,6 +119,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         clients: OnceCell::new(),
     });
     let metrics = Metrics::new(settings.clone(), eyes.clone());
+    counting.count_in(metrics.clone());
 
     // The schedule service needs somebody who starts, who needs the engine, who tells the service
     // what ended: the circle is closed by a handle that exists before its service runs.
@@ -156,7 +161,12 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         system: system.clone(),
         outside_steps: config.mode == Mode::User,
     };
-    late.set(ScheduleStarts { starter: starter.clone(), system: system.clone(), running });
+    late.set(ScheduleStarts {
+        starter: starter.clone(),
+        system: system.clone(),
+        running,
+        metrics: metrics.clone(),
+    });
     let recovered = recover::recover(&store, &plans, &engine)
         .await
         .map_err(|error| NotStarted::later("executions not taken up again", error))?;
@@ -181,6 +191,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     });
     let cleaner = Cleaner { clock: Arc::clone(&system.clock), settings: settings.clone(), sweeper };
     tasks.spawn("cleaner", OnEnd::StopDaemon, cleaner.run(stop.clone()));
+    spawn_until_stop(&tasks, "marker", marker::keep(store.clone(), Arc::clone(&system.clock)));
     follow_log_level(&tasks, &settings, logbook);
 
     let health = Health::new(
@@ -225,6 +236,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         Arc::new(move |peer| identities.identify(peer)),
         rpc_limits(&settings),
         tag,
+        Some(counting),
     );
     let pages = Arc::new(Pages { health, metrics, store: store.clone() });
     let server = Server::new(dispatcher, pages, Arc::from(openrpc.as_str()), stop);
@@ -344,6 +356,7 @@ fn open_store(
     settings: &Settings,
     system: &System,
     boot: &str,
+    counting: &Arc<Counting>,
 ) -> Result<(Store, RunningMarker), NotStarted> {
     let marker = RunningMarker { path: config.data_dir.join("running") };
     let install = InstallId::from_bytes(system.new_id());
@@ -353,6 +366,7 @@ fn open_store(
     options.least_free_bytes = settings.get(&table::STORE_MIN_FREE);
     options.least_free_percent = settings.get(&table::STORE_MIN_FREE_PERCENT);
     options.idempotency_ms = settings.get::<u64>(&table::RPC_IDEMPOTENCY) * 24 * 3_600_000;
+    options.observer = Some(counting.clone());
     options.check_all = marker.was_cut_off(boot);
     let disk = Arc::clone(&options.disk);
     let store = Store::open(options)

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::engine::handle::{Accepted, Admission, Error as EngineError, Within};
 use crate::engine::input::Input;
 use crate::engine::start::{Error as NotStarted, Starter, Version, Wanted};
+use crate::operations::metrics::Metrics;
 use crate::store::{Error, FeedRead, Origin, Paging, Read, Store, workflow, workflow_trigger};
 use crate::system::{Later, System};
 use crate::triggers::schedule::Zone;
@@ -54,6 +55,7 @@ pub(super) struct ScheduleStarts {
     pub(super) starter: Starter,
     pub(super) system: System,
     pub(super) running: Arc<Running>,
+    pub(super) metrics: Metrics,
 }
 
 impl ScheduleStarts {
@@ -94,7 +96,10 @@ impl ScheduleStarts {
             })
             .await;
         match started {
-            Ok(Accepted::New(execution)) => Ok(Started::Accepted(execution.id)),
+            Ok(Accepted::New(execution)) => {
+                self.metrics.schedule_fired(self.system.now().since(plan.at));
+                Ok(Started::Accepted(execution.id))
+            }
             Ok(Accepted::Already(_)) => Ok(Started::Before),
             Err(NotStarted::Engine(EngineError::Store(e)) | NotStarted::Store(e)) => Err(later(&e)),
             Err(NotStarted::Engine(e)) => Err(StartError::Later { reason: e.to_string() }),

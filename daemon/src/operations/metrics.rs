@@ -32,6 +32,8 @@ pub trait Looks: Send + Sync + fmt::Debug + 'static {
     fn stats(&self) -> StatsAnswer;
     /// What the process uses.
     fn usage(&self) -> Usage;
+    /// Lines of step output that were stored since the start.
+    fn log_lines(&self) -> u64;
 }
 
 /// Counts what happens; cheap to clone.
@@ -50,7 +52,6 @@ struct Inner {
     attempts: Family<ByKind, Counter>,
     commits: Histogram,
     commit_writes: Counter,
-    log_lines: Counter,
     rpc_calls: Family<ByCall, Counter>,
     rpc_time: Histogram,
     schedule_late: Histogram,
@@ -72,8 +73,8 @@ struct ByKind {
 }
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByCall {
-    method: String,
-    outcome: String,
+    method: &'static str,
+    outcome: &'static str,
 }
 
 impl Metrics {
@@ -91,7 +92,6 @@ impl Metrics {
             attempts: Family::default(),
             commits: times(),
             commit_writes: Counter::default(),
-            log_lines: Counter::default(),
             rpc_calls: Family::default(),
             rpc_time: times(),
             schedule_late: times(),
@@ -107,7 +107,6 @@ impl Metrics {
         r.register("attempts_ended", "Attempts of steps that ended", inner.attempts.clone());
         r.register("commit_seconds", "Time of a commit to the store", inner.commits.clone());
         r.register("commit_writes", "Writes that shared commits", inner.commit_writes.clone());
-        r.register("log_lines", "Lines of step output that were stored", inner.log_lines.clone());
         r.register("rpc_calls", "Calls on the socket", inner.rpc_calls.clone());
         r.register("rpc_seconds", "Time to answer a call", inner.rpc_time.clone());
         r.register(
@@ -135,7 +134,7 @@ impl Metrics {
         self.inner.ended.get_or_create(&ByStatus { status }).inc();
     }
 
-    /// An attempt of a step of this node definition ended: `ok`, or the kind of its failure.
+    /// An attempt of a step of this node definition ended: `OK`, or the kind of its failure.
     pub fn attempt_ended(&self, kind: &str, outcome: &str) {
         let label = ByKind { kind: kind.into(), outcome: outcome.into() };
         self.inner.attempts.get_or_create(&label).inc();
@@ -147,15 +146,9 @@ impl Metrics {
         self.inner.commit_writes.inc_by(writes);
     }
 
-    /// So many lines of output were stored.
-    pub fn log_lines(&self, n: u64) {
-        self.inner.log_lines.inc_by(n);
-    }
-
-    /// A call was answered: `ok`, or the kind of its error. Only methods that exist are named.
-    pub fn rpc_call(&self, method: &str, outcome: &str, took: Duration) {
-        let label = ByCall { method: method.into(), outcome: outcome.into() };
-        self.inner.rpc_calls.get_or_create(&label).inc();
+    /// A call was answered: `OK`, or the kind of its error. Only methods that exist are named.
+    pub fn rpc_call(&self, method: &'static str, outcome: &'static str, took: Duration) {
+        self.inner.rpc_calls.get_or_create(&ByCall { method, outcome }).inc();
         self.inner.rpc_time.observe(took.as_secs_f64());
     }
 
@@ -212,7 +205,11 @@ impl Collector for LookedUp {
         let help = "Processor time in user and kernel";
         let metric =
             encoder.encode_descriptor("process_cpu_seconds", help, None, cpu.metric_type())?;
-        cpu.encode(metric)
+        cpu.encode(metric)?;
+        let lines = ConstCounter::new(self.looks.log_lines());
+        let help = "Lines of step output that were stored";
+        let metric = encoder.encode_descriptor("log_lines", help, None, lines.metric_type())?;
+        lines.encode(metric)
     }
 }
 
@@ -248,7 +245,7 @@ fn read(text: &str) -> Vec<Metric> {
     found
 }
 
-/// `method="system.ping",outcome="ok"}` with the escapes of the text format.
+/// `method="system.ping",outcome="OK"}` with the escapes of the text format.
 fn read_labels(text: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut rest = text;
@@ -291,13 +288,16 @@ mod tests {
         fn usage(&self) -> Usage {
             Usage { cpu: Duration::from_millis(1500), memory_bytes: 7, descriptors: 9 }
         }
+        fn log_lines(&self) -> u64 {
+            4
+        }
     }
 
     fn counted(settings: &Settings) -> Metrics {
         let metrics = Metrics::new(settings.clone(), Arc::new(Fixed));
         metrics.execution_accepted();
         metrics.execution_ended("nightly \"x\"", ExecutionStatus::Success);
-        metrics.rpc_call("system.ping", "ok", Duration::from_micros(80));
+        metrics.rpc_call("system.ping", "OK", Duration::from_micros(80));
         metrics.committed(Duration::from_millis(2), 5);
         metrics
     }
@@ -308,12 +308,13 @@ mod tests {
         for line in [
             "a2n_executions_accepted_total 1",
             "a2n_executions_ended_total{status=\"SUCCESS\"} 1",
-            "a2n_rpc_calls_total{method=\"system.ping\",outcome=\"ok\"} 1",
+            "a2n_rpc_calls_total{method=\"system.ping\",outcome=\"OK\"} 1",
             "a2n_commit_seconds_count 1",
             "a2n_executions_running 2",
             "a2n_jobs_waiting 3",
             "a2n_process_open_fds 9",
             "a2n_process_cpu_seconds_total 1.5",
+            "a2n_log_lines_total 4",
             "# EOF",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} in\n{text}");

@@ -8,6 +8,7 @@ use a2n_proto::{ChangeKind, Json, Timestamp};
 
 use super::retention::{Sweep, Sweeper, What};
 use crate::store::history::mover::{Limits, move_some};
+use crate::store::history::purge::purge_some;
 use crate::store::history::{Kind, month_of};
 use crate::store::logs::{LogStore, SystemLogs};
 use crate::store::{
@@ -77,7 +78,17 @@ impl StoreSweeper {
                 let keep = at_most.unwrap_or(u64::MAX);
                 Ok(self.write(move |tx| feed::trim(tx, before, keep, batch)).await?)
             }
-            What::Deleted => Ok(self.write(move |tx| tombstone::carry_out(tx, batch)).await?),
+            What::Deleted => {
+                let gone = self.write(move |tx| tombstone::carry_out(tx, batch)).await?;
+                if gone >= batch {
+                    return Ok(gone);
+                }
+                // The live store is done with; the rest is in the history's files.
+                let store = self.store.clone();
+                let purged =
+                    tokio::task::spawn_blocking(move || purge_some(&store, batch)).await??;
+                Ok(gone.max(purged))
+            }
             What::Rollups => {
                 Ok(self.write(move |tx| execution_metrics::trim(tx, before, batch)).await?)
             }

@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use a2n_proto::{ErrorKind, RpcError};
 use futures_util::FutureExt;
@@ -24,6 +25,18 @@ use super::limits::Limits;
 use super::registry::{Answering, Asked, Entry, Outcome, Registry};
 use super::session::Session;
 
+/// What stands for the name of a method that does not exist: names that callers make up are not kept.
+const NO_METHOD: &str = "";
+
+/// Hears of every call that was answered.
+pub trait Observer: Send + Sync + fmt::Debug {
+    /// Running time now, from any fixed moment.
+    fn running_time(&self) -> Duration;
+    /// A call was answered, well or with an error of this kind. The method is empty where there is
+    /// none of the name that was asked for.
+    fn answered(&self, method: &'static str, error: Option<ErrorKind>, took: Duration);
+}
+
 /// All methods with their bodies, the gate in front of them, and the counters beside them.
 pub struct Dispatcher {
     methods: BTreeMap<&'static str, Entry>,
@@ -32,6 +45,7 @@ pub struct Dispatcher {
     /// Begins every correlation id, so that ids of two starts of the daemon differ.
     tag: String,
     counts: Counts,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// How many calls came and what became of them; `/metrics` shows these.
@@ -41,6 +55,13 @@ pub struct Counts {
     calls: AtomicU64,
     failed: AtomicU64,
     panics: AtomicU64,
+}
+
+/// Which method a call asks for, and since when.
+#[derive(Clone, Copy)]
+struct Timed {
+    method: &'static str,
+    began: Option<Duration>,
 }
 
 /// What a frame comes to.
@@ -63,15 +84,16 @@ pub(crate) struct Reply {
 }
 
 impl Dispatcher {
-    /// The dispatcher over `registry`. `tag` begins every correlation id.
+    /// The dispatcher over `registry`. `tag` begins every correlation id; `observer` hears of calls.
     pub fn new<C: Send + Sync + 'static>(
         registry: Registry<C>,
         identify: Identify,
         limits: Limits,
         tag: String,
+        observer: Option<Arc<dyn Observer>>,
     ) -> Arc<Self> {
         let methods = registry.into_methods();
-        Arc::new(Self { methods, identify, limits, tag, counts: Counts::default() })
+        Arc::new(Self { methods, identify, limits, tag, counts: Counts::default(), observer })
     }
 
     /// The counters.
@@ -136,9 +158,14 @@ impl Dispatcher {
     fn one(self: &Arc<Self>, session: &Arc<Session>, request: &Request<'_>) -> Handling {
         let id: Option<Arc<str>> = request.id.map(Arc::from);
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
-        let (answering, slot, span) = match self.ask(session, request, id.clone()) {
+        let found = self.methods.get_key_value(&*request.method);
+        let timed = Timed {
+            method: found.map_or(NO_METHOD, |(&method, _)| method),
+            began: self.observer.as_ref().map(|observer| observer.running_time()),
+        };
+        let (answering, slot, span) = match self.ask(session, request, found, id.clone()) {
             Ok(begun) => begun,
-            Err(error) => return self.refuse(id.as_deref(), error),
+            Err(error) => return self.refuse(id.as_deref(), timed, error),
         };
         let dispatcher = Arc::clone(self);
         Handling::Pending(Box::pin(
@@ -146,7 +173,7 @@ impl Dispatcher {
                 let outcome = AssertUnwindSafe(answering).catch_unwind().await;
                 drop(slot);
                 let outcome = outcome.unwrap_or_else(|panic| Err(dispatcher.panicked(&*panic)));
-                dispatcher.reply(id.as_deref(), outcome)
+                dispatcher.reply(id.as_deref(), timed, outcome)
             }
             .instrument(span),
         ))
@@ -157,10 +184,11 @@ impl Dispatcher {
         &self,
         session: &Arc<Session>,
         request: &Request<'_>,
+        found: Option<(&&'static str, &Entry)>,
         id: Option<Arc<str>>,
     ) -> Result<(Answering, Slot, tracing::Span), RpcError> {
         let identity = self.identify(session);
-        let Some((&method, entry)) = self.methods.get_key_value(&*request.method) else {
+        let Some((&method, entry)) = found else {
             let name: String = request.method.chars().take(100).collect();
             let message = format!("there is no method `{name}`");
             return Err(
@@ -200,12 +228,12 @@ impl Dispatcher {
         Err(error.hint("nothing was accepted; try again"))
     }
 
-    fn refuse(&self, id: Option<&str>, error: RpcError) -> Handling {
-        let reply = self.reply(id, Err(error));
+    fn refuse(&self, id: Option<&str>, timed: Timed, error: RpcError) -> Handling {
+        let reply = self.reply(id, timed, Err(error));
         if reply.text.is_empty() { Handling::Nothing } else { Handling::Ready(reply) }
     }
 
-    fn reply(&self, id: Option<&str>, outcome: Result<Outcome, RpcError>) -> Reply {
+    fn reply(&self, id: Option<&str>, timed: Timed, outcome: Result<Outcome, RpcError>) -> Reply {
         let max_bytes = self.limits.max_frame_out_bytes;
         let (answer, starts) = match outcome {
             Ok(Outcome::Answer(answer)) => (Ok(answer), Vec::new()),
@@ -218,6 +246,10 @@ impl Dispatcher {
         };
         if answer.is_err() {
             self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        if let (Some(observer), Some(began)) = (&self.observer, timed.began) {
+            let took = observer.running_time().saturating_sub(began);
+            observer.answered(timed.method, answer.as_ref().err().map(|e| e.kind), took);
         }
         let text = match (id, &answer) {
             (None, _) => Vec::new(),

@@ -25,7 +25,7 @@ mod tests;
 
 pub use caller::{Call, Identify, Identity, Way};
 pub use context::Context;
-pub use dispatcher::{Counts, Dispatcher};
+pub use dispatcher::{Counts, Dispatcher, Observer};
 pub use limits::Limits;
 pub use registry::Registry;
 pub use server::{Pages, Probe, Server};

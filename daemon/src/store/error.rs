@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-/// Why a read or a write did not happen. A write that answers this has left no trace.
+/// Why a read or a write did not happen. A write that answers this has left no trace, except for
+/// [`Error::Unknown`].
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// There is none, or none that the caller may see.
@@ -111,6 +112,13 @@ pub enum Error {
         #[source]
         source: Arc<redb::Error>,
     },
+    /// The commit failed on its last step and the file can't be read: the write may be stored.
+    #[error("the store failed while committing; whether this is stored is not known yet")]
+    Unknown {
+        /// What the commit failed with.
+        #[source]
+        source: Arc<Error>,
+    },
     /// The writer does not accept writes; reads go on.
     #[error("the store refuses writes: {reason}")]
     Refusing {
@@ -136,6 +144,11 @@ impl Error {
             return Self::Full;
         }
         Self::Storage { doing, source: Arc::new(source) }
+    }
+
+    /// A failed commit of which the outcome will only be known when the file can be read again.
+    pub(crate) fn unknown(failure: Self) -> Self {
+        Self::Unknown { source: Arc::new(failure) }
     }
 
     /// Whether the shared transaction can't go on after this.

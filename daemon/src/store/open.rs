@@ -13,6 +13,7 @@ mod room;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use a2n_proto::{InstallId, Timestamp};
 use redb::Database;
@@ -56,6 +57,15 @@ pub enum Drive {
     ByHand,
 }
 
+/// Hears of commits, on the writer's thread: it has to be quick. The store reads no clock, so the
+/// observer says what time it is.
+pub trait Observer: Send + Sync + std::fmt::Debug {
+    /// Running time now, from any fixed moment.
+    fn running_time(&self) -> Duration;
+    /// A commit is durable: so long after its first write began, and so many writes shared it.
+    fn committed(&self, took: Duration, writes: u64);
+}
+
 /// How the store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -83,6 +93,8 @@ pub struct Options {
     pub least_free_percent: u64,
     /// How long a caller's idempotency key holds, in milliseconds.
     pub idempotency_ms: u64,
+    /// Hears of commits.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Options {
@@ -101,6 +113,7 @@ impl Options {
             least_free_bytes: 512 << 20,
             least_free_percent: 5,
             idempotency_ms: 7 * 24 * 3_600_000,
+            observer: None,
         }
     }
 

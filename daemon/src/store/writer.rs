@@ -139,10 +139,16 @@ impl Writer {
             return taken;
         }
         let mut ran = Vec::new();
+        let observer = self.shared.options.observer.clone();
+        let began = observer.as_ref().map(|observer| observer.running_time());
         let outcome = self.attempt(waiting, &mut ran);
         let taken = ran.len();
         let outcome = match outcome {
             Ok(batch) => {
+                if let (Some(_), Some(observer), Some(began)) = (&batch, &observer, began) {
+                    let writes = ran.iter().filter(|one| one.kept).count() as u64;
+                    observer.committed(observer.running_time().saturating_sub(began), writes);
+                }
                 self.publish(batch);
                 Ok(())
             }
@@ -232,7 +238,7 @@ impl Writer {
         let before = self.commit;
         if !self.reopen() {
             // Without the file nobody can say whether the last step of the commit was done.
-            return Err(if at_commit { unknown(failure) } else { failure });
+            return Err(if at_commit { Error::unknown(failure) } else { failure });
         }
         if at_commit && self.commit == before + 1 { Ok(()) } else { Err(failure) }
     }
@@ -290,16 +296,6 @@ impl Writer {
         open::restore_ballast(&shared.options);
         tracing::warn!(commit = self.commit, lost, "store reopened");
         !lost
-    }
-}
-
-/// A failed commit of which the outcome will only be known when the file can be read again.
-fn unknown(failure: Error) -> Error {
-    const DOING: &str =
-        "committing (whether it is stored is not known yet: look before you repeat it)";
-    match failure {
-        Error::Storage { source, .. } => Error::Storage { doing: DOING, source },
-        other => Error::storage(DOING, redb::Error::Corrupted(other.to_string())),
     }
 }
 

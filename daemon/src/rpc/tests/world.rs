@@ -61,7 +61,7 @@ impl World {
         });
         let identify: Identify = Arc::new(move |_| identity.clone());
         let registry = registry(Arc::clone(&context));
-        let dispatcher = Dispatcher::new(registry, identify, limits, "test".into());
+        let dispatcher = Dispatcher::new(registry, identify, limits, "test".into(), None);
         let stop = CancellationToken::new();
         let server = Server::new(
             Arc::clone(&dispatcher),

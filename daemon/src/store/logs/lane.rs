@@ -66,6 +66,7 @@ pub struct Lane {
     catalogue: Catalogue,
     watchers: Arc<Watchers>,
     lost: Arc<AtomicU64>,
+    stored: Arc<AtomicU64>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -113,6 +114,7 @@ impl Lane {
             catalogue: writer.catalogue(),
             watchers: Arc::default(),
             lost: Arc::default(),
+            stored: Arc::default(),
             thread: Arc::default(),
         };
         let work = Work {
@@ -122,6 +124,7 @@ impl Lane {
             boot_id: options.boot_id,
             watchers: lane.watchers.clone(),
             lost: lane.lost.clone(),
+            stored: lane.stored.clone(),
             notice,
             account: Account::default(),
         };
@@ -143,6 +146,10 @@ impl Lane {
     /// Lines lost since the start, because the disk refused them.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+    /// Lines that went into a segment since the start.
+    pub fn stored(&self) -> u64 {
+        self.stored.load(Ordering::Relaxed)
     }
 
     /// Hands records over, when there is room.

@@ -104,6 +104,10 @@ impl LogStore {
     pub fn lost(&self) -> u64 {
         self.lane.lost()
     }
+    /// Lines that were stored since the start.
+    pub fn stored(&self) -> u64 {
+        self.lane.stored()
+    }
     /// Writes and syncs what waits and ends the thread.
     pub async fn close(&self) {
         self.lane.close().await;

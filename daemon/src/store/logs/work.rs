@@ -24,6 +24,7 @@ pub(super) struct Work {
     pub(super) boot_id: String,
     pub(super) watchers: Arc<Watchers>,
     pub(super) lost: Arc<AtomicU64>,
+    pub(super) stored: Arc<AtomicU64>,
     pub(super) notice: Notice,
     pub(super) account: Account,
 }
@@ -151,6 +152,7 @@ impl Work {
         let touched = std::mem::take(&mut self.account.pending);
         self.watchers.wake(touched.keys().copied());
         for ((stream, _), lines) in touched {
+            self.stored.fetch_add(lines, Ordering::Relaxed);
             *self.account.unsynced.entry(stream).or_default() += lines;
             if let Some(loss) = self.account.losses.get_mut(&stream) {
                 loss.said = 0;
