@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use a2n_client::Session;
 use a2n_client::connect::{Place, Whose};
 use a2n_proto::api::Nothing;
-use a2n_proto::api::system::{Info, InfoAnswer};
+use a2n_proto::api::system::Info;
 
 use super::super::failure::Failure;
 use super::super::output::Style;
@@ -45,23 +45,24 @@ impl Args {
 
 /// A session with the user's own daemon, which is started where it does not run.
 async fn ready(cx: &Context, place: &Place) -> Result<Session, Failure> {
-    if let Ok(session) = Session::open(place.clone()).await {
-        let info: InfoAnswer = session.call::<Info>(&Nothing {}).await?;
-        done(
-            cx,
-            &format!("your own daemon runs already: a2nd {} (pid {})", info.version, info.pid),
-        )?;
-        return Ok(session);
+    let running = Session::open(place.clone()).await.ok();
+    let session = match &running {
+        Some(session) => session.clone(),
+        None => {
+            let socket = daemon::start(place).await?;
+            Session::open(Place { socket: Some(socket), ..Place::default() }).await?
+        }
+    };
+    let info = session.call::<Info>(&Nothing {}).await?;
+    let how = if running.is_some() { "runs already" } else { "is started" };
+    done(cx, &format!("your own daemon {how}: a2nd {} (pid {})", info.version, info.pid))?;
+    for line in [
+        "It survives logout: it runs until you stop it or the machine restarts.".to_owned(),
+        format!("socket  {}", cx.out.safe(&info.socket)),
+        format!("data    {}", cx.out.safe(&info.data_dir)),
+    ] {
+        cx.out.note(&format!("  {line}"))?;
     }
-    let started = daemon::start(place).await?;
-    let place = Place { socket: Some(started.socket.clone()), ..Place::default() };
-    let session = Session::open(place).await?;
-    done(cx, &format!("a2nd started as your own daemon (pid {})", started.pid))?;
-    cx.out.note(
-        "  It survives logout: it runs until `a2n quickstart --stop` or a restart of the machine.",
-    )?;
-    cx.out.note(&format!("  socket  {}", started.socket.display()))?;
-    cx.out.note(&format!("  log     {}", started.log.display()))?;
     Ok(session)
 }
 

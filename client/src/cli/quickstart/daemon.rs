@@ -32,16 +32,8 @@ const STOP: Duration = Duration::from_secs(60);
 /// Between two looks at a process that is about to end.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// A daemon that was started.
-#[derive(Debug)]
-pub(super) struct Started {
-    pub(super) pid: u32,
-    pub(super) socket: PathBuf,
-    pub(super) log: PathBuf,
-}
-
-/// Starts `a2nd --user` and waits until it is ready.
-pub(super) async fn start(place: &Place) -> Result<Started, Failure> {
+/// Starts `a2nd --user` and waits until it is ready; answers its socket.
+pub(super) async fn start(place: &Place) -> Result<PathBuf, Failure> {
     let program = program()?;
     let state = match std::env::var_os("A2N_DATA_DIR").filter(|path| !path.is_empty()) {
         Some(path) => PathBuf::from(path),
@@ -64,8 +56,7 @@ pub(super) async fn start(place: &Place) -> Result<Started, Failure> {
         UnixDatagram::bind(&herald).map_err(|error| failed("listen at", &herald, &error))?;
     let started = wait_until_ready(&program, &state, &socket, &log, &herald, &ready).await;
     let _ = std::fs::remove_file(&herald);
-    let pid = started?;
-    Ok(Started { pid, socket, log })
+    started.map(|()| socket)
 }
 
 async fn wait_until_ready(
@@ -75,7 +66,7 @@ async fn wait_until_ready(
     log: &Path,
     herald: &Path,
     ready: &UnixDatagram,
-) -> Result<u32, Failure> {
+) -> Result<(), Failure> {
     let mut child = spawn(program, state, socket, log, herald)?;
     let pid = child.id().unwrap_or(0);
     let said_ready = async {
@@ -100,7 +91,7 @@ async fn wait_until_ready(
                 .hint(format!("its log is {}", log.display())));
         }
     }
-    Ok(pid)
+    Ok(())
 }
 
 fn spawn(
