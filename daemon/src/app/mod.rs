@@ -4,35 +4,34 @@ mod counting;
 mod identities;
 mod looks;
 mod marker;
+mod opening;
 mod schedules;
+mod signals;
+mod tuning;
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::api::system::{InfoAnswer, Mode};
-use a2n_proto::{AccountId, InstallId, PROTOCOL, Timestamp, UserId};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{OnceCell, watch};
+use a2n_proto::{PROTOCOL, Timestamp};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::driver::{Driver, Parts};
-use crate::engine::handle::Tuning;
 use crate::engine::plans::Plans;
 use crate::engine::recover;
 use crate::engine::start::Starter;
 use crate::nodes::{Nodes, Registry as Definitions};
 use crate::operations::health::Health;
-use crate::operations::logbook::{self, Logbook};
 use crate::operations::metrics::Metrics;
 use crate::operations::retention::Cleaner;
 use crate::operations::settings::{Settings, table};
 use crate::operations::sweeper::StoreSweeper;
-use crate::rpc::{Context, Dispatcher, Limits, Server, methods, openrpc};
-use crate::store::logs::{Folder, LogStore, Options as LaneOptions, SystemLogs};
-use crate::store::{self, Origin, Store, account, app_setting};
+use crate::rpc::{Context, Dispatcher, Server, methods, openrpc};
+use crate::store::logs::{LogStore, SystemLogs};
+use crate::store::{self, Store};
 use crate::system::listen::Socket;
 use crate::system::{System, host, systemd};
 use crate::tasks::{OnEnd, Tasks};
@@ -42,7 +41,12 @@ use crate::workflows::{self, Workflows};
 use counting::Counting;
 use identities::Identities;
 use looks::{Eyes, Pages, Watcher};
+use opening::{
+    RunningMarker, listen, make_owner, open_logs, open_store, start_log, stored_settings,
+};
 use schedules::{Arming, LateStarts, Running, ScheduleStarts};
+use signals::Signals;
+use tuning::{follow_log_level, follow_tuning, rpc_limits, step_settings};
 
 /// Why the daemon did not start: one line for people, and the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -292,178 +296,6 @@ impl Daemon {
     }
 }
 
-/// The signals that ask the daemon to stop, caught from when this is made.
-struct Signals {
-    caught: std::io::Result<(Signal, Signal)>,
-}
-
-impl Signals {
-    fn catch() -> Self {
-        let caught = signal(SignalKind::terminate())
-            .and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
-        Self { caught }
-    }
-
-    /// The first TERM or INT asks; the second shortens the grace to nothing; the third exits at once.
-    async fn wait(self, stop: CancellationToken, engine: CancellationToken) {
-        let (mut term, mut int) = match self.caught {
-            Ok(caught) => caught,
-            Err(error) => {
-                tracing::error!(%error, "signals can't be caught");
-                return;
-            }
-        };
-        let mut asked = 0;
-        loop {
-            tokio::select! {
-                Some(()) = term.recv() => {}
-                Some(()) = int.recv() => {}
-                else => return,
-            }
-            asked += 1;
-            match asked {
-                1 => stop.cancel(),
-                2 => engine.cancel(),
-                _ => exit_at_once(),
-            }
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "asked three times, a person wants it gone")]
-fn exit_at_once() -> ! {
-    std::process::exit(130)
-}
-
-fn start_log(config: &Config, settings: &Settings, system: &System) -> Result<Logbook, NotStarted> {
-    let file = settings.get::<String>(&table::LOG_FILE);
-    let options = logbook::Options {
-        level: settings.get(&table::LOG_LEVEL),
-        file: (!file.is_empty()).then(|| file.into()),
-        files: settings.get(&table::LOG_FILES),
-        json: settings.get::<String>(&table::LOG_FORMAT) == "JSON",
-        journal_stream: config.environment.get("JOURNAL_STREAM").cloned(),
-        colour: !config.environment.contains_key("NO_COLOR"),
-    };
-    let book = Logbook::start(&options, Arc::clone(&system.clock))
-        .map_err(|error| NotStarted { message: format!("{error}"), code: 78 })?;
-    logbook::report_panics();
-    Ok(book)
-}
-
-fn open_store(
-    config: &Config,
-    settings: &Settings,
-    system: &System,
-    boot: &str,
-    counting: &Arc<Counting>,
-) -> Result<(Store, RunningMarker), NotStarted> {
-    let marker = RunningMarker { path: config.data_dir.join("running") };
-    let install = InstallId::from_bytes(system.new_id());
-    let mut options = store::Options::new(config.data_dir.clone(), install, system.now());
-    options.cache_bytes = settings.get(&table::STORE_CACHE);
-    options.ballast_bytes = settings.get(&table::STORE_BALLAST);
-    options.least_free_bytes = settings.get(&table::STORE_MIN_FREE);
-    options.least_free_percent = settings.get(&table::STORE_MIN_FREE_PERCENT);
-    options.idempotency_ms = settings.get::<u64>(&table::RPC_IDEMPOTENCY) * 24 * 3_600_000;
-    options.observer = Some(counting.clone());
-    options.check_all = marker.was_cut_off(boot);
-    let disk = Arc::clone(&options.disk);
-    let store = Store::open(options)
-        .map_err(|error| NotStarted { message: error.to_string(), code: error.exit_code() })?;
-    if let Err(error) = disk.replace(&marker.path, boot.as_bytes()) {
-        tracing::warn!(%error, "a power cut from here on will not be noticed");
-    }
-    Ok((store, marker))
-}
-
-/// The file that says under which boot the daemon runs: it stays where the power goes.
-struct RunningMarker {
-    path: std::path::PathBuf,
-}
-
-impl RunningMarker {
-    fn was_cut_off(&self, boot: &str) -> bool {
-        use crate::system::disk::{Disk, RealDisk};
-        RealDisk.read(&self.path, 100).is_ok_and(|before| before != boot.as_bytes())
-    }
-    fn clear(&self) {
-        use crate::system::disk::{Disk, RealDisk};
-        let _ = RealDisk.remove(&self.path);
-    }
-}
-
-fn stored_settings(store: &Store) -> Result<Vec<(String, serde_json::Value)>, NotStarted> {
-    let rows = store.read().and_then(|read| app_setting::list(&read));
-    let rows = rows.map_err(|error| NotStarted::later("settings not read", error))?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.key, row.store_value?.to_value()))).collect())
-}
-
-fn open_logs(
-    config: &Config,
-    store: &Store,
-    system: &System,
-    boot: &str,
-) -> Result<(LogStore, SystemLogs), NotStarted> {
-    let open = |what: &'static str, folder: std::path::PathBuf, file_bytes: u64| {
-        let mut salt = [0u8; 8];
-        system.entropy.fill(&mut salt);
-        let folder = Folder::create(folder).map_err(|e| NotStarted::later(what, e))?;
-        Ok::<_, NotStarted>(LaneOptions {
-            disk: Arc::new(folder),
-            file_bytes,
-            salt: u64::from_le_bytes(salt),
-            boot_id: boot.to_owned(),
-            at: system.now(),
-            name: what,
-        })
-    };
-    let live: Vec<_> = store
-        .read()
-        .and_then(|read| store::execution::unfinished(&read))
-        .map_err(|error| NotStarted::later("executions not read", error))?
-        .into_iter()
-        .map(|execution| (execution.id, execution.workflow_id))
-        .collect();
-    let logs = LogStore::open(open("logs", config.logs_dir(), 64 << 20)?, &live)
-        .map_err(|error| NotStarted::later("log store not opened", error))?;
-    let system_logs =
-        SystemLogs::open(open("system-logs", config.logs_dir().join("system"), 16 << 20)?)
-            .map_err(|error| NotStarted::later("system log not opened", error))?;
-    Ok((logs, system_logs))
-}
-
-/// The first start makes one OWNER: in user mode who runs the daemon, in system mode root.
-async fn make_owner(config: &Config, store: &Store, system: &System) -> Result<(), NotStarted> {
-    let owner = match config.mode {
-        Mode::User => host::uid(),
-        Mode::System => 0,
-    };
-    let name = host::login_name(owner);
-    let ids = (UserId::from_bytes(system.new_id()), AccountId::from_bytes(system.new_id()));
-    store
-        .write(Origin::daemon(system.now(), "START"), move |tx| {
-            account::first_start(tx, owner, &name, ids)
-        })
-        .await
-        .map(|_| ())
-        .map_err(|error| NotStarted::later("the owner's account was not made", error))
-}
-
-fn listen(config: &Config) -> Result<Socket, NotStarted> {
-    let mode = match config.mode {
-        Mode::User => 0o600,
-        Mode::System => 0o660,
-    };
-    let inherited = Socket::inherited().map_err(|error| NotStarted::later("socket", error))?;
-    match inherited {
-        Some(socket) => Ok(socket),
-        None => {
-            Socket::bind(&config.socket, mode).map_err(|error| NotStarted::later("socket", error))
-        }
-    }
-}
-
 fn info(config: &Config, socket: &Socket, started_at: Timestamp) -> InfoAnswer {
     InfoAnswer {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -476,86 +308,6 @@ fn info(config: &Config, socket: &Socket, started_at: Timestamp) -> InfoAnswer {
         data_dir: config.data_dir.display().to_string(),
         safe_mode: false,
     }
-}
-
-fn rpc_limits(settings: &Settings) -> Limits {
-    Limits {
-        max_frame_in_bytes: settings.get(&table::RPC_MAX_REQUEST),
-        max_frame_out_bytes: settings.get(&table::RPC_MAX_RESPONSE),
-        max_connections: settings.get(&table::RPC_MAX_CONNECTIONS),
-        max_connections_per_uid: settings.get(&table::RPC_MAX_CONNECTIONS_PER_UID),
-        max_in_flight: settings.get(&table::RPC_MAX_IN_FLIGHT),
-        max_in_flight_per_connection: settings.get(&table::RPC_MAX_IN_FLIGHT_PER_CONNECTION),
-        max_subscriptions_per_connection: settings.get(&table::RPC_MAX_SUBSCRIPTIONS),
-        max_batch: settings.get(&table::RPC_MAX_BATCH),
-        first_byte_within: Duration::from_secs(settings.get(&table::RPC_FIRST_BYTE)),
-        write_stall: Duration::from_secs(settings.get(&table::RPC_SEND_TIMEOUT)),
-        stop_grace: Duration::from_millis(settings.get(&table::SHUTDOWN_GRACE)),
-    }
-}
-
-fn step_settings(config: &Config, settings: &Settings) -> crate::nodes::Settings {
-    let mut steps = crate::nodes::Settings::new(config.steps_dir());
-    steps.path = settings.get(&table::STEP_PATH);
-    // In user mode every workflow is the OWNER's: private addresses are theirs to call.
-    steps.private_addresses = config.mode == Mode::User || settings.get(&table::HTTP_PRIVATE);
-    steps.grace = Duration::from_millis(settings.get(&table::ENGINE_CANCEL_GRACE));
-    steps.max_output_bytes = settings.get(&table::STEP_OUTPUT);
-    steps.max_file_bytes = settings.get(&table::STEP_FILE);
-    steps.max_answer_bytes = settings.get(&table::HTTP_BODY);
-    steps
-}
-
-/// The engine's tuning, and a task that brings it up to the settings when they change.
-fn follow_tuning(
-    tasks: &Tasks,
-    settings: &Settings,
-    config: &Config,
-) -> watch::Receiver<Arc<Tuning>> {
-    let (tell, tuning) = watch::channel(Arc::new(tuned(settings, &config.environment)));
-    let (mut slots, mut kept) =
-        (settings.watch(&table::ENGINE_PARALLEL), settings.watch(&table::ENGINE_NODE_STATE_KEPT));
-    let mut allowed = settings.watch(&table::EXPRESSION_ENV);
-    let (settings, environment) = (settings.clone(), config.environment.clone());
-    spawn_until_stop(tasks, "tuning", async move {
-        loop {
-            tokio::select! {
-                _ = slots.changed() => {}
-                _ = kept.changed() => {}
-                _ = allowed.changed() => {}
-            }
-            tell.send_replace(Arc::new(tuned(&settings, &environment)));
-        }
-    });
-    tuning
-}
-
-fn tuned(settings: &Settings, environment: &BTreeMap<String, String>) -> Tuning {
-    let allowed: Vec<String> = settings.get(&table::EXPRESSION_ENV);
-    let slots = u32::try_from(settings.get::<usize>(&table::ENGINE_PARALLEL)).unwrap_or(u32::MAX);
-    Tuning {
-        parallel_jobs: slots,
-        parallel_jobs_per_execution: slots,
-        output_cut_bytes: settings.get(&table::ENGINE_NODE_STATE_KEPT),
-        allowed_env: Arc::new(
-            allowed
-                .into_iter()
-                .filter_map(|name| Some((name.clone(), environment.get(&name)?.clone())))
-                .collect(),
-        ),
-        ..Tuning::default()
-    }
-}
-
-fn follow_log_level(tasks: &Tasks, settings: &Settings, logbook: Logbook) {
-    let mut level = settings.watch(&table::LOG_LEVEL);
-    logbook.set_level(level.value());
-    spawn_until_stop(tasks, "log level", async move {
-        loop {
-            let level = level.changed().await;
-            logbook.set_level(&level);
-        }
-    });
 }
 
 /// A task that has no end of its own and keeps nothing that needs one.

@@ -1,0 +1,156 @@
+//! What the start opens, in its order: the log, the store, the segments, the owner, the socket.
+//! Each failure says in one line what stands in the way, with its exit code.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use a2n_proto::api::system::Mode;
+use a2n_proto::{AccountId, InstallId, UserId};
+
+use super::NotStarted;
+use super::counting::Counting;
+use crate::config::Config;
+use crate::operations::logbook::{self, Logbook};
+use crate::operations::settings::{Settings, table};
+use crate::store::logs::{Folder, LogStore, Options as LaneOptions, SystemLogs};
+use crate::store::{self, Origin, Store, account, app_setting};
+use crate::system::disk::{Disk, RealDisk};
+use crate::system::listen::Socket;
+use crate::system::{System, host};
+
+pub(super) fn start_log(
+    config: &Config,
+    settings: &Settings,
+    system: &System,
+) -> Result<Logbook, NotStarted> {
+    let file = settings.get::<String>(&table::LOG_FILE);
+    let options = logbook::Options {
+        level: settings.get(&table::LOG_LEVEL),
+        file: (!file.is_empty()).then(|| file.into()),
+        files: settings.get(&table::LOG_FILES),
+        json: settings.get::<String>(&table::LOG_FORMAT) == "JSON",
+        journal_stream: config.environment.get("JOURNAL_STREAM").cloned(),
+        colour: !config.environment.contains_key("NO_COLOR"),
+    };
+    let book = Logbook::start(&options, Arc::clone(&system.clock))
+        .map_err(|error| NotStarted { message: format!("{error}"), code: 78 })?;
+    logbook::report_panics();
+    Ok(book)
+}
+
+pub(super) fn open_store(
+    config: &Config,
+    settings: &Settings,
+    system: &System,
+    boot: &str,
+    counting: &Arc<Counting>,
+) -> Result<(Store, RunningMarker), NotStarted> {
+    let marker = RunningMarker { path: config.data_dir.join("running") };
+    let install = InstallId::from_bytes(system.new_id());
+    let mut options = store::Options::new(config.data_dir.clone(), install, system.now());
+    options.cache_bytes = settings.get(&table::STORE_CACHE);
+    options.ballast_bytes = settings.get(&table::STORE_BALLAST);
+    options.least_free_bytes = settings.get(&table::STORE_MIN_FREE);
+    options.least_free_percent = settings.get(&table::STORE_MIN_FREE_PERCENT);
+    options.idempotency_ms = settings.get::<u64>(&table::RPC_IDEMPOTENCY) * 24 * 3_600_000;
+    options.observer = Some(counting.clone());
+    options.check_all = marker.was_cut_off(boot);
+    let disk = Arc::clone(&options.disk);
+    let store = Store::open(options)
+        .map_err(|error| NotStarted { message: error.to_string(), code: error.exit_code() })?;
+    if let Err(error) = disk.replace(&marker.path, boot.as_bytes()) {
+        tracing::warn!(%error, "a power cut from here on will not be noticed");
+    }
+    Ok((store, marker))
+}
+
+/// The file that says under which boot the daemon runs: it stays where the power goes.
+pub(super) struct RunningMarker {
+    path: PathBuf,
+}
+
+impl RunningMarker {
+    fn was_cut_off(&self, boot: &str) -> bool {
+        RealDisk.read(&self.path, 100).is_ok_and(|before| before != boot.as_bytes())
+    }
+    pub(super) fn clear(&self) {
+        let _ = RealDisk.remove(&self.path);
+    }
+}
+
+pub(super) fn stored_settings(
+    store: &Store,
+) -> Result<Vec<(String, serde_json::Value)>, NotStarted> {
+    let rows = store.read().and_then(|read| app_setting::list(&read));
+    let rows = rows.map_err(|error| NotStarted::later("settings not read", error))?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.key, row.store_value?.to_value()))).collect())
+}
+
+pub(super) fn open_logs(
+    config: &Config,
+    store: &Store,
+    system: &System,
+    boot: &str,
+) -> Result<(LogStore, SystemLogs), NotStarted> {
+    let open = |what: &'static str, folder: PathBuf, file_bytes: u64| {
+        let mut salt = [0u8; 8];
+        system.entropy.fill(&mut salt);
+        let folder = Folder::create(folder).map_err(|e| NotStarted::later(what, e))?;
+        Ok::<_, NotStarted>(LaneOptions {
+            disk: Arc::new(folder),
+            file_bytes,
+            salt: u64::from_le_bytes(salt),
+            boot_id: boot.to_owned(),
+            at: system.now(),
+            name: what,
+        })
+    };
+    let live: Vec<_> = store
+        .read()
+        .and_then(|read| store::execution::unfinished(&read))
+        .map_err(|error| NotStarted::later("executions not read", error))?
+        .into_iter()
+        .map(|execution| (execution.id, execution.workflow_id))
+        .collect();
+    let logs = LogStore::open(open("logs", config.logs_dir(), 64 << 20)?, &live)
+        .map_err(|error| NotStarted::later("log store not opened", error))?;
+    let system_logs =
+        SystemLogs::open(open("system-logs", config.logs_dir().join("system"), 16 << 20)?)
+            .map_err(|error| NotStarted::later("system log not opened", error))?;
+    Ok((logs, system_logs))
+}
+
+/// The first start makes one OWNER: in user mode who runs the daemon, in system mode root.
+pub(super) async fn make_owner(
+    config: &Config,
+    store: &Store,
+    system: &System,
+) -> Result<(), NotStarted> {
+    let owner = match config.mode {
+        Mode::User => host::uid(),
+        Mode::System => 0,
+    };
+    let name = host::login_name(owner);
+    let ids = (UserId::from_bytes(system.new_id()), AccountId::from_bytes(system.new_id()));
+    store
+        .write(Origin::daemon(system.now(), "START"), move |tx| {
+            account::first_start(tx, owner, &name, ids)
+        })
+        .await
+        .map(|_| ())
+        .map_err(|error| NotStarted::later("the owner's account was not made", error))
+}
+
+pub(super) fn listen(config: &Config) -> Result<Socket, NotStarted> {
+    let mode = match config.mode {
+        Mode::User => 0o600,
+        Mode::System => 0o660,
+    };
+    let inherited = Socket::inherited().map_err(|error| NotStarted::later("socket", error))?;
+    match inherited {
+        Some(socket) => Ok(socket),
+        None => {
+            Socket::bind(&config.socket, mode).map_err(|error| NotStarted::later("socket", error))
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! From settings to what the parts are tuned with; live ones are followed as they change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2n_proto::api::system::Mode;
+use tokio::sync::watch;
+
+use super::spawn_until_stop;
+use crate::config::Config;
+use crate::engine::handle::Tuning;
+use crate::operations::logbook::Logbook;
+use crate::operations::settings::{Settings, table};
+use crate::rpc::Limits;
+use crate::tasks::Tasks;
+
+pub(super) fn rpc_limits(settings: &Settings) -> Limits {
+    Limits {
+        max_frame_in_bytes: settings.get(&table::RPC_MAX_REQUEST),
+        max_frame_out_bytes: settings.get(&table::RPC_MAX_RESPONSE),
+        max_connections: settings.get(&table::RPC_MAX_CONNECTIONS),
+        max_connections_per_uid: settings.get(&table::RPC_MAX_CONNECTIONS_PER_UID),
+        max_in_flight: settings.get(&table::RPC_MAX_IN_FLIGHT),
+        max_in_flight_per_connection: settings.get(&table::RPC_MAX_IN_FLIGHT_PER_CONNECTION),
+        max_subscriptions_per_connection: settings.get(&table::RPC_MAX_SUBSCRIPTIONS),
+        max_batch: settings.get(&table::RPC_MAX_BATCH),
+        first_byte_within: Duration::from_secs(settings.get(&table::RPC_FIRST_BYTE)),
+        write_stall: Duration::from_secs(settings.get(&table::RPC_SEND_TIMEOUT)),
+        stop_grace: Duration::from_millis(settings.get(&table::SHUTDOWN_GRACE)),
+    }
+}
+
+pub(super) fn step_settings(config: &Config, settings: &Settings) -> crate::nodes::Settings {
+    let mut steps = crate::nodes::Settings::new(config.steps_dir());
+    steps.path = settings.get(&table::STEP_PATH);
+    // In user mode every workflow is the OWNER's: private addresses are theirs to call.
+    steps.private_addresses = config.mode == Mode::User || settings.get(&table::HTTP_PRIVATE);
+    steps.grace = Duration::from_millis(settings.get(&table::ENGINE_CANCEL_GRACE));
+    steps.max_output_bytes = settings.get(&table::STEP_OUTPUT);
+    steps.max_file_bytes = settings.get(&table::STEP_FILE);
+    steps.max_answer_bytes = settings.get(&table::HTTP_BODY);
+    steps
+}
+
+/// The engine's tuning, and a task that brings it up to the settings when they change.
+pub(super) fn follow_tuning(
+    tasks: &Tasks,
+    settings: &Settings,
+    config: &Config,
+) -> watch::Receiver<Arc<Tuning>> {
+    let (tell, tuning) = watch::channel(Arc::new(tuned(settings, &config.environment)));
+    let (mut slots, mut kept) =
+        (settings.watch(&table::ENGINE_PARALLEL), settings.watch(&table::ENGINE_NODE_STATE_KEPT));
+    let mut allowed = settings.watch(&table::EXPRESSION_ENV);
+    let (settings, environment) = (settings.clone(), config.environment.clone());
+    spawn_until_stop(tasks, "tuning", async move {
+        loop {
+            tokio::select! {
+                _ = slots.changed() => {}
+                _ = kept.changed() => {}
+                _ = allowed.changed() => {}
+            }
+            tell.send_replace(Arc::new(tuned(&settings, &environment)));
+        }
+    });
+    tuning
+}
+
+fn tuned(settings: &Settings, environment: &BTreeMap<String, String>) -> Tuning {
+    let allowed: Vec<String> = settings.get(&table::EXPRESSION_ENV);
+    let slots = u32::try_from(settings.get::<usize>(&table::ENGINE_PARALLEL)).unwrap_or(u32::MAX);
+    Tuning {
+        parallel_jobs: slots,
+        parallel_jobs_per_execution: slots,
+        output_cut_bytes: settings.get(&table::ENGINE_NODE_STATE_KEPT),
+        allowed_env: Arc::new(
+            allowed
+                .into_iter()
+                .filter_map(|name| Some((name.clone(), environment.get(&name)?.clone())))
+                .collect(),
+        ),
+        ..Tuning::default()
+    }
+}
+
+pub(super) fn follow_log_level(tasks: &Tasks, settings: &Settings, logbook: Logbook) {
+    let mut level = settings.watch(&table::LOG_LEVEL);
+    logbook.set_level(level.value());
+    spawn_until_stop(tasks, "log level", async move {
+        loop {
+            let level = level.changed().await;
+            logbook.set_level(&level);
+        }
+    });
+}
