@@ -81,6 +81,8 @@ impl From<handle::Error> for RpcError {
             Error::Stopping => stopping(),
             Error::NotLive(_) | Error::Refused => RpcError::new(ErrorKind::Precondition, message)
                 .hint("`a2n show` tells where it stands"),
+            Error::Panicked => RpcError::new(ErrorKind::Internal, message)
+                .hint("please report it with the daemon's log; nothing was accepted"),
             Error::Store(source) => source.into(),
         }
     }

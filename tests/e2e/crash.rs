@@ -108,3 +108,49 @@ fn everything_acknowledged_under_load_is_there_after_kill_nine() -> Result<()> {
     assert_eq!(other["code"], 409, "{other}");
     Ok(())
 }
+
+/// A step ended well, but the disk refused to note it. What was known then must not become a doubt:
+/// once the disk takes writes again, the result is stored and the next step runs, once.
+#[test]
+fn a_disk_that_refuses_for_a_while_loses_no_result() -> Result<()> {
+    let world = World::started()?;
+    let (gate, count) = (world.path().join("gate"), world.path().join("count"));
+    nix::unistd::mkfifo(&gate, nix::sys::stat::Mode::S_IRWXU)?;
+    let document = json!({
+        "name": "patient",
+        "nodes": [
+            {"id": "a", "type": "shell", "config": {"command": ["sh", "-c", "read go < \"$0\"", gate]}},
+            {"id": "b", "type": "shell", "config": {"command": ["sh", "-c", "echo ran >> \"$0\"", count]}},
+        ],
+        "connections": [{"source": "a", "target": "b"}],
+    });
+    let mut lines = world.lines()?;
+    lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    let run = lines.call("workflow.run", json!({"name": "patient"}))?;
+    limit_files(&world, "4096:unlimited")?;
+    // Opening a pipe for writing waits until the step reads: it has begun.
+    std::fs::write(&gate, "go\n")?;
+    let queue = |health: &serde_json::Value| {
+        let checks = health["checks"].as_array().cloned().unwrap_or_default();
+        checks.into_iter().find(|c| c["serviceName"] == "queue").map(|c| c["status"].clone())
+    };
+    while queue(&lines.call("system.health", json!({}))?) != Some(json!("UNHEALTHY")) {}
+    let refused = lines.refused("workflow.run", json!({"name": "patient"}))?;
+    assert_eq!(refused["code"], 507, "{refused}");
+    limit_files(&world, "unlimited:unlimited")?;
+    let ended = lines.call("execution.wait", json!({"id": run["id"], "timeout": 60000}))?;
+    assert_eq!(ended["status"], "SUCCESS", "{ended}");
+    assert_eq!(std::fs::read_to_string(&count)?, "ran\n");
+    assert_eq!(lines.call("system.verify", json!({}))?["ok"], true);
+    let mut world = world;
+    world.stop()
+}
+
+/// Sets how large files of the daemon may grow.
+fn limit_files(world: &World, limit: &str) -> Result<()> {
+    let pid = world.pid().to_string();
+    let fsize = format!("--fsize={limit}");
+    let done = std::process::Command::new("prlimit").args(["--pid", &pid, &fsize]).status()?;
+    anyhow::ensure!(done.success(), "prlimit: {done}");
+    Ok(())
+}

@@ -90,11 +90,15 @@ pub(super) struct Watcher {
 
 impl Observer for Watcher {
     fn began(&self, execution: &Execution) {
-        self.metrics.execution_accepted();
         self.running.began(execution);
+    }
+    fn accepted(&self, _: &Execution) {
+        self.metrics.execution_accepted();
     }
     fn ended(&self, execution: &Execution) {
         self.metrics.execution_ended(&execution.workflow_name, execution.status);
+    }
+    fn gone(&self, execution: &Execution) {
         self.running.ended(execution);
         if let Some(trigger) = execution.trigger_id
             && !self.schedules.try_ended(trigger)
@@ -169,6 +173,10 @@ pub(super) fn probes(
                 let engine = engine.clone();
                 Box::pin(async move {
                     match engine.load().await {
+                        Ok(load) if load.again > 0 => Finding::unhealthy(format!(
+                            "{} executions could not be stored and are read again",
+                            load.again
+                        )),
                         Ok(load) if load.hungry == 0 => Finding::healthy(format!(
                             "{} executions, {} steps running",
                             load.live, load.jobs

@@ -87,6 +87,8 @@ struct Daemon {
     server: Server,
     socket: Socket,
     engine_stop: CancellationToken,
+    /// Cuts the grace of running attempts short.
+    hurry: CancellationToken,
     engine_done: tokio::task::JoinHandle<()>,
     store: Store,
     logs: LogStore,
@@ -156,8 +158,8 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         stop_grace: Duration::from_millis(settings.get(&table::SHUTDOWN_GRACE)),
     });
     let _ = eyes.engine.set(engine.clone());
-    let engine_stop = CancellationToken::new();
-    let engine_done = tokio::spawn(driver.run(engine_stop.clone()));
+    let (engine_stop, hurry) = (CancellationToken::new(), CancellationToken::new());
+    let engine_done = tokio::spawn(driver.run(engine_stop.clone(), hurry.clone()));
     let starter = Starter {
         store: store.clone(),
         plans: Arc::clone(&plans),
@@ -250,6 +252,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         server,
         socket,
         engine_stop,
+        hurry,
         engine_done,
         store,
         logs,
@@ -270,7 +273,7 @@ impl Daemon {
         let server = tokio::spawn(self.server.run(self.socket));
         systemd::ready("serving");
         tracing::info!("ready");
-        let signals = tokio::spawn(signals.wait(stop.clone(), self.engine_stop.clone()));
+        let signals = tokio::spawn(signals.wait(stop.clone(), self.hurry.clone()));
         stop.cancelled().await;
         systemd::stopping("finishing what runs");
         tracing::info!("stopping");

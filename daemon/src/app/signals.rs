@@ -16,7 +16,7 @@ impl Signals {
     }
 
     /// The first TERM or INT asks; the second shortens the grace to nothing; the third exits at once.
-    pub(super) async fn wait(self, stop: CancellationToken, engine: CancellationToken) {
+    pub(super) async fn wait(self, stop: CancellationToken, hurry: CancellationToken) {
         let (mut term, mut int) = match self.caught {
             Ok(caught) => caught,
             Err(error) => {
@@ -34,7 +34,7 @@ impl Signals {
             asked += 1;
             match asked {
                 1 => stop.cancel(),
-                2 => engine.cancel(),
+                2 => hurry.cancel(),
                 _ => exit_at_once(),
             }
         }

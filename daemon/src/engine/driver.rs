@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use a2n_proto::execution::Execution;
@@ -48,6 +49,10 @@ pub(super) enum Back {
     Written {
         id: ExecutionId,
         effects: Vec<Effect>,
+        /// The attempt whose end was written.
+        carries: Option<JobKey>,
+        /// Whether it accepted the execution.
+        accepts: bool,
         result: Result<(), store::Error>,
     },
     /// The execution turned out to be another one, accepted earlier.
@@ -128,7 +133,8 @@ impl Driver {
     }
 
     /// Runs until `stop`, then lets running attempts end within the grace, then stops them.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// `hurry` cuts the grace short.
+    pub async fn run(mut self, stop: CancellationToken, hurry: CancellationToken) {
         let mut alarm = Alarm::default();
         let mut grace: Option<Later<'static, ()>> = None;
         loop {
@@ -151,6 +157,10 @@ impl Driver {
                 () = stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
                     grace = Some(self.parts.system.clock.sleep(self.parts.stop_grace));
+                }
+                () = hurry.cancelled(), if grace.is_some() => {
+                    grace = None;
+                    self.interrupt();
                 }
                 () = async { match grace.as_mut() { Some(g) => g.await, None => std::future::pending().await } } => {
                     grace = None;
@@ -176,11 +186,14 @@ impl Driver {
             jobs: self.n_jobs,
             hungry: self.hungry.len(),
             timers: self.timers.len(),
+            again: self.again.len(),
         }
     }
 
     fn is_idle(&self) -> bool {
-        self.n_jobs == 0 && self.live.values().all(|live| live.writes == 0)
+        // What a failed write left is worth waiting for until the grace is over.
+        let settled = self.again.is_empty() || self.interrupting;
+        self.n_jobs == 0 && settled && self.live.values().all(|live| live.writes == 0)
     }
 
     fn take_ask(&mut self, ask: Ask) {
@@ -224,6 +237,7 @@ impl Driver {
         self.parts.observer.began(&accepted);
         self.live.insert(id, Live::new(plan, state, execution));
         let Some((step, kept)) = self.decide(id, Input::Begin, origin) else {
+            let _ = reply.send(Err(Error::Panicked));
             return;
         };
         let write = persist::insert(kept, accepted, within);
@@ -231,7 +245,8 @@ impl Driver {
         let effects = step.effects;
         self.hand_over(id, write, move |result| match result {
             Ok(persist::Inserted::New(header)) => {
-                let _ = back.send(Back::Written { id, effects, result: Ok(()) });
+                let (carries, accepts) = (None, true);
+                let _ = back.send(Back::Written { id, effects, carries, accepts, result: Ok(()) });
                 let _ = reply.send(Ok(Accepted::New(header)));
             }
             Ok(persist::Inserted::Already(other)) => {
@@ -239,7 +254,14 @@ impl Driver {
                 let _ = reply.send(Ok(Accepted::Already(other)));
             }
             Err(error) => {
-                let _ = back.send(Back::Withdrawn(id));
+                // Where nobody knows whether it is stored, the store is asked before it is let go.
+                let _ = back.send(match &error {
+                    store::Error::Unknown { .. } => {
+                        let (carries, accepts) = (None, true);
+                        Back::Written { id, effects, carries, accepts, result: Err(error.clone()) }
+                    }
+                    _ => Back::Withdrawn(id),
+                });
                 let _ = reply.send(Err(Error::Store(error)));
             }
         });
@@ -257,8 +279,14 @@ impl Driver {
             let _ = reply.send(Err(Error::NotLive(id)));
             return;
         }
+        if self.live.get(&id).is_some_and(|live| live.held.is_some()) {
+            let reason = "an earlier write of this execution failed; it is being read again";
+            let error = store::Error::Refusing { reason: reason.into() };
+            let _ = reply.send(Err(Error::Store(error)));
+            return;
+        }
         let Some((step, kept)) = self.decide(id, input, origin) else {
-            let _ = reply.send(Err(Error::Refused));
+            let _ = reply.send(Err(Error::Panicked));
             return;
         };
         if step.facts.is_empty() {
@@ -271,7 +299,8 @@ impl Driver {
         let effects = step.effects;
         self.hand_over(id, write, move |result| {
             let _ = reply.send(result.clone().map(|()| header).map_err(Error::Store));
-            let _ = back.send(Back::Written { id, effects, result });
+            let (carries, accepts) = (None, false);
+            let _ = back.send(Back::Written { id, effects, carries, accepts, result });
         });
     }
 
@@ -289,18 +318,30 @@ impl Driver {
 
     /// Brings an input to an execution and hands what came of it to the store.
     fn advance(&mut self, id: ExecutionId, input: Input) {
+        self.advance_carrying(id, input, None);
+    }
+
+    fn advance_carrying(&mut self, id: ExecutionId, input: Input, carries: Option<JobKey>) {
         let origin = self.engine_origin();
         let Some((step, kept)) = self.decide(id, input, origin) else { return };
         let effects = step.effects;
         if step.facts.is_empty() {
+            self.saved(id, carries);
             self.act(id, effects);
             return;
         }
         let write = persist::save(kept, None);
         let back = self.back.clone();
         self.hand_over(id, write, move |result| {
-            let _ = back.send(Back::Written { id, effects, result });
+            let _ = back.send(Back::Written { id, effects, carries, accepts: false, result });
         });
+    }
+
+    /// The end of an attempt needs to be remembered no longer.
+    fn saved(&mut self, id: ExecutionId, carries: Option<JobKey>) {
+        if let (Some(live), Some(key)) = (self.live.get_mut(&id), carries) {
+            live.ends.remove(&key);
+        }
     }
 
     /// The pure part: one step, and the execution's record after it. None where the execution is
@@ -336,8 +377,9 @@ impl Driver {
             return None;
         };
         for effect in &decided.effects {
-            if let Effect::Start(job) = effect {
-                live.jobs.insert(job.key.clone(), CancellationToken::new());
+            if let Effect::Start(job) = effect
+                && live.jobs.insert(job.key.clone(), CancellationToken::new()).is_none()
+            {
                 self.n_jobs += 1;
             }
         }
@@ -360,21 +402,43 @@ impl Driver {
         write: persist::Write<T>,
         done: impl FnOnce(Result<T, store::Error>) + Send + 'static,
     ) {
-        if let Some(live) = self.live.get_mut(&id) {
-            live.writes += 1;
-        }
-        self.parts.store.hand_over(write.origin, write.apply, done);
+        let Some(live) = self.live.get_mut(&id) else { return };
+        live.writes += 1;
+        let (before, after) = (Arc::clone(&live.failed), Arc::clone(&live.failed));
+        let apply = move |tx: &mut store::Tx<'_>| {
+            if before.load(Ordering::Acquire) {
+                let reason = "an earlier write of this execution failed";
+                return Err(store::Error::Refusing { reason: reason.into() });
+            }
+            (write.apply)(tx)
+        };
+        let done = move |result: Result<T, store::Error>| {
+            if result.is_err() {
+                after.store(true, Ordering::Release);
+            }
+            done(result);
+        };
+        self.parts.store.hand_over(write.origin, apply, done);
     }
 
     fn take_back(&mut self, back: Back) {
         match back {
-            Back::Written { id, effects, result } => {
+            Back::Written { id, effects, carries, accepts, result } => {
                 if let Some(live) = self.live.get_mut(&id) {
                     live.writes = live.writes.saturating_sub(1);
+                    if accepts && result.is_ok() {
+                        self.parts.observer.accepted(&live.execution);
+                    }
                 }
                 match result {
-                    Ok(()) => self.act(id, effects),
-                    Err(error) => self.lost(id, &error),
+                    Ok(()) => {
+                        self.saved(id, carries);
+                        self.act(id, effects);
+                    }
+                    Err(error) => {
+                        self.undo_starts(id, &effects);
+                        self.lost(id, &error);
+                    }
                 }
                 self.let_go(id);
             }
@@ -402,7 +466,8 @@ impl Driver {
         let failed = end.result.as_ref().err().map(|e| e.kind.as_str());
         self.parts.observer.attempt_ended(kind, failed);
         live.note(&key, std::mem::take(&mut end.measured), now);
-        self.advance(id, Input::AttemptEnded { key, end });
+        live.ends.insert(key.clone(), (*end).clone());
+        self.advance_carrying(id, Input::AttemptEnded { key: key.clone(), end }, Some(key));
         self.let_go(id);
         self.feed_hungry();
     }
@@ -416,6 +481,18 @@ impl Driver {
             if self.n_jobs == before {
                 // Its own limit holds it back; its next end brings it on.
                 continue;
+            }
+        }
+    }
+
+    /// Attempts whose start was not committed never begin.
+    fn undo_starts(&mut self, id: ExecutionId, effects: &[Effect]) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        for effect in effects {
+            if let Effect::Start(job) = effect
+                && live.jobs.remove(&job.key).is_some()
+            {
+                self.n_jobs -= 1;
             }
         }
     }
@@ -450,6 +527,7 @@ impl Driver {
     fn ended(&mut self, id: ExecutionId) {
         self.timers.clear_all(id);
         let Some(live) = self.live.get_mut(&id) else { return };
+        self.parts.observer.ended(&live.execution);
         for waiter in std::mem::take(&mut live.waiters) {
             let _ = waiter.send(live.execution.clone());
         }
@@ -471,7 +549,8 @@ impl Driver {
     fn forget(&mut self, id: ExecutionId) {
         self.timers.clear_all(id);
         if let Some(live) = self.live.remove(&id) {
-            self.parts.observer.ended(&live.execution);
+            self.parts.observer.gone(&live.execution);
+            self.again.remove(&id);
             self.n_jobs -= live.jobs.len();
             for token in live.jobs.values() {
                 token.cancel();
@@ -504,23 +583,43 @@ impl Driver {
         }
     }
 
-    /// Goes on from what the store has. Attempts that run on are known, so nothing is in doubt.
+    /// Goes on from what the store has. Attempts that run on are known, and so are the ends that a
+    /// failed write held: nothing is in doubt.
     fn read_again(&mut self, id: ExecutionId, monotonic: Duration) {
         let Some(live) = self.live.get_mut(&id) else { return };
-        let read = if live.writes > 0 { Ok(None) } else { persist::read(&self.parts.store, id) };
-        match read {
-            Ok(Some((execution, state))) => {
-                let held = live.held.take().unwrap_or_default();
-                live.execution = execution;
-                live.state = state;
-                let alive: BTreeSet<JobKey> = live.jobs.keys().cloned().collect();
-                self.advance(id, Input::Recovered { alive, not_begun: BTreeSet::new() });
-                for input in held {
-                    self.advance(id, input);
-                }
-            }
-            Ok(None) | Err(_) => {
+        let stored = if live.writes > 0 {
+            persist::Stored::Unreadable
+        } else {
+            persist::read(&self.parts.store, id)
+        };
+        match stored {
+            persist::Stored::Nothing => self.forget(id),
+            persist::Stored::Unreadable => {
                 self.again.insert(id, monotonic + AGAIN_AFTER);
+            }
+            persist::Stored::This(found) => {
+                (live.execution, live.state) = *found;
+                live.failed = Arc::default();
+                let held = live.held.take().unwrap_or_default();
+                if live.state.status().is_ended() {
+                    self.ended(id);
+                    self.let_go(id);
+                    return;
+                }
+                let ends = live.ends.clone();
+                let alive = live.jobs.keys().chain(ends.keys()).cloned().collect();
+                self.advance(id, Input::Recovered { alive, not_begun: BTreeSet::new() });
+                for (key, end) in ends {
+                    let input = Input::AttemptEnded { key: key.clone(), end: Box::new(end) };
+                    self.advance_carrying(id, input, Some(key));
+                }
+                for input in held {
+                    // Ends were brought above, from where none is lost.
+                    if !matches!(input, Input::AttemptEnded { .. }) {
+                        self.advance(id, input);
+                    }
+                }
+                self.let_go(id);
             }
         }
     }

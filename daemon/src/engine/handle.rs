@@ -85,12 +85,16 @@ impl Default for Tuning {
     }
 }
 
-/// Is told what happens with executions, after the commit that makes it so. Must not wait.
+/// Is told what happens with executions. Must not wait.
 pub trait Observer: Send + Sync + fmt::Debug {
-    /// An execution is live: accepted or taken up again.
+    /// An execution is live: about to be accepted, or taken up again.
     fn began(&self, execution: &Execution);
-    /// An execution has ended.
+    /// An execution was accepted, durably.
+    fn accepted(&self, execution: &Execution);
+    /// An execution has ended, durably.
     fn ended(&self, execution: &Execution);
+    /// An execution is no longer live: it has ended, or was not accepted.
+    fn gone(&self, execution: &Execution);
     /// An attempt outside has ended: the kind of error, none where it went well.
     fn attempt_ended(&self, kind: &str, error: Option<&str>);
 }
@@ -106,6 +110,8 @@ pub struct Load {
     pub hungry: usize,
     /// Timers that are set.
     pub timers: usize,
+    /// Executions whose state is read again, because a write failed.
+    pub again: usize,
 }
 
 /// Why the engine did not do what was asked.
@@ -126,6 +132,9 @@ pub enum Error {
     /// The input changed nothing: the execution is in a state that does not allow it.
     #[error("the execution is in a state that does not allow it")]
     Refused,
+    /// The step panicked; the daemon's log has the place.
+    #[error("the engine failed on its first step; this is a fault of A2N")]
+    Panicked,
     /// The store did not take it.
     #[error("failed to store it")]
     Store(#[source] store::Error),
@@ -176,6 +185,7 @@ pub(super) struct Gauges {
     jobs: AtomicUsize,
     hungry: AtomicUsize,
     timers: AtomicUsize,
+    again: AtomicUsize,
 }
 
 impl Gauges {
@@ -184,6 +194,7 @@ impl Gauges {
         self.jobs.store(load.jobs, Ordering::Relaxed);
         self.hungry.store(load.hungry, Ordering::Relaxed);
         self.timers.store(load.timers, Ordering::Relaxed);
+        self.again.store(load.again, Ordering::Relaxed);
     }
 }
 
@@ -232,8 +243,14 @@ impl Engine {
     /// What was under way a moment ago; never waits.
     pub fn last_load(&self) -> Load {
         let of = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
-        let Gauges { live, jobs, hungry, timers } = &*self.gauges;
-        Load { live: of(live), jobs: of(jobs), hungry: of(hungry), timers: of(timers) }
+        let Gauges { live, jobs, hungry, timers, again } = &*self.gauges;
+        Load {
+            live: of(live),
+            jobs: of(jobs),
+            hungry: of(hungry),
+            timers: of(timers),
+            again: of(again),
+        }
     }
     /// What is under way; an answer shows that the driver is well.
     pub async fn load(&self) -> Result<Load, Error> {

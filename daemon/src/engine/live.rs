@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use a2n_proto::Timestamp;
 use a2n_proto::execution::{Execution, ExecutionMetric};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::execution::State;
 use super::input::Input;
-use super::job::{JobKey, Measured};
+use super::job::{JobEnd, JobKey, Measured};
 use super::plan::Plan;
 use super::view;
 
@@ -29,6 +30,11 @@ pub(super) struct Live {
     pub(super) waiters: Vec<oneshot::Sender<Execution>>,
     /// What was measured and is not handed over yet.
     pub(super) measured: Vec<ExecutionMetric>,
+    /// Ends of attempts whose write is not committed: a failed write must not lose them.
+    pub(super) ends: BTreeMap<JobKey, JobEnd>,
+    /// Set on the writer's side when a write failed: those behind it in the queue hold states that
+    /// follow from it, and must fail too.
+    pub(super) failed: Arc<AtomicBool>,
     /// Inputs that wait because a write failed: the state is to be read again first.
     pub(super) held: Option<Vec<Input>>,
 }
@@ -43,6 +49,8 @@ impl Live {
             writes: 0,
             waiters: Vec::new(),
             measured: Vec::new(),
+            ends: BTreeMap::new(),
+            failed: Arc::default(),
             held: None,
         }
     }
@@ -87,6 +95,10 @@ impl Live {
 
     /// Whether nothing is left to do or to commit.
     pub(super) fn is_over(&self) -> bool {
-        self.state.status().is_ended() && self.writes == 0 && self.jobs.is_empty()
+        // While inputs are held, memory is ahead of the store: its end may not be stored.
+        self.state.status().is_ended()
+            && self.writes == 0
+            && self.jobs.is_empty()
+            && self.held.is_none()
     }
 }

@@ -119,15 +119,28 @@ pub(super) fn save(kept: Kept, within: Option<Within>) -> Write<()> {
     Write { origin, apply }
 }
 
+/// What the store has of an execution.
+pub(super) enum Stored {
+    /// Nothing: it was never accepted.
+    Nothing,
+    /// Its header and its state.
+    This(Box<(Execution, State)>),
+    /// Something that can't be read now.
+    Unreadable,
+}
+
 /// An execution and its state as the store has them.
-pub(super) fn read(
-    store: &Store,
-    id: ExecutionId,
-) -> Result<Option<(Execution, State)>, store::Error> {
-    let snapshot = store.read()?;
-    let Some(header) = execution::get(&snapshot, id)? else { return Ok(None) };
-    let state = execution::state(&snapshot, id)?.and_then(|bytes| unpack(&bytes));
-    Ok(state.map(|state| (header, state)))
+pub(super) fn read(store: &Store, id: ExecutionId) -> Stored {
+    let read = || -> Result<Stored, store::Error> {
+        let snapshot = store.read()?;
+        let Some(header) = execution::get(&snapshot, id)? else { return Ok(Stored::Nothing) };
+        let state = execution::state(&snapshot, id)?.and_then(|bytes| unpack(&bytes));
+        Ok(match state {
+            Some(state) => Stored::This(Box::new((header, state))),
+            None => Stored::Unreadable,
+        })
+    };
+    read().unwrap_or(Stored::Unreadable)
 }
 
 /// A state's bytes for the store.
