@@ -148,3 +148,32 @@ fn hostile_inputs_arrive_as_arguments_and_nothing_else() -> Result<()> {
     assert!(!world.home().join("pwned").exists() && !world.path().join("pwned").exists());
     Ok(())
 }
+
+/// A node that works on one item at a time has others ready all along. The engine once asked such an
+/// execution for more work without end, and answered nobody any more.
+#[test]
+fn items_wait_for_each_other_and_executions_for_a_slot() -> Result<()> {
+    let mut world = World::new()?;
+    world.env.push(("A2N_SETTING__ENGINE__PARALLEL_STEPS".into(), "2".into()));
+    world.start()?;
+    let order = world.path().join("order");
+    let document = json!({
+        "name": "one-by-one",
+        "nodes": [
+            {"id": "list", "type": "shell", "config": {"command": ["seq", "1", "20"], "output": "LINES"}},
+            {"id": "each", "type": "shell", "config": {"command": ["sh", "-c", "echo $1 >> \"$0\"", order, "{{ item.line }}"]}},
+        ],
+        "connections": [{"source": "list", "target": "each"}],
+    });
+    let mut lines = world.lines()?;
+    lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    let runs: Vec<Value> = (0..4)
+        .map(|_| lines.call("workflow.run", json!({"name": "one-by-one"})))
+        .collect::<Result<_>>()?;
+    for run in &runs {
+        let ended = lines.call("execution.wait", json!({"id": run["id"], "timeout": 60000}))?;
+        assert_eq!(ended["status"], "SUCCESS", "{ended}");
+    }
+    assert_eq!(std::fs::read_to_string(&order)?.lines().count(), 80);
+    Ok(())
+}

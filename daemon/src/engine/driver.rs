@@ -352,8 +352,12 @@ impl Driver {
         input: Input,
         origin: store::Origin,
     ) -> Option<(Step, Kept)> {
-        let free = self.free_slots();
         let tuning = Arc::clone(&self.parts.tuning.borrow());
+        let live = self.live.get(&id)?;
+        let place = (Reverse(live.execution.priority), live.execution.created_at, id);
+        // Who waits and stands before this one by priority and age has the free slots first.
+        let free = self.free_slots();
+        let free = free - self.hungry.range(..place).take(free).count();
         let live = self.live.get_mut(&id)?;
         if let Some(held) = &mut live.held {
             held.push(input);
@@ -387,8 +391,12 @@ impl Driver {
             live.refresh(origin.at, tuning.output_cut_bytes);
         }
         let kept = Kept::of(live, &decided.facts, origin);
-        let place = (Reverse(live.execution.priority), live.execution.created_at, id);
-        if live.state.has_ready() {
+        // Only where slots of the whole daemon are what is missing: a node's own concurrency brings
+        // its next unit on by itself.
+        let is_short = live.jobs.len() >= parallel as usize
+            && parallel < tuning.parallel_jobs_per_execution
+            && live.state.has_ready();
+        if is_short {
             self.hungry.insert(place);
         } else {
             self.hungry.remove(&place);
@@ -474,14 +482,13 @@ impl Driver {
 
     /// Gives free slots to executions that wait for one.
     fn feed_hungry(&mut self) {
-        while self.free_slots() > 0 && !self.stopping {
-            let Some(place) = self.hungry.pop_first() else { return };
-            let before = self.n_jobs;
-            self.advance(place.2, Input::Continue);
-            if self.n_jobs == before {
-                // Its own limit holds it back; its next end brings it on.
-                continue;
+        // Each is asked once: one that still finds no room puts itself back.
+        let waiting: Vec<_> = self.hungry.iter().map(|place| place.2).collect();
+        for id in waiting {
+            if self.free_slots() == 0 || self.stopping {
+                return;
             }
+            self.advance(id, Input::Continue);
         }
     }
 
