@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use a2n_proto::Timestamp;
 use a2n_proto::api::system::StatsAnswer;
@@ -15,7 +15,7 @@ use crate::engine::handle::{Engine, Observer};
 use crate::operations::health::{self, Finding, Health, Probe};
 use crate::operations::metrics::{Looks, Metrics};
 use crate::operations::settings::Settings;
-use crate::rpc;
+use crate::rpc::{self, Dispatcher};
 use crate::store::Store;
 use crate::store::logs::LogStore;
 use crate::system::{self, Clock, Later, Usage};
@@ -32,6 +32,8 @@ pub(super) struct Eyes {
     pub(super) engine: OnceCell<Engine>,
     /// How many clients there are; known once the server is made.
     pub(super) clients: OnceCell<Box<dyn Fn() -> usize + Send + Sync>>,
+    /// The calls and subscriptions on the socket; known once the dispatcher is made.
+    pub(super) dispatcher: OnceCell<Weak<Dispatcher>>,
 }
 
 impl std::fmt::Debug for Eyes {
@@ -63,7 +65,11 @@ impl Looks for Eyes {
             jobs_running: load.jobs as u64,
             timers: load.timers as u64,
             clients: self.clients.get().map_or(0, |n| n() as u64),
-            subscriptions: 0,
+            subscriptions: self
+                .dispatcher
+                .get()
+                .and_then(Weak::upgrade)
+                .map_or(0, |d| d.counts().n_subscriptions() as u64),
             feed_seq: self.store.feed().last(),
             store_bytes: self.store.size_bytes(),
             log_bytes: self.logs.totals().bytes,

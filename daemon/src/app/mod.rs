@@ -123,6 +123,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         started_at,
         engine: OnceCell::new(),
         clients: OnceCell::new(),
+        dispatcher: OnceCell::new(),
     });
     let metrics = Metrics::new(settings.clone(), eyes.clone());
     counting.count_in(metrics.clone());
@@ -245,6 +246,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         Some(counting),
     );
     let pages = Arc::new(Pages { health, metrics, store: store.clone() });
+    let _ = eyes.dispatcher.set(Arc::downgrade(&dispatcher));
     let server = Server::new(dispatcher, pages, Arc::from(openrpc.as_str()), stop);
     let _ = eyes.clients.set(Box::new(server.connections()));
     Ok(Daemon {

@@ -52,6 +52,7 @@ pub struct Dispatcher {
 #[derive(Debug, Default)]
 pub struct Counts {
     in_flight: Arc<AtomicUsize>,
+    subscriptions: Arc<AtomicUsize>,
     calls: AtomicU64,
     failed: AtomicU64,
     panics: AtomicU64,
@@ -237,7 +238,7 @@ impl Dispatcher {
         let max_bytes = self.limits.max_frame_out_bytes;
         let (answer, starts) = match outcome {
             Ok(Outcome::Answer(answer)) => (Ok(answer), Vec::new()),
-            Ok(Outcome::Opened(answer, task)) => (Ok(answer), vec![task]),
+            Ok(Outcome::Opened(answer, task)) => (Ok(answer), vec![self.counted(task)]),
             Err(error) => (Err(self.traced(error)), Vec::new()),
         };
         let answer = match answer {
@@ -257,6 +258,19 @@ impl Dispatcher {
             (Some(id), Err(error)) => envelope::error(id, error),
         };
         Reply { text, starts }
+    }
+
+    /// A subscription's task that is counted while it runs.
+    fn counted(
+        &self,
+        task: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let open = Arc::clone(&self.counts.subscriptions);
+        Box::pin(async move {
+            open.fetch_add(1, Ordering::Relaxed);
+            let _slot = Slot(open);
+            task.await;
+        })
     }
 
     /// Gives an internal error its correlation id, and the log the error.
@@ -303,6 +317,10 @@ impl Counts {
     pub fn n_in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
+    /// Subscriptions that are open now.
+    pub fn n_subscriptions(&self) -> usize {
+        self.subscriptions.load(Ordering::Relaxed)
+    }
     /// Calls since the start.
     pub fn n_calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
@@ -317,7 +335,7 @@ impl Counts {
     }
 }
 
-/// One of the calls in flight; counted down when dropped, also when its connection goes.
+/// One of the calls in flight, or of the open subscriptions; counted down when dropped, also when its connection goes.
 struct Slot(Arc<AtomicUsize>);
 
 impl Drop for Slot {
