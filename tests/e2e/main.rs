@@ -4,6 +4,7 @@ mod cancel;
 mod conversation;
 mod crash;
 mod editors;
+mod examples;
 mod first_start;
 mod follow;
 mod http;
