@@ -44,6 +44,7 @@ fn every_fault_is_named_at_once_and_nothing_is_stored() -> Result<()> {
         "nodes[4]",
         "nodes[6].config.script",
         "nodes[7]",
+        "triggers[0].configuration.schedule.cron",
         "connections[1]",
         "connections[2].target",
         "connections[3].sourceHandle",

@@ -83,7 +83,8 @@ impl Workflows {
     pub fn validate(&self, definition: &Json) -> Vec<Problem> {
         let kinds = self.plans.kinds();
         validate::validate(definition, kinds.as_ref(), self.limits, &|trigger| {
-            self.check_trigger(trigger.kind, &trigger.configuration)
+            let problems = self.check_trigger(trigger.kind, &trigger.configuration);
+            problems.into_iter().map(below_configuration).collect()
         })
     }
 
@@ -124,6 +125,14 @@ impl Workflows {
                 hint: Some("use a SCHEDULE or MANUAL trigger".into()),
             }],
         }
+    }
+}
+
+/// A problem of a trigger's configuration, with its path from the trigger.
+fn below_configuration(problem: Problem) -> Problem {
+    match problem.path.as_str() {
+        "type" => problem,
+        path => Problem { path: format!("configuration.{path}"), ..problem },
     }
 }
 

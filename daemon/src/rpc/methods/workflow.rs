@@ -315,7 +315,7 @@ async fn run(context: &Context, call: &Call, params: RunParams) -> Result<Execut
         priority: params.priority.unwrap_or(0),
         user,
         metadata: ExecutionMetadata {
-            source: Some(if trigger.is_some() { "MANUAL" } else { "API" }.into()),
+            source: Some(source(call, trigger.is_some()).into()),
             user_agent: call.user_agent.as_deref().map(str::to_owned),
             ip_address: Some(match call.peer.pid {
                 Some(pid) => format!("uid={} pid={pid}", call.peer.uid),
@@ -358,6 +358,15 @@ async fn run(context: &Context, call: &Call, params: RunParams) -> Result<Execut
         return super::execution::wait(context, call, accepted.id, None).await;
     }
     Ok(accepted)
+}
+
+/// Where a start comes from, for people: our own command says who it is.
+fn source(call: &Call, by_trigger: bool) -> &'static str {
+    match call.user_agent.as_deref() {
+        _ if by_trigger => "MANUAL",
+        Some(agent) if agent.starts_with("a2n/") => "CLI",
+        _ => "API",
+    }
 }
 
 pub(super) fn check_inputs(context: &Context, inputs: &Json) -> Result<(), RpcError> {
