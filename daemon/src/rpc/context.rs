@@ -7,12 +7,12 @@ use a2n_proto::api::system::InfoAnswer;
 use a2n_proto::api::{List, Match, Sort, Which};
 use a2n_proto::identity::Role;
 use a2n_proto::workflow::{SharePermission, Workflow};
-use a2n_proto::{ErrorKind, Json, RpcError, Timestamp, WorkflowId};
+use a2n_proto::{ErrorKind, ExecutionId, Json, RpcError, Timestamp, WorkflowId};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Call;
-use crate::engine::handle::Engine;
+use crate::engine::handle::{Admission, Engine};
 use crate::engine::plans::Plans;
 use crate::engine::start::Starter;
 use crate::nodes::Registry as Definitions;
@@ -206,6 +206,22 @@ impl Once {
                 by: answered.result_id,
             }),
         }
+    }
+
+    /// For a start: the execution that the key was answered with before, else remembers this one.
+    pub(super) fn admit(
+        once: Option<&Self>,
+        tx: &mut Tx<'_>,
+        id: ExecutionId,
+    ) -> Result<Admission, store::Error> {
+        let Some(once) = once else { return Ok(Admission::New) };
+        if let Some(result) = once.before_in(tx)?
+            && let Ok(before) = result.parse()
+        {
+            return Ok(Admission::Already(before));
+        }
+        once.remember(tx, id)?;
+        Ok(Admission::New)
     }
 
     /// Remembers the answer, in the transaction of the write.

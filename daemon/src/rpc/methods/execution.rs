@@ -191,13 +191,8 @@ async fn again(context: &Context, call: &Call, params: RetryParams) -> Result<Ex
     })?;
     let (retried, user) = (old.id, view.caller().user);
     let within = Box::new(move |tx: &mut crate::store::Tx<'_>| {
-        if let Some(once) = &once {
-            if let Some(result) = once.before_in(tx)?
-                && let Ok(found) = result.parse()
-            {
-                return Ok(Admission::Already(found));
-            }
-            once.remember(tx, id)?;
+        if let Admission::Already(before) = Once::admit(once.as_ref(), tx, id)? {
+            return Ok(Admission::Already(before));
         }
         let new = Json::from(json!({"retryOf": retried, "userId": user}));
         tx.audit("execution.retry", "execution", id, Json::null(), new);

@@ -201,13 +201,8 @@ async fn fire(context: &Context, call: &Call, params: FireParams) -> Result<Exec
         .starter
         .start(wanted, origin, move |id| {
             let within: Within = Box::new(move |tx| {
-                if let Some(once) = &once {
-                    if let Some(result) = once.before_in(tx)?
-                        && let Ok(before) = result.parse()
-                    {
-                        return Ok(Admission::Already(before));
-                    }
-                    once.remember(tx, id)?;
+                if let Admission::Already(before) = Once::admit(once.as_ref(), tx, id)? {
+                    return Ok(Admission::Already(before));
                 }
                 workflow_trigger::count(tx, trigger)?;
                 let new = Json::from(json!({"triggerId": trigger, "trigger": name}));
