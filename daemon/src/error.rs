@@ -3,7 +3,7 @@
 
 use a2n_proto::{ErrorKind, RpcError};
 
-use crate::engine::{handle, start};
+use crate::engine::driving::{handle, start};
 use crate::store::{self, logs};
 use crate::workflows;
 

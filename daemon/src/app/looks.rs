@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use super::schedules::Running;
-use crate::engine::handle::{Engine, Observer};
+use crate::engine::driving::handle::{Engine, Observer};
 use crate::operations::health::{self, Finding, Health, Probe};
 use crate::operations::metrics::{Looks, Metrics};
 use crate::operations::settings::Settings;

@@ -19,10 +19,10 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::engine::driver::{Driver, Parts};
-use crate::engine::plans::Plans;
-use crate::engine::recover;
-use crate::engine::start::Starter;
+use crate::engine::driving::driver::{Driver, Parts};
+use crate::engine::driving::plans::Plans;
+use crate::engine::driving::recover;
+use crate::engine::driving::start::Starter;
 use crate::nodes::{Nodes, Registry as Definitions};
 use crate::operations::health::Health;
 use crate::operations::metrics::Metrics;

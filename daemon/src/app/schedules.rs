@@ -9,9 +9,9 @@ use a2n_proto::workflow::{TriggerType, WorkflowTrigger};
 use a2n_proto::{ExecutionId, ExecutionScheduleId, Json, WorkflowId, WorkflowTriggerId};
 use serde_json::json;
 
-use crate::engine::handle::{Accepted, Admission, Error as EngineError, Within};
+use crate::engine::driving::handle::{Accepted, Admission, Error as EngineError, Within};
+use crate::engine::driving::start::{Error as NotStarted, Starter, Version, Wanted};
 use crate::engine::input::Input;
-use crate::engine::start::{Error as NotStarted, Starter, Version, Wanted};
 use crate::operations::metrics::Metrics;
 use crate::store::{Error, FeedRead, Origin, Paging, Read, Store, workflow, workflow_trigger};
 use crate::system::{Later, System};

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::spawn_until_stop;
 use crate::config::Config;
-use crate::engine::handle::Tuning;
+use crate::engine::driving::handle::Tuning;
 use crate::operations::logbook::Logbook;
 use crate::operations::settings::{Settings, table};
 use crate::rpc::Limits;

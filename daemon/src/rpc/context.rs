@@ -12,9 +12,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Call;
-use crate::engine::handle::{Admission, Engine};
-use crate::engine::plans::Plans;
-use crate::engine::start::Starter;
+use crate::engine::driving::handle::{Admission, Engine};
+use crate::engine::driving::plans::Plans;
+use crate::engine::driving::start::Starter;
 use crate::nodes::Registry as Definitions;
 use crate::operations::health::Health;
 use crate::operations::metrics::{Looks, Metrics};

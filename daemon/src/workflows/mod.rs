@@ -17,7 +17,7 @@ use a2n_proto::document::{Document, DocumentTrigger};
 use a2n_proto::workflow::TriggerType;
 use a2n_proto::{Json, Problem, Severity};
 
-use crate::engine::plans::Plans;
+use crate::engine::driving::plans::Plans;
 use crate::store::{self, Store};
 use crate::system::System;
 use crate::triggers::manual::Manual;

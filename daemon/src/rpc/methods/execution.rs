@@ -15,11 +15,11 @@ use serde_json::json;
 use super::super::context::{Once, only, page, paging};
 use super::super::{Call, Context, Registry};
 use super::execution_node_state::read;
+use crate::engine::driving::handle::{Accepted, Admission, Error as EngineError};
+use crate::engine::driving::start::Version;
 use crate::engine::execution::{Start, State};
-use crate::engine::handle::{Accepted, Admission, Error as EngineError};
 use crate::engine::input::Input;
 use crate::engine::retry;
-use crate::engine::start::Version;
 use crate::store::{Paging, View, execution};
 
 pub(super) fn register(registry: &mut Registry<Context>) {

@@ -10,9 +10,10 @@ use a2n_proto::{ErrorKind, ExecutionId, RpcError};
 
 use super::super::context::place;
 use super::super::{Context, Registry};
+use crate::engine::driving::persist;
 use crate::engine::execution::{NodeKey, State};
 use crate::engine::plan::Plan;
-use crate::engine::{persist, view};
+use crate::engine::view;
 use crate::store::{View, workflow_version};
 
 /// Units of work in one answer; more are asked for with `unitsFrom`.

@@ -15,8 +15,8 @@ use serde_json::json;
 
 use super::super::context::{Once, only, page, paging};
 use super::super::{Call, Context, Registry};
-use crate::engine::handle::{Accepted, Admission, Within};
-use crate::engine::start::{Version, Wanted};
+use crate::engine::driving::handle::{Accepted, Admission, Within};
+use crate::engine::driving::start::{Version, Wanted};
 use crate::operations::settings::table::ENGINE_INPUT;
 use crate::store::{Origin, Tx, View, workflow, workflow_trigger};
 use crate::triggers::manual::Manual;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use a2n_proto::document::Document;
 use a2n_proto::{Json, Problem, WorkflowId};
 
-use super::kind::Kinds;
-use super::plan::Plan;
+use crate::engine::kind::Kinds;
+use crate::engine::plan::Plan;
 
 /// Plans kept; beyond it all are dropped and made again as needed. Each takes a few kilobytes.
 const KEPT: usize = 1_000;

@@ -9,9 +9,9 @@ use a2n_proto::ExecutionId;
 use a2n_proto::execution::Execution;
 use tokio::sync::{mpsc, oneshot};
 
-use super::execution::State;
-use super::input::Input;
-use super::plan::Plan;
+use crate::engine::execution::State;
+use crate::engine::input::Input;
+use crate::engine::plan::Plan;
 use crate::store::{self, Origin, Tx};
 
 /// What is written in the same transaction as an execution's acceptance, before it: a ledger row,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use a2n_proto::{ExecutionId, Timestamp};
 
-use super::effect::{Due, TimerKey};
+use crate::engine::effect::{Due, TimerKey};
 
 /// A timer of one execution.
 pub(super) type Owner = (ExecutionId, TimerKey);

@@ -7,10 +7,10 @@ use a2n_proto::execution::{Execution, ExecutionMetadata, ExecutionStatus};
 use a2n_proto::workflow::Workflow;
 use a2n_proto::{ExecutionId, Json, Problem, UserId, WorkflowId, WorkflowTriggerId};
 
-use super::execution::{Start, State};
 use super::handle::{Accepted, Beginning, Engine, Error as EngineError, Within};
-use super::plan::Plan;
 use super::plans::{Error as PlanError, Plans};
+use crate::engine::execution::{Start, State};
+use crate::engine::plan::Plan;
 use crate::store::{self, Origin, Store, workflow_version};
 use crate::system::System;
 

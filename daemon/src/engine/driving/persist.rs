@@ -5,11 +5,11 @@ use a2n_proto::execution::{Execution, ExecutionMetric};
 use a2n_proto::{ChangeKind, ExecutionId, Json};
 use serde_json::json;
 
-use super::execution::State;
-use super::fact::Fact;
 use super::handle::{Admission, Within};
 use super::live::Live;
-use super::view::{self, Changed};
+use crate::engine::execution::State;
+use crate::engine::fact::Fact;
+use crate::engine::view::{self, Changed};
 use crate::store::{self, Origin, Store, Tx, execution};
 
 /// The version of the packed state's form.

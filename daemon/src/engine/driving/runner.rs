@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::Back;
-use super::job::{Executor, Job, JobEnd, JobKey, JobVoice};
+use crate::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice};
 use crate::store::logs::{LogStore, Masks, NewLine};
 use crate::system::System;
 

@@ -9,11 +9,11 @@ use a2n_proto::execution::{Execution, ExecutionMetric};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::execution::State;
-use super::input::Input;
-use super::job::{JobEnd, JobKey, Measured};
-use super::plan::Plan;
-use super::view;
+use crate::engine::execution::State;
+use crate::engine::input::Input;
+use crate::engine::job::{JobEnd, JobKey, Measured};
+use crate::engine::plan::Plan;
+use crate::engine::view;
 
 /// An execution that has not ended, or whose end is not committed yet.
 #[derive(Debug)]

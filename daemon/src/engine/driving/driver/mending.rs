@@ -1,0 +1,93 @@
+//! Where a write failed: starts that were never recorded are taken back, inputs are held, and the
+//! execution goes on from what the store has.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2n_proto::ExecutionId;
+
+use super::{AGAIN_AFTER, Driver};
+use crate::engine::driving::persist;
+use crate::engine::effect::Effect;
+use crate::engine::input::Input;
+use crate::store;
+
+impl Driver {
+    /// Attempts whose start was not committed never begin.
+    pub(super) fn undo_starts(&mut self, id: ExecutionId, effects: &[Effect]) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        for effect in effects {
+            if let Effect::Start(job) = effect
+                && live.jobs.remove(&job.key).is_some()
+            {
+                self.n_jobs -= 1;
+            }
+        }
+    }
+
+    /// A write failed: memory is ahead of the store. Inputs are held until the state is read again.
+    pub(super) fn lost(&mut self, id: ExecutionId, error: &store::Error) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        if live.held.is_none() {
+            tracing::warn!(execution_id = %id, %error, "execution not stored; its state will be read again");
+            live.held = Some(Vec::new());
+        }
+        self.timers.clear_all(id);
+        self.again.insert(id, self.parts.system.clock.monotonic() + AGAIN_AFTER);
+    }
+
+    pub(super) fn take_timers(&mut self) {
+        let (now, monotonic) = (self.parts.system.now(), self.parts.system.clock.monotonic());
+        while let Some((id, key)) = self.timers.take_due(now, monotonic) {
+            self.advance(id, Input::TimerFired { key });
+        }
+        let due: Vec<ExecutionId> =
+            self.again.iter().filter(|(_, at)| **at <= monotonic).map(|(id, _)| *id).collect();
+        for id in due {
+            self.again.remove(&id);
+            self.read_again(id, monotonic);
+        }
+    }
+
+    /// Goes on from what the store has. Attempts that run on are known, and so are the ends that a
+    /// failed write held: nothing is in doubt.
+    pub(super) fn read_again(&mut self, id: ExecutionId, monotonic: Duration) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        let stored = if live.writes > 0 {
+            persist::Stored::Unreadable
+        } else {
+            persist::read(&self.parts.store, id)
+        };
+        match stored {
+            persist::Stored::Nothing => self.forget(id),
+            persist::Stored::Unreadable => {
+                self.again.insert(id, monotonic + AGAIN_AFTER);
+            }
+            persist::Stored::This(found) => {
+                (live.execution, live.state) = *found;
+                live.failed = Arc::default();
+                let held = live.held.take().unwrap_or_default();
+                if live.state.status().is_ended() {
+                    self.ended(id);
+                    self.let_go(id);
+                    return;
+                }
+                let ends = live.ends.clone();
+                let alive = live.jobs.keys().chain(ends.keys()).cloned().collect();
+                self.advance(id, Input::Recovered { alive, not_begun: BTreeSet::new() });
+                for (key, end) in ends {
+                    let input = Input::AttemptEnded { key: key.clone(), end: Box::new(end) };
+                    self.advance_carrying(id, input, Some(key));
+                }
+                for input in held {
+                    // Ends were brought above, from where none is lost.
+                    if !matches!(input, Input::AttemptEnded { .. }) {
+                        self.advance(id, input);
+                    }
+                }
+                self.let_go(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The driving half of the engine: it brings inputs to the pure half, commits what comes of them, and
+//! does the effects. The way of an execution: start, driver, persist, runner, and back to the driver.
+
+pub mod driver;
+pub mod handle;
+pub mod persist;
+pub mod plans;
+pub mod recover;
+pub mod start;
+
+mod alarm;
+mod live;
+mod runner;
+mod timers;
