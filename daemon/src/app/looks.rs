@@ -14,6 +14,7 @@ use super::schedules::Running;
 use crate::engine::driving::handle::{Engine, Observer};
 use crate::operations::health::{self, Finding, Health, Probe};
 use crate::operations::metrics::{Looks, Metrics};
+use crate::operations::retention::Pressure;
 use crate::operations::settings::Settings;
 use crate::rpc::{self, Dispatcher};
 use crate::store::Store;
@@ -89,6 +90,7 @@ impl Looks for Eyes {
 /// Tells the counters, the metrics and the schedules what happens in the engine.
 #[derive(Debug)]
 pub(super) struct Watcher {
+    pub(super) pressure: Arc<Pressure>,
     pub(super) metrics: Metrics,
     pub(super) running: Arc<Running>,
     pub(super) schedules: Schedules,
@@ -105,6 +107,7 @@ impl Observer for Watcher {
         self.metrics.execution_ended(&execution.workflow_name, execution.status);
     }
     fn gone(&self, execution: &Execution) {
+        self.pressure.ended();
         self.running.ended(execution);
         if let Some(trigger) = execution.trigger_id
             && !self.schedules.try_ended(trigger)
@@ -165,9 +168,17 @@ pub(super) fn probes(
                 let found = store.health();
                 now(match (&found.refusing, found.damaged.len()) {
                     (Some(why), _) => Finding::unhealthy(format!("refuses writes: {why}")),
-                    (None, 0) => {
-                        Finding::healthy(format!("writes and reads, commit {}", found.commit))
+                    (None, _) if found.size.too_large => {
+                        Finding::unhealthy("larger than `store.maxBytes`: nothing new is accepted")
                     }
+                    (None, 0) => match found.size.dropped {
+                        Some(file) => Finding::degraded(format!(
+                            "history was removed to stay below `store.maxBytes`, {file} last"
+                        )),
+                        None => {
+                            Finding::healthy(format!("writes and reads, commit {}", found.commit))
+                        }
+                    },
                     (None, n) => Finding::unhealthy(format!("{n} damaged rows: see `a2n verify`")),
                 })
             }),

@@ -26,7 +26,7 @@ use crate::engine::driving::start::Starter;
 use crate::nodes::{Nodes, Registry as Definitions};
 use crate::operations::health::Health;
 use crate::operations::metrics::Metrics;
-use crate::operations::retention::Cleaner;
+use crate::operations::retention::{Cleaner, Pressure};
 use crate::operations::settings::{Settings, table};
 use crate::operations::sweeper::StoreSweeper;
 use crate::rpc::{Context, Dispatcher, Server, methods, openrpc};
@@ -137,7 +137,9 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         starts: late.clone(),
         catch_up_per_second: settings.get(&table::SCHEDULE_CATCH_UP),
     });
+    let pressure = Arc::new(Pressure::default());
     let watcher = Arc::new(Watcher {
+        pressure: Arc::clone(&pressure),
         metrics: metrics.clone(),
         running: Arc::clone(&running),
         schedules: schedules.clone(),
@@ -196,7 +198,8 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         system_logs: Some(Arc::new(system_logs.clone())),
         clock: Arc::clone(&system.clock),
     });
-    let cleaner = Cleaner { clock: Arc::clone(&system.clock), settings: settings.clone(), sweeper };
+    let (clock, settings_of) = (Arc::clone(&system.clock), settings.clone());
+    let cleaner = Cleaner { clock, settings: settings_of, sweeper, pressure };
     tasks.spawn("cleaner", OnEnd::StopDaemon, cleaner.run(stop.clone()));
     spawn_until_stop(&tasks, "marker", marker::keep(store.clone(), Arc::clone(&system.clock)));
     follow_log_level(&tasks, &settings, logbook);

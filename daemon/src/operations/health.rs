@@ -105,10 +105,10 @@ fn badness(status: HealthStatus) -> u8 {
     }
 }
 
-/// Below this nothing new is accepted: the smaller of both settings.
+/// Below this nothing new is accepted: the larger of both settings.
 pub fn min_free_bytes(space: Space, settings: &Settings) -> u64 {
     let part = space.total_bytes / 100 * settings.get(&table::STORE_MIN_FREE_PERCENT);
-    settings.get(&table::STORE_MIN_FREE).min(part)
+    settings.get(&table::STORE_MIN_FREE).max(part)
 }
 
 /// Judges the room on the data folder's disk.
@@ -214,7 +214,8 @@ mod tests {
         let at = |free_bytes| Ok(Space { free_bytes, total_bytes: 100 * gib });
         assert_eq!(disk(at(50 * gib), &settings).status, HealthStatus::Healthy);
         assert_eq!(disk(at(gib / 4), &settings).status, HealthStatus::Unhealthy);
-        assert_eq!(disk(at(gib * 3 / 4), &settings).status, HealthStatus::Degraded);
+        assert_eq!(disk(at(gib * 4), &settings).status, HealthStatus::Unhealthy);
+        assert_eq!(disk(at(gib * 7), &settings).status, HealthStatus::Degraded);
         let now = Timestamp::from_unix_ms(3_600_000);
         assert_eq!(queue(0, None, now).status, HealthStatus::Healthy);
         assert_eq!(

@@ -8,15 +8,17 @@ use std::ops::ControlFlow;
 
 use a2n_proto::system::{AuditLog, AuditMetadata};
 use a2n_proto::{AuditLogId, Json, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::keys::{Key, KeyRange, hex};
+use super::history::{self, Joined, Kind};
+use super::keys::{Key, KeyRange, KeyReader, hex};
 use super::rows::{self, Page, Paging, Stored};
 use super::schema::{self, Table};
 use super::{Error, Read, Tx};
 
 /// The end of the chain.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Head {
     /// The last row's number; 0 where there is none.
     pub(crate) seq: u64,
@@ -71,9 +73,30 @@ impl Stored for AuditLog {
     const ENTITY: &'static str = "auditLog";
 }
 
-/// The row with this number.
+/// The row with this number, from state or from history.
 pub fn get(read: &impl Read, seq: u64) -> Result<Option<AuditLog>, Error> {
-    rows::get(read, Key::of_u64(seq).as_bytes())
+    let key = Key::of_u64(seq);
+    if let Some(found) = rows::get(read, key.as_bytes())? {
+        return Ok(Some(found));
+    }
+    let Some(history) = read.history() else { return Ok(None) };
+    // Files follow each other as the rows do.
+    for name in history.files_of(Kind::Audit) {
+        let Some(source) = history.source(name)? else { continue };
+        if let Some(found) = rows::get(&source, key.as_bytes())? {
+            return Ok(Some(found));
+        }
+        if first(&source)?.is_some_and(|first| first < seq) {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+/// The number of the first row in one place.
+fn first(read: &impl Read) -> Result<Option<u64>, Error> {
+    let key = rows::some_keys(read, schema::AUDIT, &KeyRange::all(), 1)?.pop();
+    Ok(key.and_then(|key| KeyReader::new(&key).u64()))
 }
 
 /// Rows that fit, newest first unless asked otherwise.
@@ -89,9 +112,18 @@ pub fn list(read: &impl Read, query: &Query, paging: &Paging) -> Result<Page<Aud
         (None, Some(user)) => (schema::AUDIT_BY_USER, Key::of_id(user.as_bytes()).under()),
         (None, None) => (schema::AUDIT, KeyRange::all()),
     };
-    rows::page(read, table, range, paging, &mut |key, _| {
+    let live = first(read)?;
+    let newest_first = paging.newest_first;
+    // Rows of state come after all files; those of a file come before all files after it.
+    let precedes = |key: &[u8], _: u32| {
+        let seq = key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes));
+        newest_first || seq < live
+    };
+    let joined =
+        Joined { kind: Kind::Audit, months: 0..=u32::MAX, table, range, precedes: &precedes };
+    history::page(read, &joined, paging, &mut |place, key| {
         let Some(seq) = key.last_chunk::<8>() else { return Err(read.damaged(table, key)) };
-        let row: AuditLog = match rows::get(read, seq)? {
+        let row: AuditLog = match rows::get(place, seq)? {
             Some(row) => row,
             None => return Err(read.damaged(table, key)),
         };
@@ -104,50 +136,125 @@ pub fn list(read: &impl Read, query: &Query, paging: &Paging) -> Result<Page<Aud
     })
 }
 
-/// Checks the chain from its first kept row to its last: nothing changed, removed or reordered.
+/// Checks the chain from its first row to its last, through the files of history and state: nothing
+/// changed, removed or reordered, and what moved to history is what its checkpoint says.
 pub fn verify(read: &impl Read) -> Result<Verified, Error> {
-    let mut found = Verified::default();
-    let mut before: Option<Head> = None;
-    read.scan(schema::AUDIT, &KeyRange::all(), false, &mut |key, value| {
-        let seq = key.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        found.rows += 1;
-        found.to = seq;
-        if found.rows == 1 {
-            found.from = seq;
-        }
-        let row: AuditLog = match rows::decode(read, key, value) {
-            Ok(row) => row,
-            Err(_) => {
-                found.problems.push((seq, "the row is damaged".into()));
-                before = None;
-                return Ok(ControlFlow::Continue(()));
+    let mut check = Check { checkpoint: checkpoint(read)?, ..Check::default() };
+    if let Some(history) = read.history() {
+        for name in history.files_of(Kind::Audit).into_iter().rev() {
+            if let Some(source) = history.source(name)? {
+                check.walk(&source)?;
             }
+        }
+    }
+    check.walk(read)?;
+    Ok(check.found)
+}
+
+/// A check of the chain, row by row.
+#[derive(Default)]
+struct Check {
+    found: Verified,
+    /// The row before; none at the start, and after a damaged one.
+    before: Option<Head>,
+    checkpoint: Option<Head>,
+}
+
+impl Check {
+    /// The rows of one place that come after those that were seen.
+    fn walk(&mut self, read: &impl Read) -> Result<(), Error> {
+        let range = KeyRange::all().after(&Key::of_u64(self.found.to));
+        read.scan(schema::AUDIT, &range, false, &mut |key, value| {
+            let seq = key.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+            self.row(seq, rows::decode(read, key, value).ok());
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    fn wrong(&mut self, seq: u64, what: impl Into<String>) {
+        self.found.problems.push((seq, what.into()));
+    }
+
+    fn row(&mut self, seq: u64, row: Option<AuditLog>) {
+        self.found.rows += 1;
+        let is_first = self.found.rows == 1;
+        if is_first {
+            self.found.from = seq;
+            if seq > 1 {
+                self.wrong(seq, format!("rows 1 to {} are missing", seq - 1));
+            }
+        } else if self.found.to + 1 != seq {
+            self.wrong(seq, format!("rows {} to {} are missing", self.found.to + 1, seq - 1));
+        }
+        let follows = self.found.to + 1 == seq;
+        self.found.to = seq;
+        let Some(row) = row else {
+            self.before = None;
+            return self.wrong(seq, "the row is damaged");
         };
         if row.seq != seq {
-            found.problems.push((seq, format!("the row says that it is number {}", row.seq)));
+            self.wrong(seq, format!("the row says that it is number {}", row.seq));
         }
-        if hash(&row) != row.hash {
-            found.problems.push((seq, "the row was changed: its hash does not fit".into()));
+        if !is_unchanged(&row) {
+            self.wrong(seq, "the row was changed: its hash does not fit");
         }
-        match &before {
-            Some(head) if head.seq + 1 != seq => {
-                let gap = format!("rows {} to {} are missing", head.seq + 1, seq - 1);
-                found.problems.push((seq, gap));
+        match &self.before {
+            Some(head) if follows && head.hash != row.prev_hash => {
+                self.wrong(seq, "it does not follow the row before it");
             }
-            Some(head) if head.hash != row.prev_hash => {
-                let broken = "it does not follow the row before it".into();
-                found.problems.push((seq, broken));
-            }
-            None if found.rows == 1 && seq == 1 && !row.prev_hash.is_empty() => {
-                found.problems.push((seq, "the first row names one before it".into()));
+            None if is_first && seq == 1 && !row.prev_hash.is_empty() => {
+                self.wrong(seq, "the first row names one before it");
             }
             _ => {}
         }
-        before = Some(Head { seq, hash: row.hash.clone() });
-        found.hash = row.hash;
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(found)
+        if let Some(checkpoint) = &self.checkpoint
+            && checkpoint.seq == seq
+            && checkpoint.hash != row.hash
+        {
+            self.wrong(seq, "it is not the row of the checkpoint");
+        }
+        self.found.hash.clone_from(&row.hash);
+        self.before = Some(Head { seq, hash: row.hash });
+    }
+}
+
+/// The last row that may move to history; none before the first did.
+fn checkpoint(read: &impl Read) -> Result<Option<Head>, Error> {
+    rows::get_as(read, schema::META, checkpoint_key().as_bytes())
+}
+
+/// Writes down up to where rows may move to history.
+pub(crate) fn put_checkpoint(tx: &mut Tx<'_>, last: &Head) -> Result<(), Error> {
+    rows::put_as(tx, schema::META, &checkpoint_key(), last)
+}
+
+fn checkpoint_key() -> Key {
+    Key::new().text("audit_checkpoint")
+}
+
+/// Takes a row that is in history out of state. Answers whether it was there.
+pub(crate) fn remove_copied(tx: &mut Tx<'_>, seq: u64) -> Result<bool, Error> {
+    let key = Key::of_u64(seq);
+    let Some(row) = rows::get::<AuditLog>(tx, key.as_bytes())? else { return Ok(false) };
+    for (table, key) in marks(&row) {
+        rows::remove(tx, table, &key)?;
+    }
+    rows::remove(tx, schema::AUDIT, &key)
+}
+
+/// The index entries of a row.
+pub(crate) fn marks(row: &AuditLog) -> Vec<(Table, Key)> {
+    let by_resource = Key::new().text(&row.resource).text(&row.resource_id).u64(row.seq);
+    let mut marks = vec![(schema::AUDIT_BY_RESOURCE, by_resource)];
+    if let Some(user) = row.user_id {
+        marks.push((schema::AUDIT_BY_USER, Key::of_id(user.as_bytes()).u64(row.seq)));
+    }
+    marks
+}
+
+/// Whether a row is what its hash says.
+pub(crate) fn is_unchanged(row: &AuditLog) -> bool {
+    hash(row) == row.hash
 }
 
 /// The end of the stored chain.
@@ -192,11 +299,8 @@ pub(crate) fn append(tx: &mut Tx<'_>, head: Head, pending: Pending) -> Result<He
     row.id = AuditLogId::from_parts(u64::try_from(origin.at.as_unix_ms()).unwrap_or(0), random);
     row.hash = hash(&row);
     rows::put(tx, &Key::of_u64(seq), &row)?;
-    let by_resource = Key::new().text(&row.resource).text(&row.resource_id).u64(seq);
-    rows::mark(tx, schema::AUDIT_BY_RESOURCE, &by_resource)?;
-    if let Some(user) = row.user_id {
-        let by_user = Key::of_id(user.as_bytes()).u64(seq);
-        rows::mark(tx, schema::AUDIT_BY_USER, &by_user)?;
+    for (table, key) in marks(&row) {
+        rows::mark(tx, table, &key)?;
     }
     Ok(Head { seq, hash: row.hash })
 }

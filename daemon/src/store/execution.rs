@@ -13,13 +13,13 @@ use a2n_proto::execution::{Execution, ExecutionStatus};
 use a2n_proto::{ExecutionId, Json, WorkflowId};
 
 pub use list::{Query, list};
-pub use once::{find_by_key, trim_keys};
+pub use once::{find_by_key, forget_key, keys_before};
 
-pub(crate) use kept::{Data, Kept};
+pub(crate) use kept::{Kept, Packed};
 pub(crate) use list::{list_where, marks};
 pub(crate) use once::is_over;
 
-use kept::{Bytes, INLINE, packed};
+use kept::Data;
 use once::{idempotency_of, key_taken};
 
 use super::keys::{Key, last_id};
@@ -101,7 +101,7 @@ pub fn get(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Error
         return Ok(Some(found));
     }
     let Some(history) = read.history() else { return Ok(None) };
-    for source in history.sources_of(id.unix_ms())? {
+    for source in history.executions_of(id.unix_ms())? {
         if let Some(mut found) = whole(&source, id)? {
             return Ok(forget_gone(read, &mut found)?.then_some(found));
         }
@@ -120,7 +120,7 @@ pub fn head(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Erro
         return Ok(Some(kept.execution));
     }
     let Some(history) = read.history() else { return Ok(None) };
-    for source in history.sources_of(id.unix_ms())? {
+    for source in history.executions_of(id.unix_ms())? {
         if let Some(kept) = rows::get::<Kept>(&source, id.as_bytes())? {
             let mut found = kept.execution;
             return Ok(forget_gone(read, &mut found)?.then_some(found));
@@ -135,7 +135,7 @@ pub fn state(read: &impl Read, id: ExecutionId) -> Result<Option<Vec<u8>>, Error
         return Ok(Some(found));
     }
     let Some(history) = read.history() else { return Ok(None) };
-    for source in history.sources_of(id.unix_ms())? {
+    for source in history.executions_of(id.unix_ms())? {
         if let Some(found) = state_in(&source, id)? {
             return Ok(Some(found));
         }
@@ -211,27 +211,38 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     rows::remove(tx, EXECUTION, &key(id))
 }
 
-/// Removes at most `slice` executions from state that ended with this status and were accepted
-/// before a time. Answers how many went.
-pub fn trim(
-    tx: &mut Tx<'_>,
+/// At most `most` executions of state that ended with this status and were accepted before a time,
+/// the oldest first.
+pub fn ended_before(
+    read: &impl Read,
     status: ExecutionStatus,
     before: a2n_proto::Timestamp,
-    slice: usize,
-) -> Result<usize, Error> {
+    most: usize,
+) -> Result<Vec<ExecutionId>, Error> {
     if !status.is_ended() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let start = Key::new().u8(status as u8);
     let ms = u64::try_from(before.as_unix_ms()).unwrap_or(0);
     let first_kept = start.clone().id(ExecutionId::from_parts(ms, [0; 10]).as_bytes());
-    let old = rows::some_keys(tx, EXECUTION_BY_STATUS, &start.under().before(&first_kept), slice)?;
-    for key in &old {
-        if let Some(id) = last_id(key) {
-            remove(tx, ExecutionId::from_bytes(id))?;
-        }
+    let range = start.under().before(&first_kept);
+    let old = rows::some_keys(read, EXECUTION_BY_STATUS, &range, most)?;
+    Ok(old.iter().filter_map(|key| last_id(key)).map(ExecutionId::from_bytes).collect())
+}
+
+/// Removes an ended execution from state for good, and says so in the feed. Answers whether it was
+/// there.
+pub fn forget(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
+    let Some(old) = rows::get::<Kept>(tx, id.as_bytes())?.map(|kept| kept.execution) else {
+        return Ok(false);
+    };
+    if !old.status.is_ended() {
+        return Ok(false);
     }
-    Ok(old.len())
+    remove(tx, id)?;
+    let (entity, gone) = ("execution", a2n_proto::ChangeKind::Deleted);
+    tx.change(entity, id, old.revision, gone, Json::object(), Some(id), Some(old.workflow_id));
+    Ok(true)
 }
 
 /// A trigger is gone: the execution does not name it any longer.
@@ -253,37 +264,24 @@ fn write(
     state: Vec<u8>,
     old: Option<&Kept>,
 ) -> Result<(), Error> {
-    let (id, data) = (execution.id, Data::of(execution));
-    let data_hash = data.hash();
-    let data_inline = data.size() <= INLINE;
-    let state_inline = state.len() <= INLINE;
-    let bare = Execution {
-        trigger_data: Json::null(),
-        input_data: Json::null(),
-        output_data: Json::null(),
-        context_data: Json::null(),
-        ..execution.clone()
-    };
-    if !data_inline && old.is_none_or(|old| old.data.is_some() || old.data_hash != data_hash) {
-        rows::put_as(tx, EXECUTION_DATA, &key(id), &data)?;
+    let key = key(execution.id);
+    let Packed { kept, data, state } = Packed::of(execution, state)?;
+    let is_new = |old: &Kept| old.data.is_some() || old.data_hash != kept.data_hash;
+    match &data {
+        Some(data) if old.is_none_or(is_new) => rows::put_as(tx, EXECUTION_DATA, &key, data)?,
+        None if old.is_some_and(|old| old.data.is_none()) => {
+            rows::remove(tx, EXECUTION_DATA, &key)?;
+        }
+        _ => {}
     }
-    if data_inline && old.is_some_and(|old| old.data.is_none()) {
-        rows::remove(tx, EXECUTION_DATA, &key(id))?;
+    match &state {
+        Some(state) => rows::put_as(tx, EXECUTION_STATE, &key, state)?,
+        None if old.is_some_and(|old| old.state.is_none()) => {
+            rows::remove(tx, EXECUTION_STATE, &key)?;
+        }
+        None => {}
     }
-    if state_inline && old.is_some_and(|old| old.state.is_none()) {
-        rows::remove(tx, EXECUTION_STATE, &key(id))?;
-    }
-    let state = Bytes(state);
-    if !state_inline {
-        rows::put_as(tx, EXECUTION_STATE, &key(id), &state)?;
-    }
-    let kept = Kept {
-        execution: bare,
-        data: data_inline.then(|| packed(&data)).transpose()?,
-        data_hash,
-        state: state_inline.then_some(state),
-    };
-    rows::put(tx, &key(id), &kept)
+    rows::put(tx, &key, &kept)
 }
 
 fn move_marks(tx: &mut Tx<'_>, old: &Execution, new: &Execution) -> Result<(), Error> {
@@ -326,7 +324,7 @@ fn is_there(read: &impl Read, id: ExecutionId) -> Result<bool, Error> {
         return Ok(true);
     }
     let Some(history) = read.history() else { return Ok(false) };
-    for source in history.sources_of(id.unix_ms())? {
+    for source in history.executions_of(id.unix_ms())? {
         if rows::has(&source, EXECUTION, id.as_bytes())? {
             return Ok(true);
         }

@@ -4,17 +4,18 @@
 //! (see `tally`). A roll-up keeps a histogram in steps of a quarter octave, so that percentiles over
 //! any range are one scan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use a2n_proto::execution::ExecutionMetric;
 use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 use serde::{Deserialize, Serialize};
 
+use super::history::{Kind, month_at, rollups};
 use super::keys::{Key, KeyRange, KeyReader};
 use super::rows::{self, Stored};
 use super::schema::{self, EXECUTION_METRICS, Table};
-use super::{Error, Read, Tx};
+use super::{Error, Read, Tx, codec};
 
 /// Measured values joined over a time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,9 +33,48 @@ pub struct Rollup {
     pub buckets: BTreeMap<u16, u64>,
 }
 
-impl Stored for Rollup {
+/// A roll-up as it is kept. In history it may have several parts: what moved there first, and what
+/// was added to the same minute after that.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    /// The commit in which the row came to be in state; tells a later row for the same minute from
+    /// the one that was copied.
+    pub(crate) born: u64,
+    /// Its values.
+    pub(crate) values: Rollup,
+    /// Those of the rows before it, which are in history only.
+    pub(crate) before: Rollup,
+}
+
+impl Stored for Kept {
     const TABLE: Table = schema::ROLLUP;
+    const VERSION: u8 = 2;
     const ENTITY: &'static str = "executionMetrics";
+
+    fn read(version: u8, body: &[u8]) -> Option<Self> {
+        match version {
+            // Without parts, from before there was a history of them.
+            1 => codec::body(body).ok().map(|values| Self { values, ..Self::default() }),
+            2 => codec::body(body).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl Kept {
+    /// Everything in it.
+    fn all(&self) -> Rollup {
+        let mut all = self.before.clone();
+        all.join(&self.values);
+        all
+    }
+
+    /// This one in history, and a row of state that comes to it: the same one as it is now, or a
+    /// later one.
+    pub(crate) fn followed_by(self, live: &Self) -> Self {
+        let before = if self.born == live.born { self.before } else { self.all() };
+        Self { born: live.born, values: live.values.clone(), before }
+    }
 }
 
 impl Rollup {
@@ -105,6 +145,16 @@ fn exponent(bucket: u16) -> f64 {
     (f64::from(bucket) - 256.0) / 4.0
 }
 
+/// The minute that a moment lies in.
+pub(crate) fn minute_of(at: Timestamp) -> i64 {
+    at.as_unix_ms().div_euclid(60_000)
+}
+
+/// When a minute begins.
+pub(crate) fn time_of(minute: i64) -> Timestamp {
+    Timestamp::from_unix_ms(minute.saturating_mul(60_000))
+}
+
 /// The key of a minute's roll-up; without a workflow it is that of everything together.
 pub(crate) fn rollup_key(metric: &str, scope: Option<WorkflowId>, minute: i64) -> Key {
     rollup_prefix(metric, scope).i64(minute)
@@ -135,7 +185,7 @@ pub fn list(read: &impl Read, id: ExecutionId) -> Result<Vec<ExecutionMetric>, E
         return Ok(found);
     }
     if let Some(history) = read.history() {
-        for source in history.sources_of(id.unix_ms())? {
+        for source in history.executions_of(id.unix_ms())? {
             if let Some(found) = rows::get_as(&source, EXECUTION_METRICS, key.as_bytes())? {
                 return Ok(found);
             }
@@ -154,31 +204,59 @@ pub fn query(
     to: Timestamp,
     bucket_minutes: u32,
 ) -> Result<Vec<(Timestamp, Rollup)>, Error> {
-    let minute = |at: Timestamp| at.as_unix_ms().div_euclid(60_000);
     let step = i64::from(bucket_minutes.max(1));
-    let end = minute(to).saturating_add(i64::from(to.as_unix_ms().rem_euclid(60_000) > 0));
+    let end = minute_of(to).saturating_add(i64::from(to.as_unix_ms().rem_euclid(60_000) > 0));
     let range = rollup_prefix(metric, scope)
         .under()
-        .starting_at(&rollup_key(metric, scope, minute(from)))
+        .starting_at(&rollup_key(metric, scope, minute_of(from)))
         .before(&rollup_key(metric, scope, end));
-    let mut found: BTreeMap<i64, Rollup> = BTreeMap::new();
+    // State has the last days only, and what was added late to minutes before them.
+    let mut live: BTreeMap<i64, Kept> = BTreeMap::new();
     read.scan(schema::ROLLUP, &range, false, &mut |key, value| {
-        let minute = key.last_chunk::<8>().and_then(|part| KeyReader::new(part).i64());
-        match (minute, rows::decode::<Rollup>(read, key, value)) {
-            (Some(minute), Ok(rollup)) => {
-                found.entry(minute.div_euclid(step) * step).or_default().join(&rollup);
-            }
+        match (minute_in(key), rows::decode::<Kept>(read, key, value)) {
+            (Some(minute), Ok(kept)) => drop(live.insert(minute, kept)),
             (_, Err(e)) if !matches!(e, Error::Damaged { .. }) => return Err(e),
             _ => {}
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    let at = |minute: i64| Timestamp::from_unix_ms(minute.saturating_mul(60_000));
-    Ok(found.into_iter().map(|(minute, rollup)| (at(minute), rollup)).collect())
+    let mut found: BTreeMap<i64, Rollup> = BTreeMap::new();
+    let mut add = |minute: i64, more: &Rollup| {
+        found.entry(minute.div_euclid(step) * step).or_default().join(more);
+    };
+    let months = month_at(from)..=month_at(to);
+    rollups::scan(read, months, &range, &mut |key, past| {
+        let Some(minute) = minute_in(key) else { return };
+        match live.get(&minute) {
+            // Copied, and not yet taken out of state, where it counts.
+            Some(live) if live.born == past.born => add(minute, &past.before),
+            _ => add(minute, &past.all()),
+        }
+    })?;
+    live.iter().for_each(|(minute, live)| add(*minute, &live.values));
+    Ok(found.into_iter().map(|(minute, rollup)| (time_of(minute), rollup)).collect())
 }
 
-/// The names of all metrics that have roll-ups.
-pub fn names(read: &impl Read) -> Result<Vec<String>, Error> {
+fn minute_in(key: &[u8]) -> Option<i64> {
+    key.last_chunk::<8>().and_then(|part| KeyReader::new(part).i64())
+}
+
+/// The names of all metrics that may have roll-ups in a time range.
+pub fn names(read: &impl Read, from: Timestamp, to: Timestamp) -> Result<Vec<String>, Error> {
+    let mut names: BTreeSet<String> = names_in(read)?.into_iter().collect();
+    let months = month_at(from)..=month_at(to);
+    if let Some(history) = read.history() {
+        let files = history.files_of(Kind::Rollup).into_iter();
+        for name in files.filter(|name| months.contains(&name.month)) {
+            if let Some(source) = history.source(name)? {
+                names.extend(names_in(&source)?);
+            }
+        }
+    }
+    Ok(names.into_iter().collect())
+}
+
+fn names_in(read: &impl Read) -> Result<Vec<String>, Error> {
     let mut names: Vec<String> = Vec::new();
     let mut range = KeyRange::all();
     loop {
@@ -193,34 +271,6 @@ pub fn names(read: &impl Read) -> Result<Vec<String>, Error> {
         range = KeyRange::all().after(&above);
         names.push(name);
     }
-}
-
-/// Removes at most `slice` roll-ups from before a time. Answers how many went.
-pub fn trim(tx: &mut Tx<'_>, before: Timestamp, slice: usize) -> Result<usize, Error> {
-    let minute = before.as_unix_ms().div_euclid(60_000);
-    let mut old: Vec<Key> = Vec::new();
-    for name in names(tx)? {
-        let range = Key::new().text(&name).under();
-        tx.scan(schema::ROLLUP, &range, false, &mut |key, _| {
-            if old.len() >= slice {
-                return Ok(ControlFlow::Break(()));
-            }
-            let mut reader = KeyReader::new(key);
-            let _ = reader.text();
-            let scope = match reader.u8() {
-                Some(1) => reader.id().map(WorkflowId::from_bytes),
-                _ => None,
-            };
-            if let Some(at) = reader.i64().filter(|at| *at < minute) {
-                old.push(rollup_key(&name, scope, at));
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-    }
-    for key in &old {
-        rows::remove(tx, schema::ROLLUP, key)?;
-    }
-    Ok(old.len())
 }
 
 #[cfg(test)]

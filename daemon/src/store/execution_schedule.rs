@@ -4,7 +4,8 @@
 use a2n_proto::execution::{ExecutionSchedule, ScheduleStatus};
 use a2n_proto::{ExecutionScheduleId, Timestamp, WorkflowId, WorkflowTriggerId};
 
-use super::keys::{Key, KeyRange, last_id};
+use super::history::{self, FileName, Joined, Kind, month_at, month_of};
+use super::keys::{Key, KeyReader, last_id};
 use super::rows::{self, Page, Paging, Stored, Unique};
 use super::schema::{
     self, SCHEDULE, SCHEDULE_BY_INSTANT, SCHEDULE_BY_NEXT, SCHEDULE_BY_STATUS, SCHEDULE_BY_TIME,
@@ -32,14 +33,38 @@ pub struct Query {
     pub to: Option<Timestamp>,
 }
 
-/// The plan with this id.
+/// The plan with this id, from state or from history.
 pub fn get(read: &impl Read, id: ExecutionScheduleId) -> Result<Option<ExecutionSchedule>, Error> {
-    rows::get(read, id.as_bytes())
+    if let Some(found) = rows::get(read, id.as_bytes())? {
+        return Ok(Some(found));
+    }
+    let Some(history) = read.history() else { return Ok(None) };
+    // A plan is made not long before its instant, so its month is the first to look at.
+    let mut files = history.files_of(Kind::Ledger);
+    let made = month_of(id.unix_ms());
+    files.sort_by_key(|name| name.month.abs_diff(made));
+    for name in files {
+        let Some(source) = history.source(name)? else { continue };
+        if let Some(found) = rows::get(&source, id.as_bytes())? {
+            return Ok(is_kept(read, &found)?.then_some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// The same, or *not found*.
 pub fn require(read: &impl Read, id: ExecutionScheduleId) -> Result<ExecutionSchedule, Error> {
-    rows::require(read, id.as_bytes(), &id)
+    let missing = || Error::NotFound { entity: "executionSchedule", id: id.to_string() };
+    get(read, id)?.ok_or_else(missing)
+}
+
+/// History is not rewritten when a workflow or a trigger goes; its plans go with it all the same.
+fn is_kept(read: &impl Read, plan: &ExecutionSchedule) -> Result<bool, Error> {
+    let is_gone = match plan.trigger_id {
+        Some(trigger) => !rows::has(read, schema::TRIGGER, trigger.as_bytes())?,
+        None => false,
+    };
+    Ok(!is_gone && rows::has(read, schema::WORKFLOW, plan.workflow_id.as_bytes())?)
 }
 
 /// What stands in the ledger for a trigger's nominal instant.
@@ -49,8 +74,16 @@ pub fn find(
     instant: Timestamp,
 ) -> Result<Option<ExecutionSchedule>, Error> {
     let key = Key::of_id(trigger.as_bytes()).i64(instant.as_unix_ms());
-    match rows::unique_id(read, SCHEDULE_BY_INSTANT, &key)? {
-        Some(id) => rows::get(read, &id),
+    if let Some(id) = rows::unique_id(read, SCHEDULE_BY_INSTANT, &key)? {
+        return rows::get(read, &id);
+    }
+    // The last instant stays in state, so only one before it may have moved.
+    let may_have_moved = last_instant(read, trigger)?.is_some_and(|last| instant < last);
+    let Some(history) = read.history().filter(|_| may_have_moved) else { return Ok(None) };
+    let name = FileName { month: month_at(instant), kind: Kind::Ledger };
+    let Some(source) = history.source(name)? else { return Ok(None) };
+    match rows::unique_id(&source, SCHEDULE_BY_INSTANT, &key)? {
+        Some(id) => rows::get(&source, &id),
         None => Ok(None),
     }
 }
@@ -63,7 +96,7 @@ pub fn last_instant(
     let mut last = None;
     let range = Key::of_id(trigger.as_bytes()).under();
     read.scan(SCHEDULE_BY_INSTANT, &range, true, &mut |key, _| {
-        let mut reader = super::keys::KeyReader::new(key);
+        let mut reader = KeyReader::new(key);
         let _ = reader.id();
         last = reader.i64().map(Timestamp::from_unix_ms);
         Ok(std::ops::ControlFlow::Break(()))
@@ -104,18 +137,30 @@ pub(crate) fn list_where(
     if let Some(to) = query.to {
         range = range.before(&prefix.clone().i64(to.as_unix_ms()));
     }
-    rows::page(read, table, range, paging, &mut |key, _| {
+    let instant_at = prefix.as_bytes().len();
+    let month = |key: &[u8]| {
+        let instant = key.get(instant_at..).and_then(|rest| KeyReader::new(rest).i64());
+        instant.map(|ms| month_at(Timestamp::from_unix_ms(ms)))
+    };
+    let newest_first = paging.newest_first;
+    let precedes = |key: &[u8], file: u32| {
+        month(key).is_some_and(|m| if newest_first { m > file } else { m < file })
+    };
+    let months = query.from.map_or(0, month_at)..=query.to.map_or(u32::MAX, month_at);
+    let joined = Joined { kind: Kind::Ledger, months, table, range, precedes: &precedes };
+    history::page(read, &joined, paging, &mut |place, key| {
         let id = if table == SCHEDULE_BY_INSTANT {
-            rows::unique_id(read, table, &Key::of_bytes(key))?
+            rows::unique_id(place, table, &Key::of_bytes(key))?
         } else {
             last_id(key)
         };
         let id = id.ok_or_else(|| read.damaged(table, key))?;
-        let Some(plan) = rows::get::<ExecutionSchedule>(read, &id)? else {
+        let Some(plan) = rows::get::<ExecutionSchedule>(place, &id)? else {
             return Err(read.damaged(table, key));
         };
         let fits = query.status.is_none_or(|status| plan.status == status)
             && query.workflow.is_none_or(|workflow| plan.workflow_id == workflow)
+            && is_kept(read, &plan)?
             && sees(&plan)?;
         Ok(fits.then_some(plan))
     })
@@ -150,9 +195,9 @@ pub fn put(tx: &mut Tx<'_>, plan: &ExecutionSchedule) -> Result<(), Error> {
     rows::put(tx, &Key::of_id(plan.id.as_bytes()), plan)
 }
 
-/// Removes a plan. Answers whether it was there.
+/// Removes a plan from state. Answers whether it was there.
 pub fn remove(tx: &mut Tx<'_>, id: ExecutionScheduleId) -> Result<bool, Error> {
-    let Some(old) = get(tx, id)? else { return Ok(false) };
+    let Some(old) = rows::get::<ExecutionSchedule>(tx, id.as_bytes())? else { return Ok(false) };
     if let Some(key) = by_instant(&old) {
         rows::remove(tx, SCHEDULE_BY_INSTANT, &key)?;
     }
@@ -162,26 +207,6 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionScheduleId) -> Result<bool, Error> {
         }
     }
     rows::remove(tx, schema::SCHEDULE, &Key::of_id(id.as_bytes()))
-}
-
-/// Removes at most `slice` plans that were dealt with before a time. The last instant of a trigger
-/// stays, since it says up to where the trigger was planned. Answers how many went.
-pub fn trim(tx: &mut Tx<'_>, before: Timestamp, slice: usize) -> Result<usize, Error> {
-    let range = KeyRange::all().before(&Key::new().i64(before.as_unix_ms()));
-    let mut gone = 0;
-    for key in rows::some_keys(tx, SCHEDULE_BY_TIME, &range, slice)? {
-        let Some(id) = last_id(&key).map(ExecutionScheduleId::from_bytes) else { continue };
-        let Some(plan) = get(tx, id)? else { continue };
-        let is_done = !matches!(plan.status, ScheduleStatus::Pending | ScheduleStatus::Running);
-        let is_last = match plan.trigger_id {
-            Some(trigger) => last_instant(tx, trigger)? == Some(plan.scheduled_time),
-            None => false,
-        };
-        if is_done && !is_last {
-            gone += usize::from(remove(tx, id)?);
-        }
-    }
-    Ok(gone)
 }
 
 pub(crate) fn by_instant(plan: &ExecutionSchedule) -> Option<Key> {

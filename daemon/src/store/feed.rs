@@ -218,14 +218,13 @@ pub(crate) fn append(tx: &mut Tx<'_>, changes: &[Change]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes old records, at most `slice` of them: those older than `before`, and those beyond the
-/// newest `keep` changes. The last record stays, since it carries the numbering. Answers how many
-/// went.
-pub fn trim(tx: &mut Tx<'_>, before: Timestamp, keep: u64, slice: usize) -> Result<usize, Error> {
-    let last = last_stored(tx)?;
+/// The numbers of at most `most` old records, ascending: those older than `before`, and those beyond
+/// the newest `keep` changes. The last record stays, since it carries the numbering.
+pub fn old(read: &impl Read, before: Timestamp, keep: u64, most: usize) -> Result<Vec<u64>, Error> {
+    let last = last_stored(read)?;
     let mut old = Vec::new();
-    tx.scan(schema::FEED, &KeyRange::all(), false, &mut |key, value| {
-        let newest = match record(tx, key, value) {
+    read.scan(schema::FEED, &KeyRange::all(), false, &mut |key, value| {
+        let newest = match record(read, key, value) {
             Ok(changes) => changes.last().map(|change| (change.seq, change.at)),
             Err(Error::Damaged { .. }) => None,
             Err(e) => return Err(e),
@@ -233,14 +232,16 @@ pub fn trim(tx: &mut Tx<'_>, before: Timestamp, keep: u64, slice: usize) -> Resu
         let goes = newest.is_none_or(|(seq, at)| {
             seq < last && (at < before || seq.saturating_add(keep) <= last)
         });
-        if !goes || old.len() >= slice {
+        if !goes || old.len() >= most {
             return Ok(ControlFlow::Break(()));
         }
         old.extend(key.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes)));
         Ok(ControlFlow::Continue(()))
     })?;
-    for first in &old {
-        rows::remove(tx, schema::FEED, &Key::of_u64(*first))?;
-    }
-    Ok(old.len())
+    Ok(old)
+}
+
+/// Removes a record by its number. Answers whether it was there.
+pub fn forget(tx: &mut Tx<'_>, first: u64) -> Result<bool, Error> {
+    rows::remove(tx, schema::FEED, &Key::of_u64(first))
 }

@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use a2n_proto::InstallId;
 use tokio::sync::oneshot;
 
-use super::history::History;
-use super::shared::Shared;
+use super::history::{FileName, History, Kind};
+use super::shared::{Shared, Size};
 use super::writer::{QUEUE, Writer};
 use super::{Drive, Error, Feed, Origin, Snapshot, Tx, Write, meta, open};
 use crate::system::disk::Space;
@@ -47,6 +47,8 @@ pub struct Health {
     pub space: Option<Space>,
     /// Whether new work is accepted.
     pub accepting: bool,
+    /// How it stands to the size that it may have.
+    pub size: Size,
     /// The last acknowledged commit.
     pub commit: u64,
 }
@@ -183,10 +185,49 @@ impl Store {
         }
     }
 
-    /// Whether new work may be accepted: writes work and there is room on the disk.
+    /// Whether new work may be accepted: writes work and there is room.
     pub fn accepting(&self) -> bool {
+        self.admit().is_ok()
+    }
+
+    /// The same, as an error that says why not. What was accepted goes on all the same.
+    pub fn admit(&self) -> Result<(), Error> {
         let shared = &self.inner.shared;
-        shared.refusal().is_none() && open::has_room(&shared.options)
+        let full = |reason: &str| Err(Error::Refusing { reason: reason.to_owned() });
+        if shared.refusal().is_some() {
+            return Err(shared.refused());
+        }
+        if shared.size().too_large {
+            return full("it is larger than `store.maxBytes`, and nothing is left to let go");
+        }
+        if !open::has_room(&shared.options) {
+            return full("there is less room on the disk than `store.minFreeBytes`");
+        }
+        Ok(())
+    }
+
+    /// Lets go of the oldest executions in history, month by month and successful ones first, until
+    /// all files together have no more than so many bytes; 0 is no limit. Audit rows and the live
+    /// store never go: where they alone are larger, no new work is accepted. Answers which files
+    /// went. Waits for the disk.
+    pub fn keep_below(&self, most_bytes: u64) -> Result<Vec<FileName>, Error> {
+        let is_above = || most_bytes > 0 && self.size_bytes() > most_bytes;
+        let mut gone = Vec::new();
+        while is_above() {
+            let files = self.history().files().into_iter();
+            let Some(oldest) = files.filter(|name| Kind::EXECUTIONS.contains(&name.kind)).min()
+            else {
+                break;
+            };
+            self.history().drop_file(oldest)?;
+            gone.push(oldest);
+        }
+        let mut size = self.inner.shared.size();
+        size.too_large = is_above();
+        if let Some(name) = gone.last() {
+            size.dropped = Some(name.to_string());
+        }
+        Ok(gone)
     }
 
     /// How the store is.
@@ -197,6 +238,7 @@ impl Store {
             damaged: shared.quarantine.rows(),
             space: shared.options.disk.space(&shared.options.data_folder).ok(),
             accepting: self.accepting(),
+            size: shared.size().clone(),
             commit: shared.acknowledged(),
         }
     }

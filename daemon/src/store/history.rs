@@ -1,85 +1,42 @@
 //! History: what ended long ago, in one file per month and kind, beside the live state.
 //!
-//! A row's month is that of its UUIDv7, so a get opens the files of one month only, and retention
-//! is deleting files. The mover puts rows here (durably) before it takes them out of state; a read
-//! looks at state first, so it sees each row at least once, and lists drop the second sight.
+//! A row's month is that of its UUIDv7 or of its first instant, so a get opens the files of one month
+//! only, and retention is deleting files. The movers put rows here (durably) before they take them
+//! out of state; a read looks at state first, so it sees each row at least once, and lists drop the
+//! second sight. A file is opened when it is first asked for, and closed when many others were.
 
+pub mod audit;
+mod file;
+mod joined;
+pub mod ledger;
 pub mod mover;
+mod name;
+pub mod past;
 pub mod purge;
+pub mod rollups;
+mod slices;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use a2n_proto::execution::ExecutionStatus;
-use redb::{Builder, Database, ReadableDatabase};
+use a2n_proto::InstallId;
+use redb::{Database, ReadableDatabase};
+
+pub use name::{FileName, Kind, month_at, month_of};
+pub use slices::in_slices;
+
+pub(crate) use file::{Rows, raw};
+pub(crate) use joined::{Joined, page};
 
 use super::Error;
 use super::read::{Quarantine, Source};
 use crate::system::disk::{Disk, How};
+use file::Slot;
 
-/// What a history file holds; files of different kinds are kept for different times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// Executions that ended with SUCCESS.
-    ExecutionsSuccess,
-    /// Executions that ended otherwise.
-    ExecutionsOther,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::ExecutionsSuccess, Self::ExecutionsOther];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::ExecutionsSuccess => "executions-success",
-            Self::ExecutionsOther => "executions-other",
-        }
-    }
-
-    /// Where an execution that ended so belongs.
-    pub const fn of(status: ExecutionStatus) -> Self {
-        match status {
-            ExecutionStatus::Success => Self::ExecutionsSuccess,
-            _ => Self::ExecutionsOther,
-        }
-    }
-}
-
-/// One history file's name: `history-YYYYMM-<kind>.redb`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FileName {
-    /// Year × 100 + month, in UTC.
-    pub month: u32,
-    /// What it holds.
-    pub kind: Kind,
-}
-
-impl FileName {
-    /// What a name in the store's folder means; none where it is not such a file.
-    pub fn parse(name: &str) -> Option<Self> {
-        let (month, kind) =
-            name.strip_prefix("history-")?.strip_suffix(".redb")?.split_once('-')?;
-        let kind = Kind::ALL.into_iter().find(|k| k.as_str() == kind)?;
-        let month = (month.len() == 6).then(|| month.parse().ok()).flatten()?;
-        Some(Self { month, kind })
-    }
-}
-
-impl fmt::Display for FileName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "history-{:06}-{}.redb", self.month, self.kind.as_str())
-    }
-}
-
-/// The month that an instant lies in.
-pub fn month_of(unix_ms: u64) -> u32 {
-    let at = a2n_proto::Timestamp::from_unix_ms(i64::try_from(unix_ms).unwrap_or(i64::MAX));
-    let date = at.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date();
-    u32::from(date.year().unsigned_abs()) * 100 + u32::from(date.month().unsigned_abs())
-}
+/// Files that stay open for the next read; one that is written to or read from stays open anyhow.
+const MOST_OPEN: usize = 12;
 
 /// The history files.
 #[derive(Debug)]
@@ -87,8 +44,11 @@ pub struct History {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     cache_bytes: usize,
+    install_id: InstallId,
     quarantine: Arc<Quarantine>,
-    files: Mutex<BTreeMap<FileName, Option<Arc<Database>>>>,
+    /// Held for moments only: files are opened and removed outside of it.
+    files: Mutex<BTreeMap<FileName, Arc<Slot>>>,
+    uses: AtomicU64,
 }
 
 impl History {
@@ -96,96 +56,143 @@ impl History {
         folder: PathBuf,
         disk: Arc<dyn Disk>,
         cache_bytes: usize,
+        install_id: InstallId,
         quarantine: Arc<Quarantine>,
         names: impl Iterator<Item = FileName>,
     ) -> Self {
-        let files = Mutex::new(names.map(|name| (name, None)).collect());
-        Self { folder, disk, cache_bytes, quarantine, files }
+        let files = Mutex::new(names.map(|name| (name, Arc::default())).collect());
+        Self { folder, disk, cache_bytes, install_id, quarantine, files, uses: AtomicU64::new(0) }
     }
 
     /// The files there are, newest month first.
     pub fn files(&self) -> Vec<FileName> {
-        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.keys().rev().copied().collect()
+        lock(&self.files).keys().rev().copied().collect()
+    }
+
+    /// Those of a kind, newest month first.
+    pub fn files_of(&self, kind: Kind) -> Vec<FileName> {
+        self.files().into_iter().filter(|name| name.kind == kind).collect()
+    }
+
+    /// Whether there are files with executions.
+    pub(crate) fn has_executions(&self) -> bool {
+        lock(&self.files).keys().any(|name| Kind::EXECUTIONS.contains(&name.kind))
+    }
+
+    /// How many files are open.
+    pub fn n_open(&self) -> usize {
+        let slots: Vec<Arc<Slot>> = lock(&self.files).values().cloned().collect();
+        slots.iter().filter(|slot| lock(&slot.open).is_some()).count()
     }
 
     /// One file as it is now; none where there is no such file.
     pub(crate) fn source(&self, name: FileName) -> Result<Option<Source>, Error> {
-        let Some(database) = self.open(name, false)? else { return Ok(None) };
+        let Some(database) = self.open(name)? else { return Ok(None) };
         let transaction = database
             .begin_read()
             .map_err(|e| Error::storage("beginning a read of history", redb::Error::from(e)))?;
-        Ok(Some(Source::new(transaction, Arc::clone(&self.quarantine))))
+        Ok(Some(Source::of_file(transaction, Arc::clone(&self.quarantine), database)))
     }
 
-    /// The files that may hold a row made at this time.
-    pub(crate) fn sources_of(&self, unix_ms: u64) -> Result<Vec<Source>, Error> {
+    /// The files that may hold an execution that was accepted at this time.
+    pub(crate) fn executions_of(&self, unix_ms: u64) -> Result<Vec<Source>, Error> {
         let month = month_of(unix_ms);
         let mut sources = Vec::new();
-        for kind in Kind::ALL {
+        for kind in Kind::EXECUTIONS {
             sources.extend(self.source(FileName { month, kind })?);
         }
         Ok(sources)
     }
 
-    /// The database of a file, opened once and kept; made where `create` says so.
-    pub(crate) fn open(
-        &self,
-        name: FileName,
-        create: bool,
-    ) -> Result<Option<Arc<Database>>, Error> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let how = match files.get(&name) {
-            Some(Some(open)) => return Ok(Some(Arc::clone(open))),
-            Some(None) => How::Write,
-            None if create => How::Create,
-            None => return Ok(None),
+    /// Changes a file in one durable transaction; makes it where it is not there. Waits for the
+    /// disk.
+    pub(crate) fn write(&self, name: FileName, rows: &Rows) -> Result<(), Error> {
+        let database = match self.open(name)? {
+            Some(database) => database,
+            None => {
+                let path = self.folder.join(name.to_string());
+                file::make(&*self.disk, &path, name, self.install_id, self.cache_bytes)?;
+                lock(&self.files).entry(name).or_default();
+                self.open(name)?.ok_or(Error::Closed)?
+            }
         };
-        let path = self.folder.join(name.to_string());
-        let failed = |e: redb::Error| Error::storage("opening a history file", e);
-        let backend = self.disk.open(&path, how).map_err(|e| failed(redb::Error::Io(e)))?;
-        let database = Builder::new()
-            .set_cache_size(self.cache_bytes)
-            .create_with_backend(backend)
-            .map_err(|e| failed(e.into()))?;
-        if create {
-            self.disk.sync_folder(&self.folder).map_err(|e| failed(redb::Error::Io(e)))?;
+        let done = file::write(&database, rows, &[]);
+        if done.is_err() {
+            // Nothing is tried again on a handle that failed.
+            drop(database);
+            self.forget(name);
         }
-        let database = Arc::new(database);
-        files.insert(name, Some(Arc::clone(&database)));
+        done
+    }
+
+    /// The database of a file, opened once and kept; none where there is no such file.
+    fn open(&self, name: FileName) -> Result<Option<Arc<Database>>, Error> {
+        let Some(slot) = lock(&self.files).get(&name).cloned() else { return Ok(None) };
+        slot.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        let mut open = lock(&slot.open);
+        if let Some(database) = &*open {
+            return Ok(Some(Arc::clone(database)));
+        }
+        let path = self.folder.join(name.to_string());
+        let database = Arc::new(file::open(&*self.disk, &path, How::Write, self.cache_bytes)?);
+        *open = Some(Arc::clone(&database));
+        drop(open);
+        self.close_some();
         Ok(Some(database))
     }
 
+    /// Closes files beyond [`MOST_OPEN`] that nobody is using, those first that were not asked for
+    /// the longest.
+    fn close_some(&self) {
+        let slots: Vec<Arc<Slot>> = lock(&self.files).values().cloned().collect();
+        let mut idle: Vec<&Arc<Slot>> =
+            slots.iter().filter(|slot| lock(&slot.open).is_some()).collect();
+        let mut too_many = idle.len().saturating_sub(MOST_OPEN);
+        idle.sort_by_key(|slot| slot.used.load(Ordering::Relaxed));
+        for slot in idle {
+            if too_many == 0 {
+                return;
+            }
+            let mut open = lock(&slot.open);
+            if open.as_ref().is_some_and(|database| Arc::strong_count(database) == 1) {
+                *open = None;
+                too_many -= 1;
+            }
+        }
+    }
+
     /// Lets go of a file after a failure, so that the next use opens it anew.
-    pub(crate) fn forget(&self, name: FileName) {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = files.get_mut(&name) {
-            *open = None;
+    fn forget(&self, name: FileName) {
+        let slot = lock(&self.files).get(&name).cloned();
+        if let Some(slot) = slot {
+            *lock(&slot.open) = None;
         }
     }
 
     /// Closes every file.
     pub(crate) fn close(&self) {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.values_mut().for_each(|open| *open = None);
+        let slots: Vec<Arc<Slot>> = lock(&self.files).values().cloned().collect();
+        slots.iter().for_each(|slot| *lock(&slot.open) = None);
     }
 
-    /// Deletes the files of a kind whose month was over by this time. Answers how many went.
-    pub fn drop_before(&self, kind: Kind, unix_ms: u64) -> Result<usize, Error> {
-        let month = month_of(unix_ms);
-        let mut dropped = 0;
-        for name in self.files() {
-            if name.kind == kind && name.month < month {
-                dropped += usize::from(self.drop_file(name)?);
-            }
+    /// Deletes the files of a kind whose month was over by this time; answers which.
+    pub fn drop_before(
+        &self,
+        kind: Kind,
+        before: a2n_proto::Timestamp,
+    ) -> Result<Vec<FileName>, Error> {
+        let month = month_at(before);
+        let mut old = self.files_of(kind);
+        old.retain(|name| name.month < month);
+        for name in &old {
+            self.drop_file(*name)?;
         }
-        Ok(dropped)
+        Ok(old)
     }
 
     /// Deletes a file: all its rows are gone. What still reads it reads on to its end.
     pub fn drop_file(&self, name: FileName) -> Result<bool, Error> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if files.remove(&name).is_none() {
+        if lock(&self.files).remove(&name).is_none() {
             return Ok(false);
         }
         let path = self.folder.join(name.to_string());
@@ -195,3 +202,10 @@ impl History {
         Ok(true)
     }
 }
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

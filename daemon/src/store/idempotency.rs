@@ -72,17 +72,21 @@ pub fn put(
     rows::put(tx, &key, &answered)
 }
 
-/// Forgets at most `slice` answers from before a time. Answers how many.
-pub fn trim(tx: &mut Tx<'_>, before: Timestamp, slice: usize) -> Result<usize, Error> {
+/// At most `most` answers from before a time, by their entries in the index.
+pub fn old(read: &impl Read, before: Timestamp, most: usize) -> Result<Vec<Vec<u8>>, Error> {
     let range = KeyRange::all().before(&Key::new().i64(before.as_unix_ms()));
-    let old = rows::some_keys(tx, IDEMPOTENCY_BY_TIME, &range, slice)?;
-    for entry in &old {
-        let mut reader = KeyReader::new(entry);
-        let _ = reader.i64();
-        rows::remove(tx, schema::IDEMPOTENCY, &Key::of_bytes(reader.rest()))?;
-        rows::remove(tx, IDEMPOTENCY_BY_TIME, &Key::of_bytes(entry))?;
+    rows::some_keys(read, IDEMPOTENCY_BY_TIME, &range, most)
+}
+
+/// Forgets an answer by its entry in the index. Answers whether it was there.
+pub fn forget(tx: &mut Tx<'_>, entry: &[u8]) -> Result<bool, Error> {
+    let mut reader = KeyReader::new(entry);
+    let _ = reader.i64();
+    if !rows::remove(tx, IDEMPOTENCY_BY_TIME, &Key::of_bytes(entry))? {
+        // It was used again meanwhile and has a later entry.
+        return Ok(false);
     }
-    Ok(old.len())
+    rows::remove(tx, schema::IDEMPOTENCY, &Key::of_bytes(reader.rest()))
 }
 
 pub(crate) fn by_time(answered: &Answered, key: &Key) -> Key {

@@ -51,6 +51,7 @@ pub use open::{Drive, Observer, OpenError, Options};
 pub use read::{Quarantine, Read, See, SeeRow, Snapshot};
 pub use rows::{Page, Paging};
 pub use schema::{SCHEMA, TABLES, Table};
+pub use shared::Size;
 pub use tally::Counters;
 pub use tx::{Origin, Tx};
 pub use view::{Caller, View};
@@ -61,7 +62,7 @@ mod fault_tests;
 #[cfg(test)]
 mod open_tests;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

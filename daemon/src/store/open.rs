@@ -45,8 +45,8 @@ const STATE: &str = "state.redb";
 const MARKER: &str = "initialised";
 /// Room that is given up when the disk is full, so that what was accepted can be finished.
 const BALLAST: &str = "ballast";
-/// Cache of one history file; it is read rarely.
-const HISTORY_CACHE: usize = 8 << 20;
+/// Cache of one history file; it is read rarely, and several are open.
+const HISTORY_CACHE: usize = 4 << 20;
 
 /// Who drives the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,11 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
     fn running_time(&self) -> Duration;
     /// A commit is durable: so long after its first write began, and so many writes shared it.
     fn committed(&self, took: Duration, writes: u64);
+    /// A write ran in the transaction that is about to be committed: from this source, and it
+    /// changed so many rows and index entries.
+    fn wrote(&self, source: &str, rows: usize) {
+        let _ = (source, rows);
+    }
 }
 
 /// How the store is opened.
@@ -194,6 +199,7 @@ fn finish(
         folder,
         Arc::clone(&options.disk),
         HISTORY_CACHE,
+        identity.install_id,
         Arc::clone(&quarantine),
         names.iter().filter_map(|name| FileName::parse(name)),
     );
@@ -210,6 +216,7 @@ fn finish(
         quarantine,
         acknowledged: AtomicU64::new(heads.commit),
         refusing: Mutex::new(None),
+        size: Mutex::default(),
         options,
         lock: Mutex::new(Some(lock)),
     };

@@ -8,7 +8,9 @@ use std::fmt;
 use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, OnceLock};
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError,
+};
 
 use super::history::History;
 use super::keys::KeyRange;
@@ -75,12 +77,23 @@ pub(crate) struct Source {
     transaction: ReadTransaction,
     tables: Vec<OnceLock<Option<Open>>>,
     quarantine: Arc<Quarantine>,
+    /// A history file stays open as long as somebody reads it. Dropped after the transaction.
+    _file: Option<Arc<Database>>,
 }
 
 impl Source {
     pub(crate) fn new(transaction: ReadTransaction, quarantine: Arc<Quarantine>) -> Self {
         let tables = TABLES.iter().map(|_| OnceLock::new()).collect();
-        Self { transaction, tables, quarantine }
+        Self { transaction, tables, quarantine, _file: None }
+    }
+
+    /// The same for a history file.
+    pub(crate) fn of_file(
+        transaction: ReadTransaction,
+        quarantine: Arc<Quarantine>,
+        file: Arc<Database>,
+    ) -> Self {
+        Self { _file: Some(file), ..Self::new(transaction, quarantine) }
     }
 
     fn table(&self, table: Table) -> Result<Option<&Open>, Error> {

@@ -76,8 +76,13 @@ pub(crate) fn get_as<T: DeserializeOwned>(
 
 /// Writes a row.
 pub(crate) fn put<T: Stored>(tx: &mut Tx<'_>, key: &Key, row: &T) -> Result<(), Error> {
-    let bytes = encode(T::TABLE, key, T::VERSION, row)?;
+    let bytes = encode_row(key, row)?;
     tx.put_raw(T::TABLE, key, &bytes)
+}
+
+/// The bytes of a row, to be written elsewhere.
+pub(crate) fn encode_row<T: Stored>(key: &Key, row: &T) -> Result<Vec<u8>, Error> {
+    encode(T::TABLE, key, T::VERSION, row)
 }
 
 /// Writes a value to a table whose values have no type of their own.

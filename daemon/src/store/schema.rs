@@ -2,7 +2,7 @@
 //!
 //! Stored names and key layouts are frozen; a retired one stays listed. Index tables hold only a
 //! checksum as their value, unique ones the id that has the key. `state.redb` has all of them, a
-//! history file those of an execution.
+//! history file those of its kind.
 
 use redb::TableDefinition;
 
@@ -124,8 +124,8 @@ tables! {
     NOTIFICATION_BY_USER        "system_notification_by_user" "user, is read, notification"   => "mark",             "A user's inbox.";
 }
 
-/// The tables of a history file.
-pub(crate) const HISTORY: &[Table] = &[
+/// The tables of a history file of executions.
+pub(crate) const EXECUTIONS: &[Table] = &[
     META,
     EXECUTION,
     EXECUTION_DATA,
@@ -139,6 +139,23 @@ pub(crate) const HISTORY: &[Table] = &[
     EXECUTION_BY_PARENT,
     EXECUTION_BY_RETRY,
 ];
+
+/// The tables of a history file of audit rows.
+pub(crate) const AUDITS: &[Table] = &[META, AUDIT, AUDIT_BY_RESOURCE, AUDIT_BY_USER];
+
+/// The tables of a history file of planned runs.
+pub(crate) const LEDGER: &[Table] = &[
+    META,
+    SCHEDULE,
+    SCHEDULE_BY_INSTANT,
+    SCHEDULE_BY_TIME,
+    SCHEDULE_BY_STATUS,
+    SCHEDULE_BY_WORKFLOW,
+    SCHEDULE_BY_NEXT,
+];
+
+/// The tables of a history file of roll-ups.
+pub(crate) const ROLLUPS: &[Table] = &[META, ROLLUP];
 
 #[cfg(test)]
 mod tests {

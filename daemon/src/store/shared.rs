@@ -1,7 +1,7 @@
 //! What the writer, the readers and the feed share: the open database, options, and how we are.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use a2n_proto::InstallId;
 use redb::{Database, ReadableDatabase};
@@ -26,8 +26,19 @@ pub(crate) struct Shared {
     pub(crate) acknowledged: AtomicU64,
     /// Why writes are refused; none where they are not.
     pub(crate) refusing: Mutex<Option<Refusal>>,
+    /// What the cleaner found about the store's size.
+    pub(crate) size: Mutex<Size>,
     /// Held as long as the store is open.
     pub(crate) lock: Mutex<Option<Box<dyn Lock>>>,
+}
+
+/// How the store stands to the size that it may have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Whether it is above it though all history of executions is gone: then no new work comes.
+    pub too_large: bool,
+    /// The last history file since the start that was removed to stay below it.
+    pub dropped: Option<String>,
 }
 
 /// Why writes are refused.
@@ -68,6 +79,10 @@ impl Shared {
 
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.refusing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn size(&self) -> MutexGuard<'_, Size> {
+        self.size.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn acknowledged(&self) -> u64 {

@@ -8,7 +8,8 @@ use a2n_proto::execution::{Execution, ExecutionMetric, ExecutionStatus};
 use a2n_proto::{Timestamp, WorkflowId};
 use serde::{Deserialize, Serialize};
 
-use super::execution_metrics::{Rollup, rollup_key};
+use super::execution_metrics::{Kept, Rollup, rollup_key};
+use super::keys::Key;
 use super::rows::{self, Stored};
 use super::schema::{self, Table};
 use super::{Error, Tx};
@@ -81,31 +82,46 @@ impl Tally {
         self.rollups.entry((workflow, metric.to_owned(), minute)).or_default().add(value);
     }
 
-    /// Adds it to what is stored. A damaged count begins again from nothing: its row is in
-    /// quarantine by then, and no execution may fail because of it.
-    pub(crate) fn write(self, tx: &mut Tx<'_>) -> Result<(), Error> {
-        for (workflow, more) in self.counters {
-            let key = super::keys::Key::of_id(workflow.as_bytes());
+    /// Adds it to what is stored, in this commit. A damaged count begins again from nothing: its row
+    /// is in quarantine by then, and no execution may fail because of it.
+    pub(crate) fn write(&self, tx: &mut Tx<'_>, commit: u64) -> Result<(), Error> {
+        self.write_counters(tx)?;
+        for (key, more) in self.rollups() {
+            let stored = match rows::get::<Kept>(tx, key.as_bytes()) {
+                Err(Error::Damaged { .. }) => None,
+                stored => stored?,
+            };
+            let mut kept = stored.unwrap_or(Kept { born: commit, ..Kept::default() });
+            kept.values.join(&more);
+            rows::put(tx, &key, &kept)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the lifetime counts to those of the workflows that are there.
+    pub(crate) fn write_counters(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        for (workflow, more) in &self.counters {
+            let key = Key::of_id(workflow.as_bytes());
             if !rows::has(tx, schema::WORKFLOW, key.as_bytes())? {
                 continue;
             }
             let mut counters: Counters = or_none(rows::get(tx, key.as_bytes()))?;
-            counters.join(&more);
+            counters.join(more);
             rows::put(tx, &key, &counters)?;
         }
-        // The same values count for the workflow and for everything together.
-        let mut all: BTreeMap<(Option<WorkflowId>, String, i64), Rollup> = BTreeMap::new();
-        for ((workflow, metric, minute), rollup) in self.rollups {
-            all.entry((None, metric.clone(), minute)).or_default().join(&rollup);
-            all.entry((Some(workflow), metric, minute)).or_default().join(&rollup);
-        }
-        for ((scope, metric, minute), more) in all {
-            let key = rollup_key(&metric, scope, minute);
-            let mut rollup: Rollup = or_none(rows::get(tx, key.as_bytes()))?;
-            rollup.join(&more);
-            rows::put(tx, &key, &rollup)?;
-        }
         Ok(())
+    }
+
+    /// The roll-ups by their keys. The same values count for the workflow and for everything
+    /// together.
+    pub(crate) fn rollups(&self) -> Vec<(Key, Rollup)> {
+        let mut all: BTreeMap<(Option<WorkflowId>, &str, i64), Rollup> = BTreeMap::new();
+        for ((workflow, metric, minute), rollup) in &self.rollups {
+            all.entry((None, metric, *minute)).or_default().join(rollup);
+            all.entry((Some(*workflow), metric, *minute)).or_default().join(rollup);
+        }
+        let key = |(scope, metric, minute)| rollup_key(metric, scope, minute);
+        all.into_iter().map(|(place, rollup)| (key(place), rollup)).collect()
     }
 }
 

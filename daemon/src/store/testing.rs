@@ -3,25 +3,28 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use a2n_proto::execution::{Execution, ExecutionMetadata, ExecutionStatus};
+use a2n_proto::execution::{
+    Execution, ExecutionMetadata, ExecutionSchedule, ExecutionStatus, ScheduleStatus,
+};
 use a2n_proto::identity::Role;
 use a2n_proto::workflow::{TriggerType, Visibility, Workflow, WorkflowTrigger};
 use a2n_proto::{
-    AccountId, ExecutionId, InstallId, Json, Timestamp, UserId, WorkflowId, WorkflowTriggerId,
+    AccountId, ExecutionId, ExecutionScheduleId, InstallId, Json, Timestamp, UserId, WorkflowId,
+    WorkflowTriggerId,
 };
 
 use super::{Caller, Drive, Error, Options, Origin, Snapshot, Store, Tx, account, workflow};
 use crate::system::disk::{Disk, SimDisk};
 
 /// The time at which tests begin.
-pub(super) const START: i64 = 1_800_000_000_000;
+pub(crate) const START: i64 = 1_800_000_000_000;
 
-pub(super) fn at(ms: i64) -> Timestamp {
+pub(crate) fn at(ms: i64) -> Timestamp {
     Timestamp::from_unix_ms(START + ms)
 }
 
 /// Ten bytes that make an id of a number.
-pub(super) fn random(n: u64) -> [u8; 10] {
+pub(crate) fn random(n: u64) -> [u8; 10] {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&n.to_be_bytes());
     random
@@ -31,7 +34,7 @@ fn unix_ms(n: i64) -> u64 {
     u64::try_from(START + n).unwrap()
 }
 
-pub(super) fn options(disk: &SimDisk) -> Options {
+pub(crate) fn options(disk: &SimDisk) -> Options {
     Options {
         disk: Arc::new(disk.clone()),
         drive: Drive::ByHand,
@@ -44,14 +47,14 @@ pub(super) fn options(disk: &SimDisk) -> Options {
 
 /// A store on a disk in memory, driven by the calls of the test.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) disk: SimDisk,
-    pub(super) store: Store,
+pub(crate) struct World {
+    pub(crate) disk: SimDisk,
+    pub(crate) store: Store,
 }
 
 impl World {
     /// A new store with alice as its OWNER and her workflow `report`.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let world = Self::on(SimDisk::new());
         world.write(0, |tx| {
             account::first_start(
@@ -66,12 +69,12 @@ impl World {
     }
 
     /// The store on a disk, made where there is none.
-    pub(super) fn on(disk: SimDisk) -> Self {
+    pub(crate) fn on(disk: SimDisk) -> Self {
         let store = Store::open(options(&disk)).unwrap();
         Self { disk, store }
     }
 
-    pub(super) fn write<T: Send + 'static>(
+    pub(crate) fn write<T: Send + 'static>(
         &self,
         ms: i64,
         body: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
@@ -79,7 +82,7 @@ impl World {
         self.try_write(ms, body).unwrap()
     }
 
-    pub(super) fn try_write<T: Send + 'static>(
+    pub(crate) fn try_write<T: Send + 'static>(
         &self,
         ms: i64,
         body: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
@@ -87,12 +90,12 @@ impl World {
         self.store.write_blocking(Origin::daemon(at(ms), "TEST"), body)
     }
 
-    pub(super) fn read(&self) -> Snapshot {
+    pub(crate) fn read(&self) -> Snapshot {
         self.store.read().unwrap()
     }
 
     /// Closes the store and opens it again.
-    pub(super) fn reopened(self) -> Self {
+    pub(crate) fn reopened(self) -> Self {
         self.store.close();
         let disk = self.disk.clone();
         drop(self);
@@ -100,7 +103,7 @@ impl World {
     }
 
     /// Flips one bit of a stored value, behind the store's back.
-    pub(super) fn flip(&self, table: super::Table, key: super::Key) {
+    pub(crate) fn flip(&self, table: super::Table, key: super::Key) {
         self.write(0, move |tx| {
             let mut bytes = tx.rows_of(table)[key.as_bytes()].clone();
             let middle = bytes.len() / 2;
@@ -109,13 +112,13 @@ impl World {
         });
     }
 
-    pub(super) fn state_bytes(&self) -> Vec<u8> {
+    pub(crate) fn state_bytes(&self) -> Vec<u8> {
         self.disk.bytes(&PathBuf::from("/data/store/state.redb")).unwrap()
     }
 }
 
 /// Bytes of every file on a disk, to show that nothing was touched.
-pub(super) fn everything(disk: &SimDisk) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+pub(crate) fn everything(disk: &SimDisk) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from("/data")];
     while let Some(folder) = folders.pop() {
@@ -132,28 +135,28 @@ pub(super) fn everything(disk: &SimDisk) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     found
 }
 
-pub(super) fn user(n: u64) -> UserId {
+pub(crate) fn user(n: u64) -> UserId {
     UserId::from_parts(unix_ms(0), random(n))
 }
 
-pub(super) fn workflow_id(n: u64) -> WorkflowId {
+pub(crate) fn workflow_id(n: u64) -> WorkflowId {
     WorkflowId::from_parts(unix_ms(0), random(n))
 }
 
-pub(super) fn execution_id(n: i64) -> ExecutionId {
+pub(crate) fn execution_id(n: i64) -> ExecutionId {
     ExecutionId::from_parts(unix_ms(n), random(u64::try_from(n).unwrap()))
 }
 
-pub(super) fn trigger_id(n: u64) -> WorkflowTriggerId {
+pub(crate) fn trigger_id(n: u64) -> WorkflowTriggerId {
     WorkflowTriggerId::from_parts(unix_ms(0), random(n))
 }
 
-pub(super) fn caller(n: u64, role: Role) -> Caller {
+pub(crate) fn caller(n: u64, role: Role) -> Caller {
     let via = a2n_proto::api::auth::Via::Unix;
     Caller { user: user(n), name: format!("user{n}"), role, uid: None, via }
 }
 
-pub(super) fn a_workflow(n: u64, name: &str) -> Workflow {
+pub(crate) fn a_workflow(n: u64, name: &str) -> Workflow {
     Workflow {
         id: workflow_id(n),
         revision: 1,
@@ -182,7 +185,7 @@ pub(super) fn a_workflow(n: u64, name: &str) -> Workflow {
     }
 }
 
-pub(super) fn a_trigger(n: u64, name: &str) -> WorkflowTrigger {
+pub(crate) fn a_trigger(n: u64, name: &str) -> WorkflowTrigger {
     WorkflowTrigger {
         id: trigger_id(n),
         revision: 1,
@@ -203,7 +206,7 @@ pub(super) fn a_trigger(n: u64, name: &str) -> WorkflowTrigger {
 }
 
 /// An execution of workflow 1, accepted `n` milliseconds after the start.
-pub(super) fn an_execution(n: i64, status: ExecutionStatus) -> Execution {
+pub(crate) fn an_execution(n: i64, status: ExecutionStatus) -> Execution {
     Execution {
         id: execution_id(n),
         revision: 1,
@@ -231,5 +234,35 @@ pub(super) fn an_execution(n: i64, status: ExecutionStatus) -> Execution {
         workflow_version: 1,
         user_id: user(1),
         trigger_id: None,
+    }
+}
+
+/// A plan of workflow 1 for `n` milliseconds after the start.
+pub(crate) fn a_plan(
+    n: u64,
+    trigger: WorkflowTriggerId,
+    status: ScheduleStatus,
+) -> ExecutionSchedule {
+    let due = at(i64::try_from(n).unwrap());
+    ExecutionSchedule {
+        id: ExecutionScheduleId::from_parts(unix_ms(0) + n, random(n)),
+        revision: 1,
+        created_at: due,
+        updated_at: due,
+        scheduled_time: due,
+        status,
+        attempts: 1,
+        max_attempts: 1,
+        last_attempt_at: Some(due),
+        next_attempt_at: None,
+        execution_data: Json::null(),
+        error_message: None,
+        outcome: None,
+        reason: None,
+        late_by: None,
+        workflow_id: workflow_id(1),
+        trigger_id: Some(trigger),
+        user_id: user(1),
+        execution_id: None,
     }
 }

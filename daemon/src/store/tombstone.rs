@@ -6,6 +6,7 @@ use a2n_proto::{
     WorkflowTriggerId, WorkflowVersionId,
 };
 
+use super::history::History;
 use super::keys::{Key, KeyRange, KeyReader, last_id};
 use super::schema::{
     COMMENT_BY_WORKFLOW, EXECUTION_BY_TRIGGER, EXECUTION_BY_WORKFLOW, SCHEDULE_BY_INSTANT,
@@ -22,6 +23,8 @@ use super::{
 pub(crate) enum Kind {
     Workflow = 1,
     Trigger = 2,
+    /// A workflow of which nothing is left but executions in history.
+    PastWorkflow = 3,
 }
 
 /// Notes that a thing is gone and its children are to go.
@@ -47,12 +50,25 @@ pub(crate) fn covers(read: &impl Read, table: Table, id: &[u8; 16]) -> Result<bo
     rows::has(read, TOMBSTONE, Key::new().u8(kind as u8).id(id).as_bytes())
 }
 
-/// Removes at most `slice` children of deleted things. Answers how many went; fewer than `slice`
-/// means that everything is carried out.
+/// The deleted workflows whose executions are to go out of history.
+pub(crate) fn past_workflows(read: &impl Read) -> Result<Vec<[u8; 16]>, Error> {
+    let range = Key::new().u8(Kind::PastWorkflow as u8).under();
+    let keys = rows::some_keys(read, TOMBSTONE, &range, usize::MAX)?;
+    Ok(keys.iter().filter_map(|key| last_id(key)).collect())
+}
+
+/// History has nothing of a deleted workflow any more.
+pub(crate) fn forget_past(tx: &mut Tx<'_>, workflow: &[u8; 16]) -> Result<bool, Error> {
+    rows::remove(tx, TOMBSTONE, &Key::new().u8(Kind::PastWorkflow as u8).id(workflow))
+}
+
+/// Removes at most `slice` children of deleted things from state, fewer where they are large.
+/// Answers how many went; none means that everything is carried out.
 pub fn carry_out(tx: &mut Tx<'_>, slice: usize) -> Result<usize, Error> {
+    let live = KeyRange::all().before(&Key::new().u8(Kind::PastWorkflow as u8));
     let mut gone = 0;
-    while gone < slice {
-        let Some(tombstone) = rows::some_keys(tx, TOMBSTONE, &KeyRange::all(), 1)?.pop() else {
+    while gone < slice && !tx.slice_is_full() {
+        let Some(tombstone) = rows::some_keys(tx, TOMBSTONE, &live, 1)?.pop() else {
             break;
         };
         let mut reader = KeyReader::new(&tombstone);
@@ -65,6 +81,11 @@ pub fn carry_out(tx: &mut Tx<'_>, slice: usize) -> Result<usize, Error> {
         gone += more;
         if more == 0 {
             rows::remove(tx, TOMBSTONE, &Key::of_bytes(&tombstone))?;
+            if let (Some(1), Some(id)) = (kind, id)
+                && tx.history().is_some_and(History::has_executions)
+            {
+                put(tx, Kind::PastWorkflow, &id)?;
+            }
         }
     }
     Ok(gone)
@@ -85,13 +106,16 @@ fn workflow(tx: &mut Tx<'_>, id: [u8; 16], slice: usize) -> Result<usize, Error>
     let range = Key::of_id(&id).under();
     for (table, remove) in unique {
         let keys = rows::some_keys(tx, table, &range, slice)?;
-        for key in &keys {
-            if let Some(child) = rows::unique_id(tx, table, &Key::of_bytes(key))? {
-                remove(tx, child)?;
-            }
-        }
-        if !keys.is_empty() {
-            return Ok(keys.len());
+        let gone = some(tx, &keys, &mut |tx, key| match rows::unique_id(
+            tx,
+            table,
+            &Key::of_bytes(key),
+        )? {
+            Some(child) => remove(tx, child),
+            None => Ok(()),
+        })?;
+        if gone > 0 {
+            return Ok(gone);
         }
     }
     let marked: [(Table, Remove); 3] = [
@@ -107,35 +131,51 @@ fn workflow(tx: &mut Tx<'_>, id: [u8; 16], slice: usize) -> Result<usize, Error>
     ];
     for (table, remove) in marked {
         let keys = rows::some_keys(tx, table, &range, slice)?;
-        for key in &keys {
-            if let Some(child) = last_id(key) {
-                remove(tx, child)?;
-            }
-        }
-        if !keys.is_empty() {
-            return Ok(keys.len());
+        let gone = some(tx, &keys, &mut |tx, key| match last_id(key) {
+            Some(child) => remove(tx, child),
+            None => Ok(()),
+        })?;
+        if gone > 0 {
+            return Ok(gone);
         }
     }
     Ok(0)
+}
+
+/// Removes what an entry of an index leads to.
+type Each<'e> = dyn FnMut(&mut Tx<'_>, &[u8]) -> Result<(), Error> + 'e;
+
+/// Carries out `each` for the first of the keys, until the slice is full. Answers for how many.
+fn some(tx: &mut Tx<'_>, keys: &[Vec<u8>], each: &mut Each<'_>) -> Result<usize, Error> {
+    for (n, key) in keys.iter().enumerate() {
+        if n > 0 && tx.slice_is_full() {
+            return Ok(n);
+        }
+        each(tx, key)?;
+    }
+    Ok(keys.len())
 }
 
 /// A trigger's plans go, its executions forget it.
 fn trigger(tx: &mut Tx<'_>, id: [u8; 16], slice: usize) -> Result<usize, Error> {
     let range = Key::of_id(&id).under();
     let plans = rows::some_keys(tx, SCHEDULE_BY_INSTANT, &range, slice)?;
-    for key in &plans {
-        if let Some(plan) = rows::unique_id(tx, SCHEDULE_BY_INSTANT, &Key::of_bytes(key))? {
-            execution_schedule::remove(tx, ExecutionScheduleId::from_bytes(plan))?;
+    let gone = some(tx, &plans, &mut |tx, key| match rows::unique_id(
+        tx,
+        SCHEDULE_BY_INSTANT,
+        &Key::of_bytes(key),
+    )? {
+        Some(plan) => {
+            execution_schedule::remove(tx, ExecutionScheduleId::from_bytes(plan)).map(|_| ())
         }
-    }
-    if !plans.is_empty() {
-        return Ok(plans.len());
+        None => Ok(()),
+    })?;
+    if gone > 0 {
+        return Ok(gone);
     }
     let executions = rows::some_keys(tx, EXECUTION_BY_TRIGGER, &range, slice)?;
-    for key in &executions {
-        if let Some(one) = last_id(key) {
-            execution::forget_trigger(tx, ExecutionId::from_bytes(one))?;
-        }
-    }
-    Ok(executions.len())
+    some(tx, &executions, &mut |tx, key| match last_id(key) {
+        Some(one) => execution::forget_trigger(tx, ExecutionId::from_bytes(one)),
+        None => Ok(()),
+    })
 }

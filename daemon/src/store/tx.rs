@@ -20,6 +20,12 @@ use super::shared::Shared;
 use super::tally::Tally;
 use super::{Error, Read, execution_metrics};
 
+/// Rows and index entries that one write of a cleaner changes. `just bench-history` measures what
+/// others wait for such a commit; see `docs/performance.md`.
+pub(crate) const SLICE_ROWS: usize = 300;
+/// Bytes of values that one write of a cleaner changes.
+const SLICE_BYTES: usize = 1 << 20;
+
 /// Who writes, when, from where; goes into audit rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
@@ -55,6 +61,8 @@ pub struct Tx<'t> {
     tables: Vec<OnceCell<RefCell<Open<'t>>>>,
     origin: Origin,
     undo: Vec<Undo>,
+    /// Bytes of the values that the undo log keeps.
+    undo_bytes: usize,
     changes: Vec<Change>,
     audit: Vec<Pending>,
     ended: Vec<Execution>,
@@ -119,6 +127,7 @@ impl<'t> Tx<'t> {
             tables: TABLES.iter().map(|_| OnceCell::new()).collect(),
             origin: Origin::default(),
             undo: Vec::new(),
+            undo_bytes: 0,
             changes: Vec::new(),
             audit: Vec::new(),
             ended: Vec::new(),
@@ -200,6 +209,16 @@ impl<'t> Tx<'t> {
         self.ended.push(bare);
     }
 
+    /// How many rows and index entries this write has changed so far.
+    pub fn n_touched(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// Whether a write that nobody is in a hurry for has done enough for one commit.
+    pub fn slice_is_full(&self) -> bool {
+        self.n_touched() >= SLICE_ROWS || self.undo_bytes >= SLICE_BYTES
+    }
+
     /// How long a caller's idempotency key holds.
     pub(crate) fn idempotency_ms(&self) -> u64 {
         self.shared.map_or(u64::MAX, |shared| shared.options.idempotency_ms)
@@ -220,6 +239,7 @@ impl<'t> Tx<'t> {
             Ok(old.map(|old| old.value().to_vec()))
         });
         let old = self.keep(done)?;
+        self.undo_bytes += value.len() + old.as_ref().map_or(0, Vec::len);
         self.undo.push(Undo { table, key: key.as_bytes().to_vec(), old });
         Ok(())
     }
@@ -235,6 +255,7 @@ impl<'t> Tx<'t> {
         match self.keep(done)? {
             Some(old) => {
                 let key = key.as_bytes().to_vec();
+                self.undo_bytes += old.len();
                 self.undo.push(Undo { table, key, old: Some(old) });
                 Ok(true)
             }
@@ -269,6 +290,7 @@ impl<'t> Tx<'t> {
     pub(crate) fn begin(&mut self, origin: Origin) {
         self.origin = origin;
         self.undo.clear();
+        self.undo_bytes = 0;
         self.changes.clear();
         self.audit.clear();
         self.ended.clear();

@@ -94,6 +94,8 @@ struct Ran {
     result: Result<(), Error>,
     /// Whether it has rows in the transaction.
     kept: bool,
+    /// How many rows and index entries it changed.
+    n_touched: usize,
 }
 
 impl Writer {
@@ -154,7 +156,7 @@ impl Writer {
             }
             Err(failure) => self.mend(failure),
         };
-        for Ran { done, result, kept } in ran {
+        for Ran { done, result, kept, .. } in ran {
             // A write that wrote nothing does not depend on the commit.
             let result = if kept { outcome.clone() } else { result };
             if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
@@ -184,7 +186,14 @@ impl Writer {
         while ran.len() < MOST_WRITES && tx.batch().bytes < MOST_BYTES {
             let Some(write) = waiting.pop_front() else { break };
             match run(&mut tx, write) {
-                Ok(one) => ran.push(one),
+                Ok(one) => {
+                    if one.kept
+                        && let Some(observer) = &shared.options.observer
+                    {
+                        observer.wrote(&tx.origin().source, one.n_touched);
+                    }
+                    ran.push(one);
+                }
                 Err((done, e)) => {
                     // The transaction is lost, and with it what the others wrote.
                     ran.push(failed(done, &e));
@@ -316,6 +325,7 @@ fn run(tx: &mut Tx<'_>, write: Write) -> Result<Ran, (Done, Error)> {
     if let Some(broken) = tx.broken() {
         return Err((done, broken.clone()));
     }
+    let n_touched = tx.n_touched();
     let (result, kept) = match kept {
         Ok(true) => (tx.seal(), true),
         Ok(false) => (Ok(()), false),
@@ -323,11 +333,11 @@ fn run(tx: &mut Tx<'_>, write: Write) -> Result<Ran, (Done, Error)> {
     };
     match &result {
         Err(e) if e.is_storage() => return Err((done, e.clone())),
-        Ok(()) if kept => return Ok(Ran { done, result, kept }),
+        Ok(()) if kept => return Ok(Ran { done, result, kept, n_touched }),
         _ => {}
     }
     match tx.unroll() {
-        Ok(()) => Ok(Ran { done, result, kept: false }),
+        Ok(()) => Ok(Ran { done, result, kept: false, n_touched: 0 }),
         Err(e) => Err((done, e)),
     }
 }
@@ -335,7 +345,7 @@ fn run(tx: &mut Tx<'_>, write: Write) -> Result<Ran, (Done, Error)> {
 /// What every commit writes besides its writes: joined counts, the feed, the commit's number.
 fn finish(tx: &mut Tx<'_>, commit: u64) -> Result<(), Error> {
     let tally = tx.take_tally();
-    tally.write(tx)?;
+    tally.write(tx, commit)?;
     let changes = tx.take_changes();
     feed::append(tx, &changes)?;
     tx.give_changes(changes);
@@ -343,7 +353,7 @@ fn finish(tx: &mut Tx<'_>, commit: u64) -> Result<(), Error> {
 }
 
 fn failed(done: Done, error: &Error) -> Ran {
-    Ran { done, result: Err(error.clone()), kept: false }
+    Ran { done, result: Err(error.clone()), kept: false, n_touched: 0 }
 }
 
 /// What a panic said.

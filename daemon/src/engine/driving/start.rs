@@ -144,6 +144,7 @@ impl Starter {
         if wanted.workflow.archived_at.is_some() {
             return Err(Error::Archived(wanted.workflow.name));
         }
+        self.store.admit()?;
         let (version, plan) = self.plan(&wanted.workflow, wanted.version)?;
         let id = ExecutionId::from_bytes(self.system.new_id());
         let execution = header(id, &wanted, version, &origin);
@@ -174,6 +175,7 @@ impl Starter {
         origin: Origin,
         within: Option<Within>,
     ) -> Result<Accepted, Error> {
+        self.store.admit()?;
         let start = state.start();
         let execution = Execution {
             id: start.execution,

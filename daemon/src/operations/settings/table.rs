@@ -110,15 +110,15 @@ settings! {
     STORE_MIN_FREE: u64 = "store.minFreeBytes" number(0, 1024 * GIB, 512 * MIB, "bytes"), LIVE,
         "Below this much free disk space nothing new is accepted; what was accepted goes on.";
     STORE_MIN_FREE_PERCENT: u64 = "store.minFreePercent" number(0, 50, 5, "percent"), LIVE,
-        "The same as a part of the disk; the smaller of both counts.";
+        "The same as a part of the disk; the larger of both counts.";
     STORE_BALLAST: u64 = "store.ballastBytes" number(0, GIB, 32 * MIB, "bytes"), RESTART,
         "A file of this size is given up when the disk is full, so that what was accepted can end.";
     STORE_MAX: u64 = "store.maxBytes" number(0, 16_384 * GIB, 0, "bytes, 0 for no limit"), LIVE,
-        "Size of the whole store above which the oldest execution data goes first.";
+        "Size of the whole store above which the oldest history of executions is removed, by month; where that is not enough, nothing new is accepted.";
     HISTORY_NEWEST: usize = "history.newestExecutions" number(0, 1_000_000, 1_000, "executions"), LIVE,
         "How many ended executions stay in the live store before they move to the history.";
     HISTORY_BATCH: usize = "history.batch" number(1, 100_000, 500, "executions"), LIVE,
-        "How many executions move to the history in one commit.";
+        "How many executions are copied to the history at a time; they leave the live store in short commits that no writer waits for.";
     FEED_DAYS: u64 = "feed.days" number(1, 365, 7, "days"), LIVE,
         "How long a change stays in the feed, for subscribers that come back.";
     FEED_CHANGES: u64 = "feed.changes" number(1_000, 100_000_000, 1_000_000, "changes"), LIVE,
@@ -128,9 +128,9 @@ settings! {
 
     // What is kept how long.
     RETENTION_SUCCESS: u64 = "retention.successDays" number(1, 36_500, 90, "days"), LIVE,
-        "How long successful executions are kept.";
+        "How long successful executions are kept; from history they go by whole months.";
     RETENTION_FAILED: u64 = "retention.failedDays" number(1, 36_500, 180, "days"), LIVE,
-        "How long failed and cancelled executions are kept.";
+        "How long failed and cancelled executions are kept; from history they go by whole months.";
     RETENTION_LOGS: u64 = "retention.logDays" number(1, 36_500, 30, "days"), LIVE,
         "How long the output of steps is kept.";
     RETENTION_LOG_BYTES: u64 = "retention.logBytes" number(16 * MIB, 16_384 * GIB, 10 * GIB, "bytes"), LIVE,
@@ -144,7 +144,7 @@ settings! {
     RETENTION_SCHEDULE: u64 = "retention.scheduleDays" number(7, 36_500, 90, "days"), LIVE,
         "How long it is kept what became of each due instant.";
     RETENTION_BATCH: usize = "retention.batch" number(1, 100_000, 500, "rows"), LIVE,
-        "How many rows the cleaner removes in one commit, so that writers never wait for it.";
+        "How many rows the cleaner looks for at a time; it removes them in short commits that no writer waits for.";
 
     // The daemon itself.
     LOG_LEVEL: String = "log.level" choice(&["ERROR", "WARN", "INFO", "DEBUG", "TRACE"], "INFO"), LIVE,

@@ -68,7 +68,7 @@ fn over_time(
     };
     let names = match &params.metric {
         Some(name) => vec![name.clone()],
-        None => execution_metrics::names(&snapshot)?,
+        None => execution_metrics::names(&snapshot, from, to)?,
     };
     let mut series = Vec::new();
     for name in names {

@@ -11,7 +11,7 @@ use crate::store::schema::{EXECUTION, Table};
 use crate::store::{Error, codec};
 
 /// Data or state beyond this many bytes have a row of their own.
-pub(super) const INLINE: usize = 4096;
+const INLINE: usize = 4096;
 
 /// The stored row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl Stored for Kept {
 }
 
 impl Data {
-    pub(super) fn of(execution: &Execution) -> Self {
+    fn of(execution: &Execution) -> Self {
         Self {
             trigger: execution.trigger_data.clone(),
             input: execution.input_data.clone(),
@@ -49,13 +49,13 @@ impl Data {
             context: execution.context_data.clone(),
         }
     }
-    pub(super) fn parts(&self) -> [&Json; 4] {
+    fn parts(&self) -> [&Json; 4] {
         [&self.trigger, &self.input, &self.output, &self.context]
     }
-    pub(super) fn size(&self) -> usize {
+    fn size(&self) -> usize {
         self.parts().iter().map(|part| part.size_bytes()).sum()
     }
-    pub(super) fn hash(&self) -> u64 {
+    fn hash(&self) -> u64 {
         let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
         for part in self.parts() {
             hash.update(&(part.size_bytes() as u64).to_le_bytes());
@@ -71,8 +71,36 @@ impl Data {
     }
 }
 
+/// What an execution is stored as: its row, and what it keeps apart because it is large.
+pub(crate) struct Packed {
+    pub(crate) kept: Kept,
+    pub(crate) data: Option<Data>,
+    pub(crate) state: Option<Bytes>,
+}
+
+impl Packed {
+    pub(crate) fn of(execution: &Execution, state: Vec<u8>) -> Result<Self, Error> {
+        let data = Data::of(execution);
+        let data_hash = data.hash();
+        let bare = Execution {
+            trigger_data: Json::null(),
+            input_data: Json::null(),
+            output_data: Json::null(),
+            context_data: Json::null(),
+            ..execution.clone()
+        };
+        let state = Bytes(state);
+        let (inline, apart) =
+            if data.size() <= INLINE { (Some(packed(&data)?), None) } else { (None, Some(data)) };
+        let (state_inline, state_apart) =
+            if state.0.len() <= INLINE { (Some(state), None) } else { (None, Some(state)) };
+        let kept = Kept { execution: bare, data: inline, data_hash, state: state_inline };
+        Ok(Self { kept, data: apart, state: state_apart })
+    }
+}
+
 /// The data as it is kept within the row.
-pub(super) fn packed(data: &Data) -> Result<Bytes, Error> {
+fn packed(data: &Data) -> Result<Bytes, Error> {
     let too_large = |_| Error::TooLarge { table: EXECUTION.name, size: data.size(), limit: INLINE };
     codec::pack(data).map(Bytes).map_err(too_large)
 }

@@ -7,7 +7,7 @@ use a2n_proto::execution::{Execution, ExecutionStatus};
 use a2n_proto::{ExecutionId, Timestamp, UserId, WorkflowId, WorkflowTriggerId};
 
 use super::{Kept, forget_gone};
-use crate::store::history::{History, month_of};
+use crate::store::history::{FileName, History, Kind, month_of};
 use crate::store::keys::{Key, KeyRange, last_id};
 use crate::store::read::Source;
 use crate::store::rows::{self, Page, Paging};
@@ -106,6 +106,8 @@ struct Walk<'r, R: Read> {
     from: Option<[u8; 16]>,
     to: Option<[u8; 16]>,
     last: Option<[u8; 16]>,
+    /// The files that may have some of these statuses.
+    kinds: Vec<Kind>,
     sources: BTreeMap<u32, Vec<Source>>,
 }
 
@@ -131,6 +133,7 @@ impl<'r, R: Read> Walk<'r, R> {
             from: query.from.map(|from| bound(ms(from).saturating_sub(LONGEST_WAIT))),
             to: query.to.map(|to| bound(ms(to))),
             last,
+            kinds: kinds_for(query),
             sources: BTreeMap::new(),
         })
     }
@@ -237,6 +240,7 @@ impl<'r, R: Read> Walk<'r, R> {
         let mut months: Vec<u32> = history
             .files()
             .into_iter()
+            .filter(|name| self.kinds.contains(&name.kind))
             .map(|name| name.month)
             .filter(|m| least.is_none_or(|least| *m >= least))
             .filter(|m| most.is_none_or(|most| *m <= most))
@@ -263,12 +267,20 @@ impl<'r, R: Read> Walk<'r, R> {
             return Ok(());
         }
         let mut sources = Vec::new();
-        for name in history.files().into_iter().filter(|name| name.month == month) {
-            sources.extend(history.source(name)?);
+        for kind in &self.kinds {
+            sources.extend(history.source(FileName { month, kind: *kind })?);
         }
         self.sources.insert(month, sources);
         Ok(())
     }
+}
+
+/// The kinds of history files that have executions with these statuses.
+fn kinds_for(query: &Query) -> Vec<Kind> {
+    let ended = query.status.iter().filter(|status| status.is_ended());
+    let wanted: Vec<Kind> = ended.map(|status| Kind::of(*status)).collect();
+    let fits = |kind: &Kind| query.status.is_empty() || wanted.contains(kind);
+    Kind::EXECUTIONS.into_iter().filter(fits).collect()
 }
 
 /// The index that leaves the fewest rows to look at, and where in it.

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use a2n_proto::execution::Execution;
-use a2n_proto::{ExecutionId, WorkflowId};
+use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 
 use crate::store::keys::{Key, KeyRange};
 use crate::store::schema::EXECUTION_BY_KEY;
@@ -20,23 +20,41 @@ pub fn find_by_key(
     key_taken(tx, &idempotency_key_of(workflow, source, idempotency_key))
 }
 
-/// Removes at most `slice` idempotency keys whose window is over. Answers how many went.
-pub fn trim_keys(tx: &mut Tx<'_>, slice: usize) -> Result<usize, Error> {
-    let (at, window) = (tx.at().as_unix_ms(), tx.idempotency_ms());
+/// At most `most` idempotency keys that were used before a time. They stand in no order of time, so
+/// all are looked at.
+pub fn keys_before(read: &impl Read, before: Timestamp, most: usize) -> Result<Vec<Key>, Error> {
     let mut old = Vec::new();
-    tx.scan(EXECUTION_BY_KEY, &KeyRange::all(), false, &mut |key, value| {
-        let (_, body) = read::checked(tx, EXECUTION_BY_KEY, key, value)?;
-        let (_, then): ([u8; 16], i64) =
-            codec::body(body).map_err(|_| tx.damaged(EXECUTION_BY_KEY, key))?;
-        if is_over(then, at, window) {
+    read.scan(EXECUTION_BY_KEY, &KeyRange::all(), false, &mut |key, value| {
+        if accepted_at(read, key, value).is_some_and(|then| then < before.as_unix_ms()) {
             old.push(Key::of_bytes(key));
         }
-        Ok(if old.len() >= slice { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if old.len() >= most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
-    for key in &old {
-        rows::remove(tx, EXECUTION_BY_KEY, key)?;
+    Ok(old)
+}
+
+/// Removes an idempotency key if its window is over. Answers whether it went.
+pub fn forget_key(tx: &mut Tx<'_>, key: &Key) -> Result<bool, Error> {
+    let (at, window) = (tx.at().as_unix_ms(), tx.idempotency_ms());
+    let mut goes = false;
+    tx.look(EXECUTION_BY_KEY, key.as_bytes(), &mut |value| {
+        let then = accepted_at(tx, key.as_bytes(), value);
+        goes = then.is_some_and(|then| is_over(then, at, window));
+        Ok(())
+    })?;
+    if goes { rows::remove(tx, EXECUTION_BY_KEY, key) } else { Ok(false) }
+}
+
+/// When a key was used; none where its row is damaged, which is noted.
+fn accepted_at(read: &impl Read, key: &[u8], value: &[u8]) -> Option<i64> {
+    let (_, body) = read::checked(read, EXECUTION_BY_KEY, key, value).ok()?;
+    match codec::body::<([u8; 16], i64)>(body) {
+        Ok((_, then)) => Some(then),
+        Err(_) => {
+            let _ = read.damaged(EXECUTION_BY_KEY, key);
+            None
+        }
     }
-    Ok(old.len())
 }
 
 /// The key of an execution that has one, and its text.

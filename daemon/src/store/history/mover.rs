@@ -8,16 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use a2n_proto::ExecutionId;
 use a2n_proto::execution::ExecutionStatus;
-use redb::{Durability, WriteTransaction};
 
-use super::{FileName, Kind, month_of};
+use super::{FileName, Kind, Rows, in_slices, month_of, raw};
 use crate::store::execution::{self, Kept, marks};
 use crate::store::keys::{Key, last_id};
 use crate::store::schema::{
-    EXECUTION, EXECUTION_BY_STATUS, EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE, HISTORY,
-    META, Table,
+    EXECUTION, EXECUTION_BY_STATUS, EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE,
 };
-use crate::store::{Error, Origin, Read, Snapshot, Store, codec, rows};
+use crate::store::{Error, Origin, Read, Snapshot, Store, Tx, rows};
 
 /// How much is moved.
 #[derive(Debug, Clone, Copy)]
@@ -46,13 +44,16 @@ pub struct Moved {
 const ENDED: [ExecutionStatus; 3] =
     [ExecutionStatus::Success, ExecutionStatus::Failed, ExecutionStatus::Cancelled];
 
+/// Bytes that are copied in one transaction.
+const COPY_BYTES: usize = 8 << 20;
+
 /// Moves some. Waits for the disk: call it where that is fine, not on an async worker.
-pub fn move_some(store: &Store, origin: Origin, limits: &Limits) -> Result<Moved, Error> {
+pub fn move_some(store: &Store, origin: &Origin, limits: &Limits) -> Result<Moved, Error> {
     let read = store.read()?;
     let (candidates, more) = candidates(&read, limits)?;
     let copies = copy(store, &read, &candidates)?;
     drop(read);
-    let moved = take_out(store, origin, copies)?;
+    let moved = in_slices(store, origin, copies, take_out)?;
     Ok(Moved { moved, more })
 }
 
@@ -65,40 +66,36 @@ pub(crate) fn copy(
     read: &Snapshot,
     candidates: &[ExecutionId],
 ) -> Result<Copies, Error> {
-    let mut by_file: BTreeMap<FileName, Vec<(ExecutionId, Vec<u8>, Kept)>> = BTreeMap::new();
+    let mut files: BTreeMap<FileName, Rows> = BTreeMap::new();
+    let mut copies = Copies::new();
     for id in candidates {
         // A damaged one stays where it is noted as damaged.
         let Ok(Some(kept)) = rows::get::<Kept>(read, id.as_bytes()) else { continue };
-        let Some(bytes) = raw(read, EXECUTION, *id)? else { continue };
+        let Some(bytes) = raw(read, EXECUTION, id.as_bytes())? else { continue };
         let kind = Kind::of(kept.execution.status);
         let name = FileName { month: month_of(id.unix_ms()), kind };
-        by_file.entry(name).or_default().push((*id, bytes, kept));
-    }
-    let mut copies = Copies::new();
-    for (name, executions) in by_file {
-        if let Err(e) = insert(store, read, name, &executions) {
-            store.history().forget(name);
-            return Err(e);
+        let file = files.entry(name).or_default();
+        file.put(EXECUTION, id.as_bytes(), bytes.clone());
+        for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
+            if let Some(bytes) = raw(read, table, id.as_bytes())? {
+                file.put(table, id.as_bytes(), bytes);
+            }
         }
-        copies.extend(executions.into_iter().map(|(id, bytes, _)| (id, bytes)));
+        marks(&kept.execution).iter().for_each(|(table, key)| file.mark(*table, key));
+        if file.bytes() >= COPY_BYTES {
+            store.history().write(name, &std::mem::take(file))?;
+        }
+        copies.push((*id, bytes));
+    }
+    for (name, rows) in files {
+        store.history().write(name, &rows)?;
     }
     Ok(copies)
 }
 
 /// The second half: what is still as it was copied leaves state.
-fn take_out(store: &Store, origin: Origin, copies: Copies) -> Result<usize, Error> {
-    if copies.is_empty() {
-        return Ok(0);
-    }
-    store.write_blocking(origin, move |tx| {
-        let mut moved = 0;
-        for (id, bytes) in &copies {
-            if raw(tx, EXECUTION, *id)?.as_ref() == Some(bytes) && execution::remove(tx, *id)? {
-                moved += 1;
-            }
-        }
-        Ok::<_, Error>(moved)
-    })
+fn take_out(tx: &mut Tx<'_>, (id, bytes): &(ExecutionId, Vec<u8>)) -> Result<bool, Error> {
+    Ok(raw(tx, EXECUTION, id.as_bytes())?.as_ref() == Some(bytes) && execution::remove(tx, *id)?)
 }
 
 /// The oldest ended executions beyond those that stay, and whether there are more than these.
@@ -140,56 +137,6 @@ fn candidates(read: &Snapshot, limits: &Limits) -> Result<(Vec<ExecutionId>, boo
     let more = found.len() > limits.batch;
     let ids = found.into_iter().take(limits.batch).map(ExecutionId::from_bytes);
     Ok((ids.collect(), more))
-}
-
-/// One transaction of a history file. Values carry their table and key in their checksum, and these
-/// are the same there, so the bytes go over as they are.
-fn insert(
-    store: &Store,
-    read: &Snapshot,
-    name: FileName,
-    executions: &[(ExecutionId, Vec<u8>, Kept)],
-) -> Result<(), Error> {
-    let Some(database) = store.history().open(name, true)? else { return Err(Error::Closed) };
-    let failed = |e: redb::Error| Error::storage("writing to history", e);
-    let mut transaction = database.begin_write().map_err(|e| failed(e.into()))?;
-    transaction.set_durability(Durability::Immediate).map_err(|e| failed(e.into()))?;
-    transaction.set_quick_repair(true);
-    for table in HISTORY {
-        transaction.open_table(table.definition()).map_err(|e| failed(e.into()))?;
-    }
-    let install = Key::new().text("install_id");
-    let id = rows::encode(META, &install, 1, &store.install_id())?;
-    put(&transaction, META, &install, &id)?;
-    for (id, bytes, kept) in executions {
-        let key = Key::of_id(id.as_bytes());
-        put(&transaction, EXECUTION, &key, bytes)?;
-        for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
-            if let Some(bytes) = raw(read, table, *id)? {
-                put(&transaction, table, &key, &bytes)?;
-            }
-        }
-        for (table, key) in marks(&kept.execution) {
-            put(&transaction, table, &key, &codec::mark(table.name, key.as_bytes()))?;
-        }
-    }
-    transaction.commit().map_err(|e| failed(e.into()))
-}
-
-fn put(transaction: &WriteTransaction, table: Table, key: &Key, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |e: redb::Error| Error::storage("writing to history", e);
-    let mut open = transaction.open_table(table.definition()).map_err(|e| failed(e.into()))?;
-    open.insert(key.as_bytes(), bytes).map(|_| ()).map_err(|e| failed(e.into()))
-}
-
-/// The stored bytes of an execution's row in a table.
-fn raw(read: &impl Read, table: Table, id: ExecutionId) -> Result<Option<Vec<u8>>, Error> {
-    let mut found = None;
-    read.look(table, id.as_bytes(), &mut |bytes| {
-        found = Some(bytes.to_vec());
-        Ok(())
-    })?;
-    Ok(found)
 }
 
 #[cfg(test)]
@@ -259,7 +206,7 @@ mod tests {
         let limits = Limits { keep: 5, batch: 6 };
         let mut rounds = Vec::new();
         loop {
-            let moved = move_some(&world.store, origin(), &limits).unwrap();
+            let moved = move_some(&world.store, &origin(), &limits).unwrap();
             check_whole(&world, 20);
             rounds.push(moved.moved);
             if !moved.more {
@@ -267,7 +214,7 @@ mod tests {
             }
         }
         assert_eq!(rounds, [6, 6, 3]);
-        assert_eq!(move_some(&world.store, origin(), &limits).unwrap(), Moved::default());
+        assert_eq!(move_some(&world.store, &origin(), &limits).unwrap(), Moved::default());
         let world = world.reopened();
         check_whole(&world, 20);
         assert_eq!(world.store.history().files().len(), 2);
@@ -283,7 +230,7 @@ mod tests {
         check_whole(&world, 10);
         let world = world.reopened();
         check_whole(&world, 10);
-        let moved = move_some(&world.store, origin(), &Limits { keep: 2, batch: 100 }).unwrap();
+        let moved = move_some(&world.store, &origin(), &Limits { keep: 2, batch: 100 }).unwrap();
         assert_eq!(moved.moved, 8);
         check_whole(&world, 10);
     }
@@ -298,19 +245,9 @@ mod tests {
         changed.revision = 2;
         let sent = changed.clone();
         world.write(50, move |tx| execution::save(tx, &sent, vec![]));
-        assert_eq!(take_out(&world.store, origin(), copies).unwrap(), 0);
+        assert_eq!(in_slices(&world.store, &origin(), copies, take_out).unwrap(), 0);
         assert_eq!(execution::require(&world.read(), changed.id).unwrap(), changed);
         let ids: BTreeSet<_> = all(&world, true).into_iter().collect();
         assert_eq!(ids.len(), 3);
-    }
-
-    #[test]
-    fn months_and_names() {
-        assert_eq!(month_of(0), 197_001);
-        let name = FileName { month: 202_611, kind: Kind::ExecutionsSuccess };
-        assert_eq!(name.to_string(), "history-202611-executions-success.redb");
-        assert_eq!(FileName::parse(&name.to_string()), Some(name));
-        assert_eq!(FileName::parse("history-2026-executions-success.redb"), None);
-        assert_eq!(FileName::parse("state.redb"), None);
     }
 }

@@ -137,6 +137,19 @@ impl<R: Read> File<'_, R> {
         Ok(())
     }
 
+    pub(super) fn plans(&mut self) -> Result<(), Error> {
+        use schema as s;
+        let plans = execution_schedule::INDEXES;
+        let marked: Vec<Table> = plans.iter().map(|(table, _)| *table).collect();
+        self.indexes::<ExecutionSchedule>(&marked, &[s::SCHEDULE_BY_INSTANT], &|row, _| {
+            let unique = execution_schedule::by_instant(row);
+            Entries {
+                marks: plans.iter().filter_map(|(t, key)| Some((*t, key(row)?))).collect(),
+                unique: unique.map(|key| (s::SCHEDULE_BY_INSTANT, key)).into_iter().collect(),
+            }
+        })
+    }
+
     pub(super) fn entities(&mut self) -> Result<(), Error> {
         use schema as s;
         self.indexes::<User>(
@@ -190,15 +203,6 @@ impl<R: Read> File<'_, R> {
             let mut marks = vec![(s::COMMENT_BY_WORKFLOW, workflow_comment::by_workflow(row))];
             marks.extend(parent);
             Entries { marks, unique: Vec::new() }
-        })?;
-        let plans = execution_schedule::INDEXES;
-        let marked: Vec<Table> = plans.iter().map(|(table, _)| *table).collect();
-        self.indexes::<ExecutionSchedule>(&marked, &[s::SCHEDULE_BY_INSTANT], &|row, _| {
-            let unique = execution_schedule::by_instant(row);
-            Entries {
-                marks: plans.iter().filter_map(|(t, key)| Some((*t, key(row)?))).collect(),
-                unique: unique.map(|key| (s::SCHEDULE_BY_INSTANT, key)).into_iter().collect(),
-            }
         })?;
         self.indexes::<SystemNotification>(&[s::NOTIFICATION_BY_USER], &[], &|row, _| {
             let key = system_notification::by_user(row);

@@ -23,7 +23,7 @@ fn full() -> World {
         Ok(())
     });
     let limits = mover::Limits { keep: 10, batch: 100 };
-    mover::move_some(&world.store, Origin::daemon(at(9), "MOVER"), &limits).unwrap();
+    mover::move_some(&world.store, &Origin::daemon(at(9), "MOVER"), &limits).unwrap();
     world
 }
 
