@@ -29,7 +29,11 @@ const EXCEPTIONS: [(&str, &str, &str); 11] = [
         "starts the engine, the server and the signals, and ends them",
     ),
     ("daemon/src/app/signals.rs", "process::exit", "a person who asks three times wants it gone"),
-    ("daemon/src/engine/driving/runner.rs", "tokio::spawn", "one for each attempt, ended by its token"),
+    (
+        "daemon/src/engine/driving/runner.rs",
+        "tokio::spawn",
+        "one for each attempt, ended by its token",
+    ),
     ("daemon/src/config", "env::var", "the one place that reads the environment"),
     ("daemon/src/config", "std::fs::", "reads the configuration file before there is a system"),
     ("daemon/src/main.rs", "process::exit", "only main ends the process"),
