@@ -28,6 +28,10 @@ docs:
 write-docs:
     UPDATE_DOCS=1 cargo test -p a2n-daemon --lib docs
 
+# What A2N promises about speed, each figure beside its limit; names choose parts (idle, ping, executions, logs)
+bench *PARTS:
+    cargo build --release && cargo run --release -p a2n-bench -- {{PARTS}}
+
 # How many log lines a second the segments take
 bench-logs:
     cargo test --release -p a2n-segment --test segments -- --ignored --nocapture speed

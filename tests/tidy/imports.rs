@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use crate::source::{Source, read, report, rust};
 
 /// The packages of ours that each package may use.
-const PACKAGES: [(&str, &[&str]); 6] = [
+const PACKAGES: [(&str, &[&str]); 7] = [
     ("proto", &[]),
     ("client", &["a2n-proto"]),
     ("daemon", &["a2n-proto", "a2n-segment"]),
     ("daemon/segment", &[]),
     ("tui", &["a2n-client", "a2n-proto"]),
     ("tests", &["a2n-client", "a2n-daemon", "a2n-proto", "a2n-segment", "a2n-tui"]),
+    ("tests/bench", &["a2n-tests"]),
 ];
 
 #[test]
