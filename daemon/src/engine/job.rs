@@ -76,12 +76,13 @@ pub struct JobEnd {
 
 /// What an attempt may say while it runs.
 pub trait JobVoice: Send + Sync + fmt::Debug {
-    /// One line of output, without its line end. May wait (back-pressure) until there is room.
-    fn line<'a>(
+    /// Lines of output in their order, without their line ends: all that came at once. May wait
+    /// (back-pressure) until there is room.
+    fn lines<'a>(
         &'a self,
         level: LogLevel,
         stream: Option<LogStream>,
-        message: String,
+        messages: Vec<String>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
     /// How far it is, 0 to 100, with a word for people.
     fn progress(&self, percent: u8, detail: Option<String>);

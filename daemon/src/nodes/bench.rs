@@ -76,18 +76,19 @@ impl Ears {
 }
 
 impl JobVoice for Ears {
-    fn line<'a>(
+    fn lines<'a>(
         &'a self,
         _level: LogLevel,
         stream: Option<LogStream>,
-        message: String,
+        messages: Vec<String>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         let from = match stream {
             Some(LogStream::Stdout) => "out",
             Some(LogStream::Stderr) => "err",
             None => "-",
         };
-        self.lines.lock().unwrap().push(format!("{from} {message}"));
+        let told = messages.into_iter().map(|message| format!("{from} {message}"));
+        self.lines.lock().unwrap().extend(told);
         self.spoke.notify_one();
         Box::pin(std::future::ready(()))
     }

@@ -39,11 +39,13 @@ impl Context {
     }
     /// Writes a line of the daemon's own into the execution's log.
     pub async fn say(&self, level: LogLevel, message: impl Into<String>) {
-        self.voice.line(level, None, message.into()).await;
+        self.voice.lines(level, None, vec![message.into()]).await;
     }
-    /// Writes a line of a process into the execution's log.
-    pub async fn pass_on(&self, stream: LogStream, line: String) {
-        self.voice.line(LogLevel::Info, Some(stream), line).await;
+    /// Writes lines of a process into the execution's log.
+    pub async fn pass_on(&self, stream: LogStream, lines: Vec<String>) {
+        if !lines.is_empty() {
+            self.voice.lines(LogLevel::Info, Some(stream), lines).await;
+        }
     }
     /// Records a measured value.
     pub fn measure(&self, name: &str, value: f64, kind: MetricType, unit: &str) {

@@ -41,7 +41,8 @@ impl Runner {
         let voice = Arc::new(Voice {
             key: job.key.clone(),
             workflow,
-            node_name: job.node_name.clone(),
+            node_id: Arc::from(job.key.node.as_str()),
+            node_name: Arc::from(job.node_name.as_str()),
             logs: self.logs.clone(),
             system: self.system.clone(),
             back: self.back.clone(),
@@ -65,38 +66,36 @@ impl Runner {
 struct Voice {
     key: JobKey,
     workflow: WorkflowId,
-    node_name: String,
+    node_id: Arc<str>,
+    node_name: Arc<str>,
     logs: LogStore,
     system: System,
     back: mpsc::UnboundedSender<Back>,
 }
 
-impl Voice {
-    async fn append(&self, line: NewLine) -> Result<(), crate::store::logs::Error> {
-        self.logs.append(self.key.execution, self.workflow, vec![line], &Masks::default()).await
-    }
-}
-
 impl JobVoice for Voice {
-    fn line<'a>(
+    fn lines<'a>(
         &'a self,
         level: LogLevel,
         stream: Option<LogStream>,
-        message: String,
+        messages: Vec<String>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            let line = NewLine {
-                node_id: Some(self.key.node.clone()),
-                node_name: Some(self.node_name.clone()),
+            let now = self.system.now();
+            let lines = messages.into_iter().map(|message| NewLine {
+                node_id: Some(Arc::clone(&self.node_id)),
+                node_name: Some(Arc::clone(&self.node_name)),
                 iteration: self.key.iteration.clone(),
                 item: self.key.item,
                 attempt: Some(self.key.attempt),
                 source: LogSource::Node,
                 stream,
-                ..NewLine::system(self.system.now(), level, message)
-            };
-            if let Err(error) = self.append(line).await {
-                tracing::warn!(execution_id = %self.key.execution, %error, "line of a step not stored");
+                ..NewLine::system(now, level, message)
+            });
+            let (execution, lines) = (self.key.execution, lines.collect());
+            let stored = self.logs.append(execution, self.workflow, lines, &Masks::NONE).await;
+            if let Err(error) = stored {
+                tracing::warn!(execution_id = %execution, %error, "lines of a step not stored");
             }
         })
     }

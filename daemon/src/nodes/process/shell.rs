@@ -277,16 +277,13 @@ async fn hear(context: &Context, mut running: Running, keep: bool) -> Heard {
                     cut |= piece.len() > room;
                     stdout.extend_from_slice(&piece[..piece.len().min(room)]);
                 }
-                for line in out.push(&piece) {
-                    context.pass_on(LogStream::Stdout, line).await;
-                }
+                context.pass_on(LogStream::Stdout, out.push(&piece)).await;
             }
             Some(Said::Piece(Stream::Stderr, piece)) => {
                 bytes_out += piece.len();
-                for line in err.push(&piece) {
-                    last_error = Some(line.clone());
-                    context.pass_on(LogStream::Stderr, line).await;
-                }
+                let lines = err.push(&piece);
+                last_error = lines.last().cloned().or(last_error);
+                context.pass_on(LogStream::Stderr, lines).await;
             }
             Some(Said::Progress(piece)) => {
                 for line in progress.push(&piece) {
@@ -296,11 +293,11 @@ async fn hear(context: &Context, mut running: Running, keep: bool) -> Heard {
         }
     }
     if let Some(line) = out.rest() {
-        context.pass_on(LogStream::Stdout, line).await;
+        context.pass_on(LogStream::Stdout, vec![line]).await;
     }
     if let Some(line) = err.rest() {
         last_error = Some(line.clone());
-        context.pass_on(LogStream::Stderr, line).await;
+        context.pass_on(LogStream::Stderr, vec![line]).await;
     }
     let exit = running.end().await;
     warn(context, out.lossy || err.lossy, cut, exit.left_behind && !stopping).await;

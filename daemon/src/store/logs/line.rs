@@ -3,6 +3,8 @@
 //! Execution, seq and time stand in the segment's own fields; the rest is a version byte and a
 //! bincode body. The layout is frozen: members are only added together with a new version.
 
+use std::sync::Arc;
+
 use a2n_proto::execution::{ExecutionLog, LogCategory, LogLevel, LogSource, LogStream};
 use a2n_proto::{ExecutionId, Json, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -29,9 +31,9 @@ pub struct NewLine {
     /// More, for programs.
     pub details: Json,
     /// The node it came from.
-    pub node_id: Option<String>,
+    pub node_id: Option<Arc<str>>,
     /// What is shown for the node.
-    pub node_name: Option<String>,
+    pub node_name: Option<Arc<str>>,
     /// Path of loop iterations, empty outside loops.
     pub iteration: String,
     /// The item's index, for a node that works on EACH.
@@ -108,7 +110,8 @@ struct Read {
 
 /// The bytes of a line, masked and cut.
 pub(super) fn encode(line: NewLine, masks: &Masks) -> Encoded {
-    let message = cut(&masks.text(&line.message)).into_owned();
+    let message = masks.text(&line.message);
+    let message = cut(&message);
     let details = cut_json(masks.json(line.details));
     let written = Written {
         level: line.level,
@@ -228,7 +231,10 @@ mod tests {
         let read = decode(id(), 5, encoded.time, &encoded.bytes).unwrap();
         assert_eq!((read.seq, read.timestamp, read.level), (5, at, LogLevel::Warn));
         assert_eq!((read.message, read.details), (line.message, line.details));
-        assert_eq!((read.node_id, read.stream, read.item), (line.node_id, line.stream, line.item));
+        assert_eq!(
+            (read.node_id, read.stream, read.item),
+            (Some("df".into()), line.stream, line.item)
+        );
     }
 
     #[test]
