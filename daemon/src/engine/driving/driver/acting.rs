@@ -1,6 +1,7 @@
 //! What comes back (writes, ends of attempts) and what a committed step asks for.
 
 use std::cmp::Reverse;
+use std::ops::Bound;
 
 use a2n_proto::ExecutionId;
 
@@ -65,13 +66,15 @@ impl Driver {
 
     /// Gives free slots to executions that wait for one.
     pub(super) fn feed_hungry(&mut self) {
-        // Each is asked once: one that still finds no room puts itself back.
-        let waiting: Vec<_> = self.hungry.iter().map(|place| place.2).collect();
-        for id in waiting {
+        // Each is asked once and in its turn, and no further than there are slots: one that still
+        // finds no room puts itself back, and those behind it are not even looked at.
+        let mut next = self.hungry.first().copied();
+        while let Some(place) = next {
             if self.free_slots() == 0 || self.stopping {
                 return;
             }
-            self.advance(id, Input::Continue);
+            self.advance(place.2, Input::Continue);
+            next = self.hungry.range((Bound::Excluded(place), Bound::Unbounded)).next().copied();
         }
     }
 
