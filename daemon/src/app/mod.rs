@@ -209,7 +209,6 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         looks::probes(&store, &logs, &engine, &schedules, &settings, config.data_dir.clone()),
     );
     let socket = listen(&config)?;
-    let openrpc = openrpc::document();
     let context = Arc::new(Context {
         store: store.clone(),
         logs: logs.clone(),
@@ -236,7 +235,6 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         system: system.clone(),
         zone: config.zone.clone(),
         info: Arc::new(info(&config, &socket, started_at)),
-        openrpc: openrpc.clone(),
     });
     let identities = Identities::new(store.clone(), config.mode, host::uid());
     spawn_until_stop(&tasks, "identities", Arc::clone(&identities).follow());
@@ -250,7 +248,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     );
     let pages = Arc::new(Pages { health, metrics, store: store.clone() });
     let _ = eyes.dispatcher.set(Arc::downgrade(&dispatcher));
-    let server = Server::new(dispatcher, pages, Arc::from(openrpc.as_str()), stop);
+    let server = Server::new(dispatcher, pages, openrpc::document, stop);
     let _ = eyes.clients.set(Box::new(server.connections()));
     Ok(Daemon {
         tasks,

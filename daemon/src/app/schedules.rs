@@ -70,6 +70,7 @@ impl ScheduleStarts {
         let workflow =
             found.ok_or_else(|| StartError::Refused { reason: "its workflow is gone".into() })?;
         let wanted = Wanted {
+            waiter: None,
             user: workflow.user_id,
             workflow,
             version: Version::Published,

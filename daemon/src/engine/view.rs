@@ -7,12 +7,13 @@ use a2n_proto::execution::{
     WaitingKind,
 };
 use a2n_proto::{Json, Timestamp};
-use serde_json::{Map, Value};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::execution::{Ending, Failure, NodeKey, NodeState, Output, Phase, State, UnitState};
 use super::fact::Fact;
 use super::kind::NodeError;
-use super::plan::Plan;
+use super::plan::{Plan, PlanNode};
 use super::step;
 
 /// Every node of the execution, in the document's order. Without data (lists): no input, output,
@@ -146,45 +147,101 @@ pub fn changes(plan: &Plan, state: &State, facts: &[Fact]) -> Vec<Changed> {
         .into_iter()
         .filter_map(|key| {
             let number = *plan.by_id.get(&key.node)?;
-            let row = row(plan, state, number, false);
-            let fields = only(&row, members.get(key)?);
+            let node = &plan.nodes[number];
+            let wanted = members.get(key)?;
+            let fields = Json::of(&NodeFields { node, state: state.nodes.get(key), wanted });
+            let id = row_id(state, node);
             let created = created.contains(key);
-            Some(Changed { entity: "executionNodeState", id: row.id, created, fields })
+            Some(Changed { entity: "executionNodeState", id, created, fields })
         })
         .collect();
     if !execution.is_empty() {
-        let fields = only(&execution_fields(plan, state), &execution);
+        let fields = Json::of(&ExecutionFields { plan, state, wanted: &execution });
         let id = state.start.execution.to_string();
         all.push(Changed { entity: "execution", id, created: false, fields });
     }
     all
 }
 
-fn execution_fields(plan: &Plan, state: &State) -> Value {
-    let (message, details) = error(plan, state);
-    serde_json::json!({
-        "status": state.status,
-        "pausedReason": state.paused,
-        "startTime": state.started_at,
-        "endTime": state.ended_at,
-        "duration": between(state.started_at, state.ended_at),
-        "errorMessage": message,
-        "errorDetails": details,
-        "retryCount": retry_count(state),
-    })
+/// Members of an entity that changed, written as they stand in it. Every execution goes through
+/// here several times, so nothing is made that is not shown.
+type Wanted = BTreeSet<&'static str>;
+
+fn put<M: SerializeMap, T: Serialize>(
+    map: &mut M,
+    wanted: &Wanted,
+    name: &'static str,
+    value: impl FnOnce() -> T,
+) -> Result<(), M::Error> {
+    if wanted.contains(name) { map.serialize_entry(name, &value()) } else { Ok(()) }
 }
 
-fn only<T: serde::Serialize>(whole: &T, members: &BTreeSet<&'static str>) -> Json {
-    let Ok(Value::Object(whole)) = serde_json::to_value(whole) else { return Json::object() };
-    let kept: Map<String, Value> =
-        whole.into_iter().filter(|(name, _)| members.contains(name.as_str())).collect();
-    Json::of(&kept)
+struct ExecutionFields<'a> {
+    plan: &'a Plan,
+    state: &'a State,
+    wanted: &'a Wanted,
+}
+
+impl Serialize for ExecutionFields<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let Self { plan, state, wanted } = self;
+        let mut map = s.serialize_map(None)?;
+        put(&mut map, wanted, "status", || state.status)?;
+        put(&mut map, wanted, "pausedReason", || state.paused)?;
+        put(&mut map, wanted, "startTime", || state.started_at)?;
+        put(&mut map, wanted, "endTime", || state.ended_at)?;
+        put(&mut map, wanted, "duration", || between(state.started_at, state.ended_at))?;
+        put(&mut map, wanted, "errorMessage", || error(plan, state).0)?;
+        put(&mut map, wanted, "errorDetails", || error(plan, state).1)?;
+        put(&mut map, wanted, "retryCount", || retry_count(state))?;
+        map.end()
+    }
+}
+
+/// The members of an `executionNodeState` that may change, in its order.
+struct NodeFields<'a> {
+    node: &'a PlanNode,
+    state: Option<&'a NodeState>,
+    wanted: &'a Wanted,
+}
+
+impl Serialize for NodeFields<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let Self { node, state, wanted } = self;
+        let error = state.and_then(|state| state.error.as_ref());
+        let retries = state.map_or(0, NodeState::retries);
+        let mut map = s.serialize_map(None)?;
+        put(&mut map, wanted, "nodeId", || &node.id)?;
+        put(&mut map, wanted, "nodeName", || &node.name)?;
+        put(&mut map, wanted, "nodeType", || node.kind.name())?;
+        put(&mut map, wanted, "status", || state.map_or(NodeStatus::Pending, |it| it.status))?;
+        put(&mut map, wanted, "startTime", || state.and_then(|it| it.started_at))?;
+        put(&mut map, wanted, "endTime", || state.and_then(|it| it.ended_at))?;
+        put(&mut map, wanted, "duration", || {
+            state.and_then(|it| between(it.started_at, it.ended_at))
+        })?;
+        put(&mut map, wanted, "errorMessage", || error.map(|error| &error.message))?;
+        put(&mut map, wanted, "errorDetails", || {
+            error.map(|error| details(&node.key, error, retries))
+        })?;
+        put(&mut map, wanted, "retryCount", || retries)?;
+        put(&mut map, wanted, "progressPercentage", || state.and_then(percentage))?;
+        put(&mut map, wanted, "waiting", || state.and_then(waiting))?;
+        map.end()
+    }
+}
+
+fn percentage(node: &NodeState) -> Option<u8> {
+    node.progress.as_ref().map(|progress| progress.0)
+}
+
+fn row_id(state: &State, node: &PlanNode) -> String {
+    format!("{}/{}/{}", state.start.execution, node.id, node.key.iteration)
 }
 
 fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionNodeState {
     let node = &plan.nodes[number];
-    let execution = state.start.execution;
-    let id = format!("{execution}/{}/{}", node.id, node.key.iteration);
+    let id = row_id(state, node);
     let found = state.nodes.get(&node.key);
     let started = found.is_some_and(|found| found.started_at.is_some());
     let input = || Json::of(&step::input_of(plan, state, number).by_handle());
@@ -211,13 +268,13 @@ fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionN
         error_details: error.map(|error| details(&node.key, error, retries)),
         retry_count: retries,
         max_retries: node.retry.as_ref().map_or(0, |policy| policy.max_retries),
-        progress_percentage: found.and_then(|found| found.progress.as_ref()).map(|p| p.0),
+        progress_percentage: found.and_then(percentage),
         position: u32::try_from(number).unwrap_or(u32::MAX),
         configuration: if with_data { node.config.clone() } else { Json::null() },
         iteration: node.key.iteration.clone(),
         waiting: found.and_then(waiting),
         units: found.filter(|_| with_data).map(units).unwrap_or_default(),
-        execution_id: execution,
+        execution_id: state.start.execution,
     }
 }
 

@@ -7,7 +7,7 @@ use a2n_proto::api::system::InfoAnswer;
 use a2n_proto::api::{List, Match, Sort, Which};
 use a2n_proto::identity::Role;
 use a2n_proto::workflow::{SharePermission, Workflow};
-use a2n_proto::{ErrorKind, ExecutionId, Json, RpcError, Timestamp, WorkflowId};
+use a2n_proto::{ErrorKind, ExecutionId, RpcError, Timestamp, WorkflowId};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -61,8 +61,6 @@ pub struct Context {
     pub zone: Zone,
     /// What `system.info` answers.
     pub info: Arc<InfoAnswer>,
-    /// What `rpc.discover` answers.
-    pub openrpc: Json,
 }
 
 impl Context {
@@ -94,6 +92,22 @@ impl Context {
             Which::Name(name) => view.workflow_named(&name, want)?,
             Which::OwnersName { owner, name } => {
                 view.workflow_named(&format!("{owner}/{name}"), want)?
+            }
+        })
+    }
+
+    /// The same without its document, which may be a megabyte.
+    pub fn workflow_head(
+        &self,
+        view: &View,
+        which: Which<WorkflowId>,
+        want: SharePermission,
+    ) -> Result<Workflow, RpcError> {
+        Ok(match which {
+            Which::Id(id) => view.workflow_head(id, want)?,
+            Which::Name(name) => view.workflow_head_named(&name, want)?,
+            Which::OwnersName { owner, name } => {
+                view.workflow_head_named(&format!("{owner}/{name}"), want)?
             }
         })
     }

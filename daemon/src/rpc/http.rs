@@ -72,7 +72,7 @@ async fn route(hub: Arc<Hub>, request: Request<Incoming>, peer: Peer, place: Arc
         },
         "/openrpc.json" if is_get => match identity(&hub, peer) {
             Identity::Refused => plain(StatusCode::FORBIDDEN, "not for the daemon's own user\n"),
-            _ => text(StatusCode::OK, "application/json", hub.openrpc.to_string()),
+            _ => text(StatusCode::OK, "application/json", (hub.openrpc)().to_string()),
         },
         "/healthz" | "/readyz" | "/metrics" | "/openrpc.json" => not_allowed("GET"),
         _ => plain(

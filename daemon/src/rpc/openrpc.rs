@@ -1,15 +1,19 @@
 //! The OpenRPC document, made from the contract's list of methods: what `rpc.discover` and
 //! `/openrpc.json` answer. Nothing in it is written by hand, so it can't be out of date.
 
+use std::sync::LazyLock;
+
 use a2n_proto::api::{self, Access, Kind, MethodInfo};
 use a2n_proto::{ErrorKind, Json};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-/// The whole contract as an OpenRPC 1.3 document.
+/// The whole contract as an OpenRPC 1.3 document. Made when it is first asked for: most daemons
+/// never are, and it would be most of the work of a start.
 pub fn document() -> Json {
-    document_of(api::all()).into()
+    static DOCUMENT: LazyLock<Json> = LazyLock::new(|| document_of(api::all()).into());
+    DOCUMENT.clone()
 }
 
 pub(crate) fn document_of(methods: &[MethodInfo]) -> Value {

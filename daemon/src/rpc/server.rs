@@ -22,7 +22,7 @@ use super::stream::Connection;
 use super::{envelope, http};
 use crate::system::listen::{self, Socket};
 use crate::system::peer::Peer;
-use a2n_proto::{ErrorKind, RpcError};
+use a2n_proto::{ErrorKind, Json, RpcError};
 
 /// What `/healthz`, `/readyz` and `/metrics` answer; given by `app`.
 pub trait Pages: Send + Sync + 'static {
@@ -53,7 +53,7 @@ pub struct Server {
 pub(crate) struct Hub {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) pages: Arc<dyn Pages>,
-    pub(crate) openrpc: Arc<str>,
+    pub(crate) openrpc: fn() -> Json,
     /// Asks connections to end.
     pub(crate) stop: CancellationToken,
     /// Cuts those that did not.
@@ -65,11 +65,11 @@ pub(crate) struct Hub {
 }
 
 impl Server {
-    /// A server over `dispatcher`; `openrpc` is the document for `/openrpc.json`.
+    /// A server over `dispatcher`; `openrpc` makes the document for `/openrpc.json`.
     pub fn new(
         dispatcher: Arc<Dispatcher>,
         pages: Arc<dyn Pages>,
-        openrpc: Arc<str>,
+        openrpc: fn() -> Json,
         stop: CancellationToken,
     ) -> Self {
         let hub = Hub {

@@ -9,7 +9,7 @@ use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -46,6 +46,8 @@ pub(crate) struct Connection {
     notes: mpsc::Receiver<Note>,
     calls: FuturesUnordered<Pin<Box<dyn Future<Output = Reply> + Send>>>,
     input: BytesMut,
+    /// Whether frames wait in `input` because the client has too much unread.
+    is_input_held: bool,
     /// Whether the client has ended its side; frames may still be in `input`.
     is_input_over: bool,
     output: Vec<u8>,
@@ -96,6 +98,7 @@ impl Connection {
             notes,
             calls: FuturesUnordered::new(),
             input: read_already,
+            is_input_held: false,
             is_input_over: false,
             output: Vec::new(),
             written: 0,
@@ -118,6 +121,10 @@ impl Connection {
         self.take_frames();
         loop {
             self.write()?;
+            if self.is_input_held && self.unread() <= HIGH_WATER {
+                self.take_frames();
+                continue;
+            }
             if self.is_done() {
                 break;
             }
@@ -163,7 +170,7 @@ impl Connection {
     }
 
     fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
-        let unread = self.output.len() - self.written;
+        let unread = self.unread();
         if unread > 0 {
             if self.stream.poll_write_ready(cx).is_ready() {
                 return Poll::Ready(Wake::Writable);
@@ -214,9 +221,13 @@ impl Connection {
         false
     }
 
+    /// How much of the output the client has not taken yet.
+    fn unread(&self) -> usize {
+        self.output.len() - self.written
+    }
+
     fn read(&mut self) -> io::Result<()> {
-        self.input.reserve(READ_BYTES);
-        match self.stream.try_read_buf(&mut self.input) {
+        match listen::receive(&self.stream, &mut self.input) {
             Ok(n) => {
                 self.is_input_over = n == 0;
                 self.take_frames();
@@ -231,7 +242,12 @@ impl Connection {
     /// reply to go out.
     fn take_frames(&mut self) {
         let most = self.hub.dispatcher.limits().max_in_flight_per_connection;
+        self.is_input_held = false;
         while self.ending.is_none() && self.calls.len() < most {
+            if self.unread() > HIGH_WATER {
+                self.is_input_held = true;
+                return;
+            }
             match self.framing.cut(&mut self.input, &mut self.output) {
                 Cut::Frame(frame) => self.frame(&frame),
                 Cut::More if self.is_input_over => self.end_input(),
@@ -274,7 +290,13 @@ impl Connection {
         match self.hub.dispatcher.handle(&self.session, frame) {
             Handling::Nothing => {}
             Handling::Ready(reply) => self.reply(reply),
-            Handling::Pending(call) => self.calls.push(call),
+            Handling::Pending(mut call) => {
+                // Most calls only read and are done at once: those need no place among the others.
+                match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(reply) => self.reply(reply),
+                    Poll::Pending => self.calls.push(call),
+                }
+            }
         }
     }
 

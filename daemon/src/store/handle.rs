@@ -305,6 +305,7 @@ impl Store {
         }));
         let mut place = shared.database.write().unwrap_or_else(PoisonError::into_inner);
         *place = None;
+        shared.forget_snapshot();
         shared.history.close();
         drop(place);
         shared.lock.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -214,6 +214,7 @@ fn finish(
         history,
         live: Live::new(heads.last_change),
         quarantine,
+        recent: Mutex::default(),
         acknowledged: AtomicU64::new(heads.commit),
         refusing: Mutex::new(None),
         size: Mutex::default(),

@@ -75,7 +75,8 @@ type Open = ReadOnlyTable<&'static [u8], &'static [u8]>;
 /// One database file as of one commit, tables opened when first asked for.
 pub(crate) struct Source {
     transaction: ReadTransaction,
-    tables: Vec<OnceLock<Option<Open>>>,
+    /// Boxed: most reads open one table or two of forty.
+    tables: Vec<OnceLock<Option<Box<Open>>>>,
     quarantine: Arc<Quarantine>,
     /// A history file stays open as long as somebody reads it. Dropped after the transaction.
     _file: Option<Arc<Database>>,
@@ -100,13 +101,13 @@ impl Source {
         let cell = &self.tables[table.number];
         if cell.get().is_none() {
             let opened = match self.transaction.open_table(table.definition()) {
-                Ok(opened) => Some(opened),
+                Ok(opened) => Some(Box::new(opened)),
                 Err(TableError::TableDoesNotExist(_)) => None,
                 Err(e) => return Err(Error::storage("opening a table", redb::Error::from(e))),
             };
             let _ = cell.set(opened);
         }
-        Ok(cell.get().and_then(Option::as_ref))
+        Ok(cell.get().and_then(Option::as_deref))
     }
 }
 
@@ -150,12 +151,12 @@ impl Read for Source {
 /// A consistent read of state, and of history behind it.
 #[derive(Debug)]
 pub struct Snapshot {
-    state: Source,
+    state: Arc<Source>,
     shared: Arc<Shared>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(state: Source, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(state: Arc<Source>, shared: Arc<Shared>) -> Self {
         Self { state, shared }
     }
 }

@@ -22,6 +22,10 @@ pub(crate) struct Shared {
     pub(crate) history: History,
     pub(crate) live: Live,
     pub(crate) quarantine: Arc<Quarantine>,
+    /// What the readers since the last commit share: beginning a read and finding its tables costs
+    /// more than most reads. Let go at the next commit, since it holds its pages. Locked after
+    /// `database`.
+    pub(crate) recent: Mutex<Option<(u64, Arc<Source>)>>,
     /// The number of the last commit that anybody was told of.
     pub(crate) acknowledged: AtomicU64,
     /// Why writes are refused; none where they are not.
@@ -59,11 +63,24 @@ impl Shared {
     pub(crate) fn snapshot(self: &Arc<Self>) -> Result<Snapshot, Error> {
         let guard = self.database();
         let database = guard.as_ref().ok_or_else(|| self.refused())?;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let commit = self.acknowledged();
+        if let Some((at, source)) = &*recent
+            && *at == commit
+        {
+            return Ok(Snapshot::new(Arc::clone(source), Arc::clone(self)));
+        }
         let transaction = database
             .begin_read()
             .map_err(|e| Error::storage("beginning a read", redb::Error::from(e)))?;
-        let source = Source::new(transaction, Arc::clone(&self.quarantine));
+        let source = Arc::new(Source::new(transaction, Arc::clone(&self.quarantine)));
+        *recent = Some((commit, Arc::clone(&source)));
         Ok(Snapshot::new(source, Arc::clone(self)))
+    }
+
+    /// There is a newer commit, or the file is closed: nobody begins with the last snapshot again.
+    pub(crate) fn forget_snapshot(&self) {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Why writes are refused, as an error.

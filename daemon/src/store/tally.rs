@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use a2n_proto::execution::{Execution, ExecutionMetric, ExecutionStatus};
-use a2n_proto::{Timestamp, WorkflowId};
+use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use super::execution_metrics::{Kept, Rollup, rollup_key};
@@ -44,6 +44,28 @@ impl Counters {
     }
 }
 
+/// What counts of an execution that ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) id: ExecutionId,
+    workflow: WorkflowId,
+    status: ExecutionStatus,
+    duration: Option<u64>,
+    at: Timestamp,
+}
+
+impl Ended {
+    pub(crate) fn of(execution: &Execution) -> Self {
+        Self {
+            id: execution.id,
+            workflow: execution.workflow_id,
+            status: execution.status,
+            duration: execution.duration,
+            at: execution.end_time.unwrap_or(execution.updated_at),
+        }
+    }
+}
+
 /// What the writes of a commit add up to.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -53,17 +75,17 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// An execution ended with these values measured.
-    pub(crate) fn ended(&mut self, execution: &Execution, measured: &[ExecutionMetric]) {
-        let at = execution.end_time.unwrap_or(execution.updated_at);
+    pub(crate) fn ended(&mut self, execution: Ended, measured: &[ExecutionMetric]) {
+        let at = execution.at;
         let one = |status| u64::from(execution.status == status);
-        self.counters.entry(execution.workflow_id).or_default().join(&Counters {
+        self.counters.entry(execution.workflow).or_default().join(&Counters {
             executions: 1,
             successes: one(ExecutionStatus::Success),
             failures: one(ExecutionStatus::Failed),
             total_ms: execution.duration.unwrap_or(0),
             last_at: Some(at),
         });
-        let workflow = execution.workflow_id;
+        let workflow = execution.workflow;
         let outcome = match execution.status {
             ExecutionStatus::Success => "execution.success",
             ExecutionStatus::Failed => "execution.failed",

@@ -17,7 +17,7 @@ use super::keys::{Key, KeyRange};
 use super::read::{Quarantine, See, SeeRow, scan_table};
 use super::schema::{TABLES, Table};
 use super::shared::Shared;
-use super::tally::Tally;
+use super::tally::{Ended, Tally};
 use super::{Error, Read, execution_metrics};
 
 /// Rows and index entries that one write of a cleaner changes. `just bench-history` measures what
@@ -65,7 +65,7 @@ pub struct Tx<'t> {
     undo_bytes: usize,
     changes: Vec<Change>,
     audit: Vec<Pending>,
-    ended: Vec<Execution>,
+    ended: Vec<Ended>,
     batch: Batch,
     /// The failure of the disk that ended this transaction.
     broken: Option<Error>,
@@ -199,14 +199,7 @@ impl<'t> Tx<'t> {
     /// An execution ended in this write: its counts are joined over the commit. What is measured
     /// later in the same write still counts.
     pub(crate) fn note_ended(&mut self, execution: &Execution) {
-        let bare = Execution {
-            trigger_data: Json::null(),
-            input_data: Json::null(),
-            output_data: Json::null(),
-            context_data: Json::null(),
-            ..execution.clone()
-        };
-        self.ended.push(bare);
+        self.ended.push(Ended::of(execution));
     }
 
     /// How many rows and index entries this write has changed so far.
@@ -312,7 +305,7 @@ impl<'t> Tx<'t> {
                 Err(Error::Damaged { .. }) => Vec::new(),
                 measured => measured?,
             };
-            self.batch.tally.ended(&execution, &measured);
+            self.batch.tally.ended(execution, &measured);
         }
         self.undo.clear();
         Ok(())

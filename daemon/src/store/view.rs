@@ -91,6 +91,22 @@ impl View {
         workflow::require(&read, id)
     }
 
+    /// A workflow without its document.
+    pub fn workflow_head(&self, id: WorkflowId, want: SharePermission) -> Result<Workflow, Error> {
+        check_workflow(&self.read()?, &self.caller, self.at, id, want)
+    }
+
+    /// The workflow that a name means, without its document.
+    pub fn workflow_head_named(
+        &self,
+        name: &str,
+        want: SharePermission,
+    ) -> Result<Workflow, Error> {
+        let read = self.read()?;
+        let id = find_workflow(&read, &self.caller, self.at, name)?;
+        check_workflow(&read, &self.caller, self.at, id, want)
+    }
+
     /// The workflow that a name means: the caller's own, else `owner/name` or the only visible one.
     pub fn workflow_named(&self, name: &str, want: SharePermission) -> Result<Workflow, Error> {
         let read = self.read()?;
@@ -211,8 +227,10 @@ impl View {
     /// An execution with its data.
     pub fn execution(&self, id: ExecutionId, want: SharePermission) -> Result<Execution, Error> {
         let read = self.read()?;
-        check_execution(&read, &self.caller, self.at, id, want)?;
-        execution::require(&read, id)
+        let found = execution::require(&read, id)?;
+        let name = ("execution", id.to_string());
+        self.eyes(&read).within(found.workflow_id, Some(found.user_id), want, name)?;
+        Ok(found)
     }
 
     /// An execution without its data.

@@ -229,6 +229,7 @@ impl Writer {
         self.next_change = batch.next_change;
         self.audit = batch.audit;
         self.shared.acknowledged.store(self.commit, Ordering::Release);
+        self.shared.forget_snapshot();
         self.shared.live.publish(batch.changes);
     }
 
@@ -271,6 +272,7 @@ impl Writer {
         let mut place = shared.database.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Closing writes to the failed handle and may panic over it; the file is judged below.
         let old = place.take();
+        shared.forget_snapshot();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
         let opened = open::reopen(&shared.options).and_then(|database| {
             let heads = meta::heads_of(&database, &shared.quarantine)?;

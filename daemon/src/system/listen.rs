@@ -4,6 +4,7 @@
 //! to it failed, and only by the holder of the lock beside it, so two daemons that start at once
 //! never remove each other's. Also here: the look at the first byte that consumes nothing.
 
+use std::cell::RefCell;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -11,6 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsE
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 
+use bytes::BytesMut;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockType, UnixAddr, getsockname, getsockopt, recv, send, sockopt,
@@ -176,6 +178,37 @@ pub fn is_gone(stream: &UnixStream) -> bool {
 pub fn send_now(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
     send(stream.as_raw_fd(), bytes, flags).map_err(io::Error::from)
+}
+
+/// How much is read at once.
+const READ_BYTES: usize = 16 << 10;
+
+thread_local! {
+    /// Where the kernel puts what it reads: one for all connections of a thread, so that an idle one
+    /// has no buffer and a busy one no fresh memory to clear.
+    static READ: RefCell<Box<[u8; READ_BYTES]>> = RefCell::new(Box::new([0; READ_BYTES]));
+}
+
+/// Reads what is there behind what the buffer holds; 0 at the end of input. A read that was not
+/// filled has emptied the socket, so tokio is told to wait for more and the next look at it costs no
+/// call of the kernel.
+pub fn receive(stream: &UnixStream, buffer: &mut BytesMut) -> io::Result<usize> {
+    READ.with_borrow_mut(|place| {
+        let mut received = None;
+        let waited = stream.try_io(Interest::READABLE, || {
+            let n = recv(stream.as_raw_fd(), place.as_mut_slice(), MsgFlags::MSG_DONTWAIT)?;
+            received = Some(n);
+            if (1..READ_BYTES).contains(&n) { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match (received, waited) {
+            (Some(n), _) => {
+                buffer.extend_from_slice(&place[..n]);
+                Ok(n)
+            }
+            (None, Err(error)) => Err(error),
+            (None, Ok(())) => Err(ErrorKind::WouldBlock.into()),
+        }
+    })
 }
 
 fn into_tokio(listener: StdListener) -> io::Result<UnixListener> {

@@ -1,7 +1,7 @@
 //! [`Json`]: a value kept as its text.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -16,11 +16,13 @@ pub struct Json(Arc<RawValue>);
 impl Json {
     /// The value `null`.
     pub fn null() -> Self {
-        Self::of(&())
+        static NULL: LazyLock<Json> = LazyLock::new(|| Json::of(&()));
+        NULL.clone()
     }
     /// The empty object.
     pub fn object() -> Self {
-        Self::of(&serde_json::Map::new())
+        static OBJECT: LazyLock<Json> = LazyLock::new(|| Json::of(&serde_json::Map::new()));
+        OBJECT.clone()
     }
     /// Takes over JSON text from outside, refusing what [`check`] refuses.
     pub fn parse(text: &str) -> Result<Self, Fault> {
@@ -103,6 +105,12 @@ impl<'de> Deserialize<'de> for Json {
             Box::<RawValue>::deserialize(d).map(|raw| Self(Arc::from(compact(raw))))
         } else {
             let text = String::deserialize(d)?;
+            // Most stored values are one of these two.
+            match text.as_str() {
+                "null" => return Ok(Self::null()),
+                "{}" => return Ok(Self::object()),
+                _ => {}
+            }
             RawValue::from_string(text)
                 .map(|raw| Self(Arc::from(raw)))
                 .map_err(serde::de::Error::custom)

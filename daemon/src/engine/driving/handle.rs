@@ -39,6 +39,8 @@ pub struct Beginning {
     pub origin: Origin,
     /// What is written with it.
     pub within: Option<Within>,
+    /// Who is told of its end.
+    pub waiter: Option<oneshot::Sender<Execution>>,
 }
 
 impl fmt::Debug for Beginning {

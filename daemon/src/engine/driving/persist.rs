@@ -36,11 +36,11 @@ impl Kept {
         }
     }
 
-    fn rest(&self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
+    fn rest(self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
         if !self.measured.is_empty() {
             store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
         }
-        for change in &self.changes {
+        for change in self.changes {
             let kind = if change.created { ChangeKind::Created } else { ChangeKind::Updated };
             let revision = if change.entity == "execution" { self.execution.revision } else { 0 };
             tx.change(
@@ -48,7 +48,7 @@ impl Kept {
                 &change.id,
                 revision,
                 kind,
-                change.fields.clone(),
+                change.fields,
                 Some(self.execution.id),
                 Some(self.execution.workflow_id),
             );
@@ -76,12 +76,14 @@ pub(super) enum Inserted {
 pub(super) fn insert(kept: Kept, accepted: Execution, within: Option<Within>) -> Write<Inserted> {
     let origin = kept.origin.clone();
     let apply = Box::new(move |tx: &mut Tx<'_>| {
+        let mut kept = kept;
         if let Some(within) = within
             && let Admission::Already(other) = within(tx)?
         {
             return Ok(Inserted::Already(other));
         }
-        execution::insert(tx, &kept.execution, kept.state.clone())?;
+        let state = std::mem::take(&mut kept.state);
+        execution::insert(tx, &kept.execution, state)?;
         let fields = Json::from(json!({
             "status": accepted.status,
             "workflowName": accepted.workflow_name,
@@ -110,10 +112,12 @@ pub(super) fn insert(kept: Kept, accepted: Execution, within: Option<Within>) ->
 pub(super) fn save(kept: Kept, within: Option<Within>) -> Write<()> {
     let origin = kept.origin.clone();
     let apply = Box::new(move |tx: &mut Tx<'_>| {
+        let mut kept = kept;
         if let Some(within) = within {
             within(tx)?;
         }
-        execution::save(tx, &kept.execution, kept.state.clone())?;
+        let state = std::mem::take(&mut kept.state);
+        execution::save(tx, &kept.execution, state)?;
         kept.rest(tx)
     });
     Write { origin, apply }

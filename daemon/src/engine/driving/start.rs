@@ -6,6 +6,7 @@ use std::sync::Arc;
 use a2n_proto::execution::{Execution, ExecutionMetadata, ExecutionStatus};
 use a2n_proto::workflow::Workflow;
 use a2n_proto::{ExecutionId, Json, Problem, UserId, WorkflowId, WorkflowTriggerId};
+use tokio::sync::oneshot;
 
 use super::handle::{Accepted, Beginning, Engine, Error as EngineError, Within};
 use super::plans::{Error as PlanError, Plans};
@@ -35,6 +36,8 @@ pub struct Wanted {
     pub user: UserId,
     /// Where it comes from.
     pub metadata: ExecutionMetadata,
+    /// Who is told of its end, where that is waited for.
+    pub waiter: Option<oneshot::Sender<Execution>>,
 }
 
 /// Which version of a workflow.
@@ -159,10 +162,10 @@ impl Starter {
             retry_of: None,
             carried: std::collections::BTreeMap::new(),
         });
-        let within = within(id);
+        let (within, waiter) = (within(id), wanted.waiter);
         Ok(self
             .engine
-            .start(Box::new(Beginning { execution, plan, state, origin, within }))
+            .start(Box::new(Beginning { execution, plan, state, origin, within, waiter }))
             .await?)
     }
 
@@ -199,7 +202,7 @@ impl Starter {
         };
         Ok(self
             .engine
-            .start(Box::new(Beginning { execution, plan, state, origin, within }))
+            .start(Box::new(Beginning { execution, plan, state, origin, within, waiter: None }))
             .await?)
     }
 }

@@ -43,7 +43,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Book {
         if let Some(scope) = context.event_scope(event) {
             for span in scope.from_root() {
                 if let Some(of_span) = span.extensions().get::<Fields>() {
-                    fields.extend(of_span.fields.clone());
+                    fields.extend(of_span.named());
                 }
             }
         }

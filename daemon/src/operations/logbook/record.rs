@@ -26,7 +26,7 @@ impl Entry {
     pub(super) fn of(event: &Event<'_>, at: Timestamp, mut fields: Map<String, Value>) -> Self {
         let mut own = Fields::default();
         event.record(&mut own);
-        fields.extend(own.fields);
+        fields.extend(own.named());
         let (level, target) = (*event.metadata().level(), event.metadata().target());
         Self { at, level, target, message: own.message, fields }
     }
@@ -76,10 +76,16 @@ fn category(name: &str) -> Option<SystemLogCategory> {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Fields {
     pub(super) message: String,
-    pub(super) fields: Map<String, Value>,
+    /// In their order; one that stands twice was given anew. A list, since every call makes one for
+    /// its span and hardly any is ever read.
+    fields: Vec<(&'static str, Value)>,
 }
 
 impl Fields {
+    /// The fields with their names as texts.
+    pub(super) fn named(&self) -> impl Iterator<Item = (String, Value)> {
+        self.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()))
+    }
     fn put(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
@@ -87,7 +93,7 @@ impl Fields {
             (name, value) => {
                 // `r#type` is written so because `type` is a keyword.
                 let name = name.strip_prefix("r#").unwrap_or(name);
-                self.fields.insert(name.to_owned(), value);
+                self.fields.push((name, value));
             }
         }
     }

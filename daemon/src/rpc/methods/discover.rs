@@ -2,8 +2,8 @@
 
 use a2n_proto::api::rpc::Discover;
 
-use super::super::{Context, Registry};
+use super::super::{Context, Registry, openrpc};
 
 pub(super) fn register(registry: &mut Registry<Context>) {
-    registry.method::<Discover, _>(|context, _, _| async move { Ok(context.openrpc.clone()) });
+    registry.method::<Discover, _>(|_, _, _| async move { Ok(openrpc::document()) });
 }

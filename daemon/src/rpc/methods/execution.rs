@@ -58,10 +58,23 @@ pub(super) async fn wait(
     timeout_ms: Option<u64>,
 ) -> Result<Execution, RpcError> {
     let view = context.view(call)?;
-    let head = view.execution_head(id, SharePermission::View)?;
-    if head.status.is_ended() {
-        return Ok(view.execution(id, SharePermission::View)?);
+    let now = view.execution(id, SharePermission::View)?;
+    if now.status.is_ended() {
+        return Ok(now);
     }
+    let ended = async { context.engine.wait(id).await.ok() };
+    until_ended(context, call, &view, id, timeout_ms, ended).await
+}
+
+/// The execution once `ended` has it, where that does not take too long.
+pub(super) async fn until_ended(
+    context: &Context,
+    call: &Call,
+    view: &View,
+    id: ExecutionId,
+    timeout_ms: Option<u64>,
+    ended: impl Future<Output = Option<Execution>>,
+) -> Result<Execution, RpcError> {
     let limit = async {
         match timeout_ms {
             Some(ms) => context.system.clock.sleep(Duration::from_millis(ms)).await,
@@ -70,10 +83,10 @@ pub(super) async fn wait(
     };
     tokio::select! {
         biased;
-        ended = context.engine.wait(id) => match ended {
-            Ok(execution) => Ok(execution),
+        ended = ended => match ended {
+            Some(execution) => Ok(execution),
             // It ended between the look and the wait, or the daemon is stopping.
-            Err(_) => {
+            None => {
                 let now = view.execution(id, SharePermission::View)?;
                 if now.status.is_ended() {
                     return Ok(now);

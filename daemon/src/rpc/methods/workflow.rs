@@ -12,6 +12,7 @@ use a2n_proto::workflow::{SharePermission, TriggerType, Workflow};
 use a2n_proto::{ErrorKind, Json, RpcError, UserId, WorkflowId};
 use serde::Serialize;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::super::context::{Once, only, page, paging};
 use super::super::{Call, Context, Registry};
@@ -296,7 +297,7 @@ async fn run(context: &Context, call: &Call, params: RunParams) -> Result<Execut
     let once = Once::of(call, params.idempotency_key.as_deref(), &params)?;
     let view = context.view(call)?;
     let which = Which::of(params.id, params.name.as_deref())?;
-    let found = context.workflow(&view, which, SharePermission::Execute)?;
+    let found = context.workflow_head(&view, which, SharePermission::Execute)?;
     let inputs = params.inputs.clone().unwrap_or_else(Json::object);
     check_inputs(context, &inputs)?;
     let trigger = match &params.trigger {
@@ -305,7 +306,10 @@ async fn run(context: &Context, call: &Call, params: RunParams) -> Result<Execut
     };
     let caller = view.caller();
     let user = caller.user;
+    let (waiter, ended) = oneshot::channel();
+    let wait = params.wait == Some(true);
     let wanted = Wanted {
+        waiter: wait.then_some(waiter),
         version: if params.draft == Some(true) { Version::Draft } else { Version::Published },
         workflow: found,
         payload: inputs.clone(),
@@ -345,14 +349,15 @@ async fn run(context: &Context, call: &Call, params: RunParams) -> Result<Execut
             Some(within)
         })
         .await?;
-    let accepted = match started {
-        Accepted::New(execution) => *execution,
-        Accepted::Already(id) => view.execution(id, SharePermission::View)?,
-    };
-    if params.wait == Some(true) {
-        return super::execution::wait(context, call, accepted.id, None).await;
+    match started {
+        Accepted::New(execution) if wait => {
+            let ended = async { ended.await.ok() };
+            super::execution::until_ended(context, call, &view, execution.id, None, ended).await
+        }
+        Accepted::New(execution) => Ok(*execution),
+        Accepted::Already(id) if wait => super::execution::wait(context, call, id, None).await,
+        Accepted::Already(id) => Ok(view.execution(id, SharePermission::View)?),
     }
-    Ok(accepted)
 }
 
 /// Where a start comes from, for people: our own command says who it is.

@@ -185,6 +185,7 @@ async fn fire(context: &Context, call: &Call, params: FireParams) -> Result<Exec
         refuse(problems)?;
     }
     let wanted = Wanted {
+        waiter: None,
         version: Version::Published,
         inputs: payload.clone(),
         trigger_data: payload.clone(),

@@ -63,12 +63,8 @@ impl World {
         let registry = registry(Arc::clone(&context));
         let dispatcher = Dispatcher::new(registry, identify, limits, "test".into(), None);
         let stop = CancellationToken::new();
-        let server = Server::new(
-            Arc::clone(&dispatcher),
-            Arc::new(Quiet),
-            r#"{"openrpc":"1"}"#.into(),
-            stop.clone(),
-        );
+        let server =
+            Server::new(Arc::clone(&dispatcher), Arc::new(Quiet), Json::object, stop.clone());
         let socket = Socket::bind(&path, 0o600).unwrap();
         let server = tokio::spawn(server.run(socket));
         Self { path, stop, context, dispatcher, server, _folder: folder }

@@ -55,11 +55,13 @@ impl Driver {
             let _ = reply.send(Err(error));
             return;
         }
-        let Beginning { execution, plan, state, origin, within } = beginning;
+        let Beginning { execution, plan, state, origin, within, waiter } = beginning;
         let id = execution.id;
         let accepted = execution.clone();
         self.parts.observer.began(&accepted);
-        self.live.insert(id, Live::new(plan, state, execution));
+        let mut live = Live::new(plan, state, execution);
+        live.waiters.extend(waiter);
+        self.live.insert(id, live);
         let Some((step, kept)) = self.decide(id, Input::Begin, origin) else {
             let _ = reply.send(Err(Error::Panicked));
             return;
