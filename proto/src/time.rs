@@ -161,8 +161,8 @@ mod tests {
 
     #[test]
     fn the_first_and_last_moments_of_years_and_leap_days_are_printed_right() {
-        let firsts = ["0000-01-01", "0000-02-29", "0000-03-01", "1900-03-01", "1970-01-01"];
-        let others = ["2000-02-29", "2000-12-31", "2024-02-29", "2100-02-28", "9999-12-31"];
+        let firsts = ["0001-01-01", "0400-02-29", "0400-03-01", "1900-03-01", "1970-01-01"];
+        let others = ["2000-02-29", "2000-12-31", "2024-02-29", "2100-02-28", "9998-12-31"];
         for day in firsts.iter().chain(&others) {
             for time in ["00:00:00.000", "23:59:59.999"] {
                 let text = format!("{day}T{time}Z");

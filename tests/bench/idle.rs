@@ -9,8 +9,8 @@ use crate::figures::{Figures, Target, Value};
 use crate::machine;
 
 const STARTS: usize = 9;
-/// What a start leaves behind is done by then.
-const SETTLED: Duration = Duration::from_secs(3);
+/// What a start leaves behind is done by then, and threads that waited for more have ended.
+const SETTLED: Duration = Duration::from_secs(15);
 const WATCHED: Duration = Duration::from_secs(60);
 
 pub(crate) fn measure(figures: &mut Figures) -> Result<()> {
@@ -36,7 +36,7 @@ pub(crate) fn measure(figures: &mut Figures) -> Result<()> {
     figures.add("resident, idle", resident, None, &Target::AtMost(Value::MiB(20.0)));
     let before = machine::switches(world.pid())?;
     std::thread::sleep(WATCHED);
-    let switches = Value::Count((machine::switches(world.pid())? - before) as f64);
+    let switches = Value::Count(machine::switches(world.pid())?.abs_diff(before) as f64);
     figures.add("wake-ups in 60 s, idle", switches, None, &Target::AtMost(Value::Count(0.0)));
     Ok(())
 }

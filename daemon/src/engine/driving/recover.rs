@@ -4,7 +4,7 @@
 use super::handle::{Engine, Error, Revived};
 use super::persist;
 use super::plans::Plans;
-use crate::store::{self, Store, execution, workflow_version};
+use crate::store::{self, Origin, Store, execution, workflow_version};
 
 /// What a recovery found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub async fn recover(store: &Store, plans: &Plans, engine: &Engine) -> Result<Re
     let live = revived.len();
     if live > 0 {
         engine.recover(revived).await?;
+        // What that decided is handed over already: once a write behind it is committed, whoever
+        // asks sees it.
+        store.write(Origin::default(), |_| Ok(())).await.map_err(Error::Store)?;
     }
     Ok(Recovered { live, stuck })
 }

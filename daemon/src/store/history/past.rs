@@ -10,7 +10,7 @@ use super::{FileName, Kind, Rows, month_of, rollups};
 use crate::store::execution::{Packed, marks};
 use crate::store::keys::Key;
 use crate::store::schema::{EXECUTION, EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE};
-use crate::store::tally::Tally;
+use crate::store::tally::{Ended, Tally};
 use crate::store::{Error, Origin, Store, rows};
 
 /// One that ended.
@@ -29,7 +29,7 @@ pub fn put(store: &Store, origin: &Origin, past: Vec<Past>) -> Result<(), Error>
     let mut files: BTreeMap<FileName, Rows> = BTreeMap::new();
     let mut tally = Tally::default();
     for Past { execution, state, measured } in past {
-        tally.ended(&execution, &measured);
+        tally.ended(Ended::of(&execution), &measured);
         let kind = Kind::of(execution.status);
         let name = FileName { month: month_of(execution.id.unix_ms()), kind };
         let file = files.entry(name).or_default();
