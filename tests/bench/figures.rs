@@ -113,7 +113,7 @@ const END: &str = "<!-- end of figures -->";
 
 /// Puts the table into docs/performance.md.
 pub(crate) fn keep(table: &str) -> Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/performance.md");
     let page = std::fs::read_to_string(&path)?;
     let (before, rest) = page.split_once(BEGIN).context("the page has no place for figures")?;
     let (_, after) = rest.split_once(END).context("the place for figures has no end")?;
