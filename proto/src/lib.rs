@@ -6,6 +6,7 @@
 //! So: no `flatten`, no `tag`, no `untagged`, no `skip_serializing_if` in an entity.
 
 pub mod api;
+mod attachment;
 mod change;
 pub mod document;
 pub mod entity;
@@ -24,6 +25,7 @@ pub mod nodes;
 pub mod system;
 pub mod workflow;
 
+pub use attachment::{Attachment, ContentHash};
 pub use change::{Change, ChangeKind};
 pub use entity::Entity;
 pub use error::{ErrorKind, Problem, RpcError, Severity};

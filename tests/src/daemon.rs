@@ -151,6 +151,17 @@ impl World {
         self.running.as_ref().expect("a daemon runs").pid
     }
 
+    /// The most memory that the daemon has held at once since the last call, in bytes.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let folder = PathBuf::from(format!("/proc/{}", self.pid()));
+        let status = std::fs::read_to_string(folder.join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = line.and_then(|line| line.trim().strip_suffix(" kB")).context("VmHWM")?;
+        // Sets the mark back to what is held now.
+        std::fs::write(folder.join("clear_refs"), "5")?;
+        Ok(peak.parse::<u64>()? * 1024)
+    }
+
     /// Sends a signal and waits for the daemon's end.
     pub fn end_by(&mut self, signal: Signal) -> Result<ExitStatus> {
         let running = self.running.take().expect("a daemon runs");

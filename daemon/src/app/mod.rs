@@ -42,11 +42,14 @@ use counting::Counting;
 use identities::Identities;
 use looks::{Eyes, Pages, Watcher};
 use opening::{
-    RunningMarker, listen, make_owner, open_logs, open_store, start_log, stored_settings,
+    RunningMarker, listen, make_owner, open_attachments, open_logs, open_store, start_log,
+    stored_settings,
 };
 use schedules::{Arming, LateStarts, Running, ScheduleStarts};
 use signals::Signals;
-use tuning::{follow_log_level, follow_tuning, rpc_limits, step_settings};
+use tuning::{
+    follow_attachment_limits, follow_log_level, follow_tuning, rpc_limits, step_settings,
+};
 
 /// Why the daemon did not start: one line for people, and the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +112,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         tracing::warn!(%fault, "setting of the store ignored");
     }
     let (logs, system_logs) = open_logs(&config, &store, system, &boot)?;
+    let attachments = open_attachments(&config, &settings, system)?;
     logbook.keep_in(system_logs.clone());
     make_owner(&config, &store, system).await?;
 
@@ -147,6 +151,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let executor = Arc::new(Nodes::new(
         system.clone(),
         Arc::clone(&definitions),
+        attachments.clone(),
         step_settings(&config, &settings),
     ));
     let tuning = follow_tuning(&tasks, &settings, &config);
@@ -196,12 +201,14 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         store: store.clone(),
         logs: Arc::new(logs.clone()),
         system_logs: Some(Arc::new(system_logs.clone())),
+        attachments: attachments.clone(),
         clock: Arc::clone(&system.clock),
     });
     let (clock, settings_of) = (Arc::clone(&system.clock), settings.clone());
     let cleaner = Cleaner { clock, settings: settings_of, sweeper, pressure };
     tasks.spawn("cleaner", OnEnd::StopDaemon, cleaner.run(stop.clone()));
     spawn_until_stop(&tasks, "marker", marker::keep(store.clone(), Arc::clone(&system.clock)));
+    follow_attachment_limits(&tasks, &settings, attachments.clone());
     follow_log_level(&tasks, &settings, logbook);
 
     let health = Health::new(
@@ -213,6 +220,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         store: store.clone(),
         logs: logs.clone(),
         system_logs: system_logs.clone(),
+        attachments,
         engine: engine.clone(),
         starter,
         plans: Arc::clone(&plans),

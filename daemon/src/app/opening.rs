@@ -9,11 +9,13 @@ use a2n_proto::{AccountId, InstallId, UserId};
 
 use super::NotStarted;
 use super::counting::Counting;
+use super::tuning::attachment_limits;
 use crate::config::Config;
 use crate::operations::logbook::{self, Logbook};
 use crate::operations::settings::{Settings, table};
 use crate::store::logs::{Folder, LogStore, Options as LaneOptions, SystemLogs};
 use crate::store::{self, Origin, Store, account, app_setting};
+use crate::system::attachments::Attachments;
 use crate::system::disk::{Disk, RealDisk};
 use crate::system::listen::Socket;
 use crate::system::{System, host};
@@ -118,6 +120,17 @@ pub(super) fn open_logs(
         SystemLogs::open(open("system-logs", config.logs_dir().join("system"), 16 << 20)?)
             .map_err(|error| NotStarted::later("system log not opened", error))?;
     Ok((logs, system_logs))
+}
+
+/// The folder of attachments, after a look for what a crash left half done.
+pub(super) fn open_attachments(
+    config: &Config,
+    settings: &Settings,
+    system: &System,
+) -> Result<Attachments, NotStarted> {
+    let (folder, clock) = (config.attachments_dir(), Arc::clone(&system.clock));
+    Attachments::open(&folder, attachment_limits(settings), clock)
+        .map_err(|error| NotStarted::later("folder of attachments not opened", error))
 }
 
 /// The first start makes one OWNER: in user mode who runs the daemon, in system mode root.

@@ -12,11 +12,12 @@ use crate::config::Config;
 use crate::engine::driving::handle::Tuning;
 use crate::operations::logbook::Logbook;
 use crate::operations::settings::{Settings, table};
-use crate::rpc::Limits;
+use crate::rpc;
+use crate::system::attachments::{Attachments, Limits};
 use crate::tasks::Tasks;
 
-pub(super) fn rpc_limits(settings: &Settings) -> Limits {
-    Limits {
+pub(super) fn rpc_limits(settings: &Settings) -> rpc::Limits {
+    rpc::Limits {
         max_frame_in_bytes: settings.get(&table::RPC_MAX_REQUEST),
         max_frame_out_bytes: settings.get(&table::RPC_MAX_RESPONSE),
         max_connections: settings.get(&table::RPC_MAX_CONNECTIONS),
@@ -41,6 +42,39 @@ pub(super) fn step_settings(config: &Config, settings: &Settings) -> crate::node
     steps.max_file_bytes = settings.get(&table::STEP_FILE);
     steps.max_answer_bytes = settings.get(&table::HTTP_BODY);
     steps
+}
+
+pub(super) fn attachment_limits(settings: &Settings) -> Limits {
+    Limits {
+        each_bytes: settings.get(&table::ATTACHMENT_EACH),
+        total_bytes: settings.get(&table::ATTACHMENT_TOTAL),
+        least_free_bytes: settings.get(&table::STORE_MIN_FREE),
+        least_free_percent: settings.get(&table::STORE_MIN_FREE_PERCENT),
+    }
+}
+
+/// Brings the limits of attachments up to the settings when they change.
+pub(super) fn follow_attachment_limits(
+    tasks: &Tasks,
+    settings: &Settings,
+    attachments: Attachments,
+) {
+    let (mut each, mut total) =
+        (settings.watch(&table::ATTACHMENT_EACH), settings.watch(&table::ATTACHMENT_TOTAL));
+    let (mut free, mut percent) =
+        (settings.watch(&table::STORE_MIN_FREE), settings.watch(&table::STORE_MIN_FREE_PERCENT));
+    let settings = settings.clone();
+    spawn_until_stop(tasks, "attachment limits", async move {
+        loop {
+            tokio::select! {
+                _ = each.changed() => {}
+                _ = total.changed() => {}
+                _ = free.changed() => {}
+                _ = percent.changed() => {}
+            }
+            attachments.set_limits(attachment_limits(&settings));
+        }
+    });
 }
 
 /// The engine's tuning, and a task that brings it up to the settings when they change.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,10 +12,11 @@ use a2n_proto::{ExecutionId, Json, Timestamp};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Nodes, Registry, Settings};
+use super::{Context, Nodes, Registry, Settings};
 use crate::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice};
 use crate::engine::kind::{Handles, Kinds, NodeError, Outcome, Work};
 use crate::system::System;
+use crate::system::attachments::{Attachments, Limits};
 
 /// One unit of work of a pure definition on one item.
 #[track_caller]
@@ -97,6 +99,18 @@ impl JobVoice for Ears {
     }
 }
 
+const UNLIMITED: Limits = Limits {
+    each_bytes: 1 << 30,
+    total_bytes: 1 << 30,
+    least_free_bytes: 0,
+    least_free_percent: 0,
+};
+
+/// A folder of attachments without limits to speak of.
+pub(super) fn attachments(folder: &Path, system: &System) -> Attachments {
+    Attachments::open(folder, UNLIMITED, Arc::clone(&system.clock)).unwrap()
+}
+
 /// A real machine with a folder of its own for attempts.
 pub(super) struct Bench {
     pub(super) folder: tempfile::TempDir,
@@ -111,12 +125,28 @@ impl Bench {
     }
     pub(super) fn with(system: System, turn: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let mut settings = Self::settings(&folder);
+        turn(&mut settings);
+        let registry = Arc::new(Registry::built_in());
+        let attachments = attachments(&folder.path().join("attachments"), &system);
+        let nodes = Nodes::new(system, registry, attachments, settings);
+        Self { folder, nodes, ears: Arc::default(), stop: CancellationToken::new() }
+    }
+    /// On a real machine, with attachments of at most so many bytes.
+    pub(super) fn with_limit(each_bytes: u64) -> Self {
+        let mut bench = Self::new();
+        let (folder, system) = (bench.folder.path().join("attachments"), System::real());
+        let attachments = attachments(&folder, &system);
+        attachments.set_limits(Limits { each_bytes, ..UNLIMITED });
+        let (registry, settings) = (Arc::new(Registry::built_in()), Self::settings(&bench.folder));
+        bench.nodes = Nodes::new(system, registry, attachments, settings);
+        bench
+    }
+    fn settings(folder: &tempfile::TempDir) -> Settings {
         let mut settings = Settings::new(folder.path().join("steps"));
         settings.grace = Duration::from_millis(200);
         settings.private_addresses = true;
-        turn(&mut settings);
-        let nodes = Nodes::new(system, Arc::new(Registry::built_in()), settings);
-        Self { folder, nodes, ears: Arc::default(), stop: CancellationToken::new() }
+        settings
     }
     pub(super) fn job(kind: &str, config: Value, item: &str) -> Job {
         Job {
@@ -136,6 +166,11 @@ impl Bench {
             idempotency_key: "key-1".into(),
             run_as: None,
         }
+    }
+    /// What a definition is given for this job.
+    pub(super) fn context(&self, job: Job) -> Context {
+        let voice = Arc::clone(&self.ears) as Arc<dyn JobVoice>;
+        self.nodes.context(job, voice)
     }
     pub(super) async fn end(&self, job: Job) -> JobEnd {
         let voice = Arc::clone(&self.ears) as Arc<dyn JobVoice>;

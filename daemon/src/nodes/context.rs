@@ -11,12 +11,15 @@ use super::settings::Settings;
 use crate::engine::job::{Job, JobVoice, Measured};
 use crate::engine::kind::{Handles, NodeError};
 use crate::system::System;
+use crate::system::attachments::Attachments;
 
 /// What a definition that acts on the world is given for one attempt.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The world.
     pub system: System,
+    /// Where files and other bytes are kept.
+    pub attachments: Attachments,
     /// What the administrator chose.
     pub settings: Arc<Settings>,
     /// The attempt.
@@ -54,7 +57,7 @@ impl Context {
     }
     /// Records a number of bytes.
     #[expect(clippy::cast_precision_loss, reason = "2^53 bytes never come together")]
-    pub fn measure_bytes(&self, name: &str, bytes: usize) {
+    pub fn measure_bytes(&self, name: &str, bytes: u64) {
         self.measure(name, bytes as f64, MetricType::Counter, "bytes");
     }
     /// The error of work that ended because it had to; the executor puts the reason in.

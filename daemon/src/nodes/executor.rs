@@ -18,6 +18,7 @@ use super::settings::Settings;
 use crate::engine::job::{Executor, Job, JobEnd, JobVoice};
 use crate::engine::kind::{NodeError, Outcome, Work};
 use crate::system::System;
+use crate::system::attachments::Attachments;
 
 /// How long an attempt that was told to end may take beyond the grace, before it is abandoned.
 /// Only a kernel that can't kill a process (dead disk, dead NFS) brings it so far.
@@ -28,17 +29,35 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Nodes {
     system: System,
     registry: Arc<Registry>,
+    attachments: Attachments,
     settings: Mutex<Arc<Settings>>,
 }
 
 impl Nodes {
     /// An executor of these definitions on this machine.
-    pub fn new(system: System, registry: Arc<Registry>, settings: Settings) -> Self {
-        Self { system, registry, settings: Mutex::new(Arc::new(settings)) }
+    pub fn new(
+        system: System,
+        registry: Arc<Registry>,
+        attachments: Attachments,
+        settings: Settings,
+    ) -> Self {
+        Self { system, registry, attachments, settings: Mutex::new(Arc::new(settings)) }
     }
     /// Takes new settings; attempts that run keep theirs.
     pub fn set_settings(&self, settings: Settings) {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+    /// What a definition is given for this job.
+    pub(super) fn context(&self, job: Job, voice: Arc<dyn JobVoice>) -> Context {
+        Context {
+            system: self.system.clone(),
+            attachments: self.attachments.clone(),
+            settings: self.settings(),
+            job: Arc::new(job),
+            voice,
+            stop: CancellationToken::new(),
+            measured: Arc::default(),
+        }
     }
     fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
@@ -53,14 +72,7 @@ impl Executor for Nodes {
         stop: CancellationToken,
     ) -> Pin<Box<dyn Future<Output = JobEnd> + Send>> {
         let carry_out = self.registry.definition(&job.kind).map(|found| found.carry_out);
-        let context = Context {
-            system: self.system.clone(),
-            settings: self.settings(),
-            job: Arc::new(job),
-            voice,
-            stop: CancellationToken::new(),
-            measured: Arc::default(),
-        };
+        let context = self.context(job, voice);
         Box::pin(async move {
             let began = context.system.clock.monotonic();
             let result = match carry_out {

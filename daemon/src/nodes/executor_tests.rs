@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::engine::kind::WorksOn;
-use crate::nodes::bench::{Bench, Ears, told};
+use crate::nodes::bench::{Bench, Ears, attachments, told};
 use crate::nodes::definition::{Definition, nothing_more, one_input, one_output};
 use crate::system::process::{Ended, Stream};
 use crate::system::sim::{Act, Sim};
@@ -106,7 +106,9 @@ async fn a_panic_ends_the_attempt_only() {
         carry_out: CarryOut::Outside(|_| Box::pin(async { panic!("index 7 is gone") })),
     };
     let registry = Arc::new(Registry::of([broken]));
-    let nodes = Nodes::new(sim().system, registry, Settings::new("/steps".into()));
+    let (system, folder) = (sim().system, tempfile::tempdir().unwrap());
+    let kept = attachments(folder.path(), &system);
+    let nodes = Nodes::new(system, registry, kept, Settings::new("/steps".into()));
     let run = async |kind| {
         let job = Bench::job(kind, json!({}), "null");
         told(&nodes.run(job, Arc::new(Ears::default()), CancellationToken::new()).await.result)

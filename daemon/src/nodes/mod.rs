@@ -4,6 +4,7 @@
 //! A definition sees the world only through its [`Context`], never the store. The engine knows them
 //! as [`crate::engine::kind::Kinds`], the runner as [`crate::engine::job::Executor`].
 
+mod attached;
 mod config;
 mod context;
 mod definition;

@@ -52,6 +52,8 @@ pub enum What {
     Idempotency,
     /// The oldest history, where the whole store is too large.
     StoreSize,
+    /// Attachments that no execution names any longer.
+    Attachments,
 }
 
 /// One sweep: rows of this sort that are older, or beyond what is kept, go.
@@ -106,6 +108,8 @@ pub fn sweeps(settings: &Settings, now: Timestamp) -> Vec<Sweep> {
         sweep(What::Schedules, days(kept(&table::RETENTION_SCHEDULE)), None),
         sweep(What::Idempotency, days(kept(&table::RPC_IDEMPOTENCY)), None),
         sweep(What::StoreSize, now, Some(kept(&table::STORE_MAX))),
+        // After the executions that may have named them.
+        sweep(What::Attachments, now, None),
     ]
 }
 

@@ -14,6 +14,7 @@ use crate::store::history::purge::purge_some;
 use crate::store::history::{Kind, audit, in_slices, ledger, rollups};
 use crate::store::logs::{LogStore, SystemLogs};
 use crate::store::{Error, Origin, Store, execution, feed, idempotency, tombstone};
+use crate::system::attachments::Attachments;
 use crate::system::{Clock, Later};
 
 /// What became of due instants stays in the live store for so long, for those who retry or look.
@@ -36,6 +37,8 @@ pub struct StoreSweeper {
     pub logs: Arc<LogStore>,
     /// The daemon's own log.
     pub system_logs: Option<Arc<SystemLogs>>,
+    /// Files and other bytes of steps.
+    pub attachments: Attachments,
 }
 
 impl Sweeper for StoreSweeper {
@@ -140,6 +143,11 @@ impl StoreSweeper {
                 })
                 .await
             }
+            What::Attachments => {
+                let (store, attachments) = (self.store.clone(), self.attachments.clone());
+                let sweep = move || execution::drop_unnamed(&store, &attachments, batch);
+                Ok(tokio::task::spawn_blocking(sweep).await??)
+            }
         }
     }
 
@@ -194,14 +202,19 @@ mod tests {
     use super::*;
     use crate::store::testing::{World, a_trigger, an_execution, at, execution_id, trigger_id};
     use crate::store::{execution_schedule, workflow_trigger};
+    use crate::system::attachments::Limits;
     use crate::system::sim::SimClock;
     use a2n_proto::execution::{ExecutionSchedule, ScheduleStatus};
 
     const DAY: i64 = 86_400_000;
 
     fn sweeper(world: &World, days: i64) -> StoreSweeper {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = crate::store::logs::Folder::create(folder.keep()).unwrap();
+        let folder = tempfile::tempdir().unwrap().keep();
+        let clock = Arc::new(SimClock::new(at(days * DAY)));
+        let limits =
+            Limits { each_bytes: 1, total_bytes: 1, least_free_bytes: 0, least_free_percent: 0 };
+        let attachments = Attachments::open(&folder.join("a"), limits, clock.clone()).unwrap();
+        let disk = crate::store::logs::Folder::create(folder).unwrap();
         let options = crate::store::logs::Options {
             disk: Arc::new(disk),
             file_bytes: 1 << 20,
@@ -211,10 +224,11 @@ mod tests {
             name: "logs",
         };
         StoreSweeper {
-            clock: Arc::new(SimClock::new(at(days * DAY))),
+            clock,
             store: world.store.clone(),
             logs: Arc::new(LogStore::open(options, &[]).unwrap()),
             system_logs: None,
+            attachments,
         }
     }
 

@@ -22,6 +22,7 @@ use crate::operations::settings::Settings;
 use crate::store::logs::{LogStore, SystemLogs};
 use crate::store::{self, Origin, Paging, Store, Tx, View, idempotency};
 use crate::system::System;
+use crate::system::attachments::Attachments;
 use crate::triggers::schedule::Zone;
 use crate::triggers::service::Handle as Schedules;
 use crate::workflows::Workflows;
@@ -35,6 +36,8 @@ pub struct Context {
     pub logs: LogStore,
     /// The daemon's own records.
     pub system_logs: SystemLogs,
+    /// Files and other bytes of steps.
+    pub attachments: Attachments,
     /// Live executions.
     pub engine: Engine,
     /// Starts executions.

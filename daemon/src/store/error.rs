@@ -159,14 +159,5 @@ impl Error {
 
 /// Whether the disk had no room.
 pub(crate) fn is_full(error: &redb::Error) -> bool {
-    matches!(error, redb::Error::Io(e) if is_full_io(e))
-}
-
-/// Whether the disk had no room: full, over quota, or larger than a file may be.
-pub(crate) fn is_full_io(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
-    matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-    )
+    matches!(error, redb::Error::Io(e) if crate::system::files::is_full(e))
 }

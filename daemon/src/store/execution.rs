@@ -5,6 +5,7 @@
 //! so that an index entry moves only when a status changes. The commit that ends an execution also
 //! counts it (see `tally`).
 
+mod attachments;
 mod kept;
 mod list;
 mod once;
@@ -12,14 +13,16 @@ mod once;
 use a2n_proto::execution::{Execution, ExecutionStatus};
 use a2n_proto::{ExecutionId, Json, WorkflowId};
 
+pub use attachments::{Naming, drop_unnamed};
 pub use list::{Query, list};
 pub use once::{find_by_key, forget_key, keys_before};
 
+pub(crate) use attachments::{attachment_marks, hash_at, marks as marks_of, named};
 pub(crate) use kept::{Kept, Packed};
 pub(crate) use list::{list_where, marks};
 pub(crate) use once::is_over;
 
-use kept::Data;
+use kept::{Bytes, Data};
 use once::{idempotency_of, key_taken};
 
 use super::keys::{Key, last_id};
@@ -208,6 +211,7 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
         rows::remove(tx, table, &key(id))?;
     }
+    attachments::forget(tx, id)?;
     rows::remove(tx, EXECUTION, &key(id))
 }
 
@@ -266,6 +270,12 @@ fn write(
 ) -> Result<(), Error> {
     let key = key(execution.id);
     let Packed { kept, data, state } = Packed::of(execution, state)?;
+    if old.is_none_or(|old| old.data_hash != kept.data_hash) {
+        attachments::note(tx, execution.id, kept.data.as_ref().map(Bytes::as_slice))?;
+        attachments::note(tx, execution.id, data.iter().flat_map(Data::texts))?;
+    }
+    let bytes = kept.state.iter().chain(&state).map(Bytes::as_slice);
+    attachments::note(tx, execution.id, bytes)?;
     let is_new = |old: &Kept| old.data.is_some() || old.data_hash != kept.data_hash;
     match &data {
         Some(data) if old.is_none_or(is_new) => rows::put_as(tx, EXECUTION_DATA, &key, data)?,

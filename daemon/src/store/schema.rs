@@ -110,6 +110,8 @@ tables! {
     EXECUTION_BY_PARENT         "execution_by_parent"         "parent, execution"             => "mark",             "Runs started by a run.";
     EXECUTION_BY_RETRY          "execution_by_retry"          "retried, execution"            => "mark",             "Retries of a run.";
     EXECUTION_BY_KEY            "execution_by_key"            "workflow, source, key"         => "execution, at",    "Unique while in its window: what was accepted once.";
+    EXECUTION_ATTACHMENT        "execution_attachment"        "execution, hash"               => "mark",             "The attachments that a run names.";
+    EXECUTION_BY_ATTACHMENT     "execution_by_attachment"     "hash, execution"               => "mark",             "The runs that name an attachment; without one it goes.";
     SCHEDULE                    "execution_schedule"          "plan"                          => "ExecutionSchedule", "Planned runs, and what became of them.";
     SCHEDULE_BY_INSTANT         "execution_schedule_by_instant" "trigger, instant"            => "plan",             "Unique: one due instant, one execution.";
     SCHEDULE_BY_TIME            "execution_schedule_by_time"  "instant, plan"                 => "mark",             "What is due when.";
@@ -138,6 +140,8 @@ pub(crate) const EXECUTIONS: &[Table] = &[
     EXECUTION_BY_TRIGGER,
     EXECUTION_BY_PARENT,
     EXECUTION_BY_RETRY,
+    EXECUTION_ATTACHMENT,
+    EXECUTION_BY_ATTACHMENT,
 ];
 
 /// The tables of a history file of audit rows.

@@ -4,6 +4,7 @@
 //! index is compared in both directions without holding it in memory: each row's entries must be
 //! there, and each entry must lead to a row that has it.
 
+mod attachments;
 mod indexes;
 mod references;
 
@@ -64,6 +65,7 @@ pub fn verify(store: &Store) -> Result<Report, Error> {
     file.entities()?;
     file.executions()?;
     file.plans()?;
+    file.attachments()?;
     file.references()?;
     file.feed()?;
     report.audit = audit::verify(&read)?;
@@ -84,7 +86,10 @@ pub fn verify(store: &Store) -> Result<Report, Error> {
         let mut file = File { name: name.to_string(), read: &source, report: &mut report };
         file.checksums()?;
         match name.kind {
-            Kind::ExecutionsSuccess | Kind::ExecutionsOther => file.executions()?,
+            Kind::ExecutionsSuccess | Kind::ExecutionsOther => {
+                file.executions()?;
+                file.attachments()?;
+            }
             Kind::Ledger => file.plans()?,
             // The chain was followed through these, and a roll-up has its key only.
             Kind::Audit | Kind::Rollup => {}

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use a2n_proto::Timestamp;
 
+pub mod attachments;
 mod clock;
 pub mod disk;
 mod entropy;
@@ -18,6 +19,7 @@ pub mod host;
 pub mod http;
 pub mod listen;
 pub mod peer;
+mod pieces;
 pub mod process;
 mod ready;
 pub mod sim;
@@ -28,6 +30,7 @@ pub use clock::{Clock, RealClock};
 pub use entropy::{Entropy, Ids, RealEntropy};
 pub use files::{Files, RealFiles};
 pub use http::{Http, RealHttp};
+pub use pieces::{Pieces, begun, whole};
 pub use process::{Process, RealProcess};
 pub use usage::{Space, Usage, space, usage};
 

@@ -1,6 +1,6 @@
 //! `file`: reads, writes or appends to a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use a2n_proto::Json;
 use a2n_proto::document::Repeat;
@@ -8,28 +8,33 @@ use a2n_proto::nodes::NodeType;
 use serde_json::{Value, json};
 
 use crate::engine::kind::{NodeError, Outcome, WorksOn};
+use crate::nodes::attached::{self, Content};
 use crate::nodes::config::{Config, is_expression};
 use crate::nodes::context::{Context, output};
 use crate::nodes::data::members::Members;
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
 use crate::nodes::schema;
-use crate::system::files::{Content, FileError, Writing};
+use crate::system::begun;
+use crate::system::files::{FileError, Writing};
 
+/// Nobody says what the bytes of a file are.
+const BYTES: &str = "application/octet-stream";
 const ACTIONS: [&str; 3] = ["READ", "WRITE", "APPEND"];
 
 const DOCUMENTATION: &str = "\
 Works on one regular file for each item. A relative `path` is below HOME.
 
-- `READ` gives `{path, size, modified, content}`. Content that is not UTF-8 has U+FFFD for its odd
-  bytes and says `lossy: true`.
+- `READ` gives `{path, size, modified, content}`. Content that is not UTF-8 is put aside as an
+  attachment: `content` is then its reference `{name, mediaType, size, hash}`.
 - `WRITE` replaces the whole file and gives `{path, size}`. The content goes to a new file beside the
   old one, which is synced and renamed over it: a crash leaves the old or the new, never half. A
   symbolic link stays, its target is replaced. Without `mode` the old file's permissions stay.
 - `APPEND` adds to the end, syncs and gives `{path, size}` with the new size. It is never repeated
   without a known failure.
 
-Content that is not a text is written as JSON. No line end is added. Files and contents end at 16 MiB
-(a setting).
+As `content` an attachment (`{{ item.body }}` of an `http` step, `{{ item.content }}` of a read) is
+written byte for byte, a text as it is, anything else as JSON. No line end is added. Text ends at
+16 MiB, an attachment at 1 GiB (settings).
 
 ```yaml
 type: file
@@ -53,7 +58,7 @@ pub(in crate::nodes) fn definition() -> Definition {
             json!({
                 "action": schema::choice(&ACTIONS, Some("READ"), "What is done."),
                 "path": {"type": "string", "minLength": 1, "description": "The file; a relative path is below HOME.", "examples": ["/var/tmp/report.txt"]},
-                "content": {"description": "WRITE and APPEND: a text as it is, anything else as JSON."},
+                "content": {"description": "WRITE and APPEND: an attachment's bytes, a text as it is, anything else as JSON."},
                 "mode": {"type": "string", "pattern": r"^0?[0-7]{3,4}$|\{\{|\{%", "description": "WRITE and APPEND: permissions in octal, quoted.", "examples": ["0640"]},
                 "create": schema::flag(true, "WRITE and APPEND: whether a file that is not there is made."),
             }),
@@ -66,7 +71,7 @@ pub(in crate::nodes) fn definition() -> Definition {
                 "path": {"type": "string"},
                 "size": {"type": "integer", "description": "Bytes."},
                 "modified": {"type": "string", "format": "date-time", "description": "READ."},
-                "content": {"type": "string", "description": "READ."},
+                "content": {"type": ["string", "object"], "description": "READ: the text, or the reference of an attachment."},
             },
         }),
         constant_paths: &[],
@@ -108,22 +113,20 @@ async fn work(context: Context) -> Result<Outcome, NodeError> {
     let at_most = context.settings.max_file_bytes;
     let action = config.choice("action", &ACTIONS)?;
     if action == "READ" {
-        let content = files.read(&path, at_most).await.map_err(|e| failed(&e))?;
-        context.measure_bytes("step.bytes_out", content.bytes.len());
-        return Ok(Outcome::Items(output(vec![read_item(&path, &content)])));
+        return Ok(Outcome::Items(output(vec![read(&context, &path, at_most).await?])));
     }
-    config.require("content")?;
-    let content = config.text("content")?.unwrap_or_default().into_bytes();
-    if content.len() > at_most {
+    let content = Content::of(config.require("content")?);
+    if !matches!(content, Content::Attachment(_)) && content.size() > at_most as u64 {
         let message = format!("`content` is longer than {at_most} bytes");
         return Err(NodeError::new("TOO_LARGE", message));
     }
-    context.measure_bytes("step.bytes_in", content.len());
+    context.measure_bytes("step.bytes_in", content.size());
     let how = Writing {
         create: config.flag("create", true)?,
         mode: mode(&config)?,
         tag: context.job.idempotency_key.clone(),
     };
+    let content = content.open(&context).await?;
     let size = match action {
         "WRITE" => files.write(&path, content, how).await,
         _ => files.append(&path, content, how).await,
@@ -132,6 +135,39 @@ async fn work(context: Context) -> Result<Outcome, NodeError> {
     members.put("path", Json::of(&path.to_string_lossy()));
     members.put("size", Json::of(&size.map_err(|e| failed(&e))?));
     Ok(Outcome::Items(output(vec![members.into_item()])))
+}
+
+/// The item of a file: its text, or where it is none the reference of its bytes.
+async fn read(context: &Context, path: &Path, at_most: usize) -> Result<Json, NodeError> {
+    let mut opened = context.system.files.open(path).await.map_err(|e| failed(&e))?;
+    let mut text = Vec::new();
+    while text.len() <= at_most
+        && let Some(piece) = opened.pieces.next().await.map_err(|e| failed(&e))?
+    {
+        text.extend_from_slice(&piece);
+    }
+    let has_more = text.len() > at_most;
+    let (size, content) = match String::from_utf8(text) {
+        Ok(_) if has_more => return Err(too_large(path, at_most)),
+        Ok(text) => (text.len() as u64, Json::of(&text)),
+        // Cut within a character: so far it is text.
+        Err(e) if has_more && e.utf8_error().error_len().is_none() => {
+            return Err(too_large(path, at_most));
+        }
+        Err(e) => {
+            let pieces = begun(vec![e.into_bytes().into()], opened.pieces);
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let kept = attached::put_aside(context, pieces, &name, BYTES, |e| failed(&e)).await?;
+            (kept.size, attached::reference(&kept))
+        }
+    };
+    context.measure_bytes("step.bytes_out", size);
+    let mut members = Members::default();
+    members.put("path", Json::of(&path.to_string_lossy()));
+    members.put("size", Json::of(&size));
+    members.put("modified", Json::of(&opened.modified));
+    members.put("content", content);
+    Ok(members.into_item())
 }
 
 fn path(context: &Context, config: &Config<'_>) -> Result<PathBuf, NodeError> {
@@ -153,21 +189,16 @@ fn mode(config: &Config<'_>) -> Result<Option<u32>, NodeError> {
     }
 }
 
-fn read_item(path: &std::path::Path, content: &Content) -> Json {
-    let text = String::from_utf8_lossy(&content.bytes);
-    let mut members = Members::default();
-    members.put("path", Json::of(&path.to_string_lossy()));
-    members.put("size", Json::of(&content.bytes.len()));
-    members.put("modified", Json::of(&content.modified));
-    members.put("content", Json::of(&text));
-    if matches!(text, std::borrow::Cow::Owned(_)) {
-        members.put("lossy", Json::of(&true));
-    }
-    members.into_item()
+fn too_large(path: &Path, at_most: usize) -> NodeError {
+    failed(&FileError::TooLarge { path: path.to_owned(), at_most })
 }
 
 fn failed(error: &FileError) -> NodeError {
-    let kind = if matches!(error, FileError::TooLarge { .. }) { "TOO_LARGE" } else { "IO" };
+    let kind = match error {
+        FileError::TooLarge { .. } => "TOO_LARGE",
+        full if full.is_full() => "STORAGE",
+        _ => "IO",
+    };
     NodeError::new(kind, error.to_string())
 }
 
@@ -220,6 +251,51 @@ mod tests {
             "CONFIG: `content` is missing or null"
         );
         assert!(!missing.exists());
+    }
+
+    #[tokio::test]
+    async fn bytes_travel_as_an_attachment_and_arrive_as_they_were() {
+        let bench = Bench::new();
+        let at = |name: &str| bench.folder.path().join(name);
+        let bytes: Vec<u8> = (0..1_000_000u32).flat_map(u32::to_le_bytes).collect();
+        std::fs::write(at("from"), &bytes).unwrap();
+        let told = bench.run("file", json!({"path": at("from")}), "null").await;
+        let item: Value = serde_json::from_str(told.strip_prefix("output: ").unwrap()).unwrap();
+        let content = &item["content"];
+        assert_eq!(content["name"], "from", "{told}");
+        assert_eq!((&content["size"], &item["size"]), (&json!(4_000_000), &json!(4_000_000)));
+        for (action, size) in [("WRITE", 4_000_000), ("APPEND", 8_000_000)] {
+            let config = json!({"action": action, "path": at("to"), "content": content});
+            let told = bench.run("file", config, "null").await;
+            assert!(told.ends_with(&format!("\"size\":{size}}}")), "{told}");
+        }
+        assert!(std::fs::read(at("to")).unwrap() == [&bytes[..], &bytes[..]].concat());
+        assert_eq!(std::fs::read_dir(at("attachments")).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_attachment_that_is_gone_or_damaged_changes_no_file() {
+        let bench = Bench::new();
+        let at = |name: &str| bench.folder.path().join(name);
+        std::fs::write(at("from"), b"\xff\xfe").unwrap();
+        let told = bench.run("file", json!({"path": at("from")}), "null").await;
+        let item: Value = serde_json::from_str(told.strip_prefix("output: ").unwrap()).unwrap();
+        let hash = item["content"]["hash"].as_str().unwrap().replace("sha256:", "");
+        let kept = at("attachments").join(hash);
+        std::fs::write(at("to"), b"old").unwrap();
+        let write = json!({"action": "WRITE", "path": at("to"), "content": item["content"]});
+        std::fs::write(&kept, b"\xff\xfd").unwrap();
+        let told = bench.run("file", write.clone(), "null").await;
+        assert!(told.contains("the attachment is damaged"), "{told}");
+        let mut append = write.clone();
+        append["action"] = json!("APPEND");
+        let told = bench.run("file", append, "null").await;
+        assert!(told.contains("the attachment is damaged"), "{told}");
+        std::fs::remove_file(&kept).unwrap();
+        let told = bench.run("file", write, "null").await;
+        assert!(told.starts_with("ATTACHMENT: ") && told.ends_with("is not kept any longer"));
+        assert_eq!(std::fs::read(at("to")).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(bench.folder.path()).unwrap().count(), 3);
     }
 
     #[test]

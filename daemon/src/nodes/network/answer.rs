@@ -4,23 +4,115 @@ use std::time::Duration;
 
 use a2n_proto::Json;
 
+use super::http::Fault;
 use crate::engine::kind::NodeError;
+use crate::nodes::attached;
+use crate::nodes::context::Context;
 use crate::nodes::data::members::Members;
-use crate::system::http::Response;
+use crate::system::http::{Answer, HttpError, Response};
+use crate::system::{Pieces, begun, whole};
 
 /// `config.output`, the default first.
 pub(super) const OUTPUTS: [&str; 5] = ["AUTO", "JSON", "TEXT", "FILE", "NONE"];
 
-/// The item `{status, headers, body, url, duration}`.
-pub(super) fn item(output: &str, answer: &Response, took: Duration) -> Result<Json, NodeError> {
-    let mut members = Members::default();
-    members.put("status", Json::of(&answer.status));
-    members.put("headers", headers(answer));
-    members.put("body", body(output, answer)?);
-    members.put("url", Json::of(&answer.url));
-    members.put("duration", Json::of(&u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
-    Ok(members.into_item())
+/// The item `{status, headers, body, url, duration}`, while it comes to be.
+pub(super) struct Item {
+    pub(super) status: u16,
+    headers: Json,
+    body: Json,
+    url: String,
 }
+
+impl Item {
+    /// What is known when the head has come.
+    pub(super) fn of(answer: &Answer) -> Self {
+        let (status, url) = (answer.status, answer.url.clone());
+        Self { status, headers: headers(&answer.headers), body: Json::null(), url }
+    }
+    /// Reads the body as `output` says; how many bytes it had.
+    pub(super) async fn read(
+        &mut self,
+        context: &Context,
+        output: &str,
+        answer: Answer,
+    ) -> Result<u64, Fault> {
+        let media = media_type(&answer.headers);
+        let at_most = context.settings.max_answer_bytes;
+        let has_text = media.is_empty() || is_json(&media) || is_text(&media);
+        match output {
+            "NONE" => return drain(answer.body).await,
+            "FILE" => return self.keep(context, answer, true).await,
+            "AUTO" if !has_text => return self.keep(context, answer, false).await,
+            _ => {}
+        }
+        let answer = answer.whole(at_most).await.map_err(Fault::Http)?;
+        let size = answer.body.len() as u64;
+        let text = std::str::from_utf8(&answer.body);
+        self.body = match (output, text) {
+            ("JSON", _) => json(&answer.body)?,
+            ("AUTO", _) if size == 0 => Json::null(),
+            ("AUTO", _) if is_json(&media) => json(&answer.body)?,
+            // Nothing says what it is, and it is not text.
+            ("AUTO", Err(_)) if media.is_empty() => {
+                let Response { status, headers, body, url } = answer;
+                let answer = Answer { status, headers, url, body: whole(body) };
+                return self.keep(context, answer, false).await;
+            }
+            _ => Json::of(&String::from_utf8_lossy(&answer.body)),
+        };
+        Ok(size)
+    }
+    /// Puts the body aside as it comes. An empty one is nothing, unless a file is wanted.
+    async fn keep(
+        &mut self,
+        context: &Context,
+        mut answer: Answer,
+        even_empty: bool,
+    ) -> Result<u64, Fault> {
+        let first = answer.body.next().await.map_err(Fault::Http)?;
+        if first.is_none() && !even_empty {
+            return Ok(0);
+        }
+        let name = name(&answer);
+        let said = header(&answer.headers, "content-type").filter(|said| !said.trim().is_empty());
+        let media = said.unwrap_or(BYTES).to_owned();
+        let bytes = begun(first.into_iter().collect(), answer.body);
+        let mut broken = None;
+        let kept = attached::put_aside(context, bytes, &name, media.trim(), |e| {
+            let fault = NodeError::new("BROKEN", e.to_string());
+            broken = Some(e);
+            fault
+        });
+        match kept.await {
+            Ok(kept) => {
+                self.body = attached::reference(&kept);
+                Ok(kept.size)
+            }
+            Err(fault) => Err(broken.map_or(Fault::Node(fault), Fault::Http)),
+        }
+    }
+    pub(super) fn finish(self, took: Duration) -> Json {
+        let mut members = Members::default();
+        members.put("status", Json::of(&self.status));
+        members.put("headers", self.headers);
+        members.put("body", self.body);
+        members.put("url", Json::of(&self.url));
+        members.put("duration", Json::of(&u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+        members.into_item()
+    }
+}
+
+/// Reads to the end, so that a full answer is known to have come.
+async fn drain(mut body: Box<dyn Pieces<HttpError>>) -> Result<u64, Fault> {
+    let mut size = 0;
+    while let Some(piece) = body.next().await.map_err(Fault::Http)? {
+        size += piece.len() as u64;
+    }
+    Ok(size)
+}
+
+/// What bytes are that nothing is said of.
+const BYTES: &str = "application/octet-stream";
 
 /// Which statuses are no failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,13 +144,13 @@ impl Expected {
 }
 
 /// Names in lower case; what stands several times is joined with commas, cookies are a list.
-fn headers(answer: &Response) -> Json {
-    let mut all = std::collections::BTreeMap::<&str, Vec<&str>>::new();
-    for (name, value) in &answer.headers {
-        all.entry(name).or_default().push(value);
+fn headers(all: &[(String, String)]) -> Json {
+    let mut by_name = std::collections::BTreeMap::<&str, Vec<&str>>::new();
+    for (name, value) in all {
+        by_name.entry(name).or_default().push(value);
     }
     let mut members = Members::default();
-    for (name, values) in all {
+    for (name, values) in by_name {
         let value =
             if name == "set-cookie" { Json::of(&values) } else { Json::of(&values.join(", ")) };
         members.put(name, value);
@@ -66,35 +158,33 @@ fn headers(answer: &Response) -> Json {
     members.into_item()
 }
 
-fn body(output: &str, answer: &Response) -> Result<Json, NodeError> {
-    let unsupported = |message: String| Err(NodeError::new("UNSUPPORTED", message));
-    match output {
-        "NONE" => Ok(Json::null()),
-        "TEXT" => Ok(Json::of(&String::from_utf8_lossy(&answer.body))),
-        "JSON" => json(answer),
-        "FILE" => unsupported("output FILE needs attachments, which this version lacks".into()),
-        _ if answer.body.is_empty() => Ok(Json::null()),
-        _ => match (media_type(answer), std::str::from_utf8(&answer.body)) {
-            (media, _) if is_json(&media) => json(answer),
-            (media, Ok(text)) if media.is_empty() || is_text(&media) => Ok(Json::of(text)),
-            (media, _) if is_text(&media) => Ok(Json::of(&String::from_utf8_lossy(&answer.body))),
-            (media, _) => unsupported(format!(
-                "the answer is `{media}`, bytes that need attachments, which this version lacks: set output to TEXT or NONE"
-            )),
-        },
-    }
+fn header<'a>(headers: &'a [(String, String)], wanted: &str) -> Option<&'a str> {
+    headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
 }
 
-fn json(answer: &Response) -> Result<Json, NodeError> {
-    let fault = |said: String| NodeError::new("PARSE", format!("the answer's body is {said}"));
-    let text = std::str::from_utf8(&answer.body).map_err(|e| fault(format!("not UTF-8: {e}")))?;
+fn json(body: &[u8]) -> Result<Json, Fault> {
+    let fault =
+        |said: String| Fault::Node(NodeError::new("PARSE", format!("the answer's body is {said}")));
+    let text = std::str::from_utf8(body).map_err(|e| fault(format!("not UTF-8: {e}")))?;
     Json::parse(text).map_err(|e| fault(e.to_string()))
 }
 
-fn media_type(answer: &Response) -> String {
-    let found = answer.headers.iter().find(|(name, _)| name == "content-type");
-    let media = found.map_or("", |(_, value)| value.split(';').next().unwrap_or(""));
+fn media_type(headers: &[(String, String)]) -> String {
+    let media = header(headers, "content-type").map_or("", |v| v.split(';').next().unwrap_or(""));
     media.trim().to_ascii_lowercase()
+}
+
+/// What a file of the body would be called: as the server says, else as the URL ends.
+fn name(answer: &Answer) -> String {
+    let said = header(&answer.headers, "content-disposition").and_then(|disposition| {
+        let value = disposition.split(';').find_map(|part| part.trim().strip_prefix("filename="));
+        value.map(|value| value.trim_matches('"').to_owned())
+    });
+    said.unwrap_or_else(|| {
+        let path = answer.url.split(['?', '#']).next().unwrap_or("");
+        let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+        path.split_once('/').map_or("", |(_, path)| path).to_owned()
+    })
 }
 
 fn is_json(media: &str) -> bool {
@@ -120,57 +210,75 @@ fn is_text(media: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nodes::bench::Bench;
 
-    #[track_caller]
-    fn check(output: &str, media: &str, body: &[u8], wanted: &str) {
-        let answer = Response {
+    async fn check(output: &str, media: &str, body: &[u8], wanted: &str) {
+        let bench = Bench::new();
+        let context = bench.context(Bench::job("http", serde_json::json!({}), "null"));
+        let answer = Answer {
             status: 200,
             headers: vec![("content-type".into(), media.into())],
-            body: body.to_vec().into(),
-            url: "http://x/".into(),
+            body: whole(body.to_vec()),
+            url: "http://x/some/logo?q=1".into(),
         };
-        let told = match super::body(output, &answer) {
-            Ok(body) => body.to_string(),
-            Err(e) => format!("{}: {}", e.kind, e.message),
+        let mut item = Item::of(&answer);
+        let told = match item.read(&context, output, answer).await {
+            Ok(_) => item.body.to_string(),
+            Err(Fault::Node(e)) => format!("{}: {}", e.kind, e.message),
+            Err(Fault::Http(e)) => e.to_string(),
         };
         assert_eq!(told, wanted, "{output} {media}");
     }
 
-    #[test]
-    fn the_media_type_decides() {
-        check("AUTO", "application/json; charset=utf-8", b"{\"n\": 1.0}", r#"{"n":1.0}"#);
-        check("AUTO", "application/problem+json", b"[1]", "[1]");
-        check("AUTO", "text/html", b"<p>", r#""<p>""#);
-        check("AUTO", "", b"plain", r#""plain""#);
-        check("AUTO", "image/png", b"", "null");
-        check(
-            "AUTO",
-            "application/json",
-            b"<p>",
-            "PARSE: the answer's body is not JSON: expected value at line 1 column 1",
-        );
-        check("TEXT", "image/png", b"\xffx", "\"\u{fffd}x\"");
-        check("JSON", "text/plain", b"7", "7");
-        check("NONE", "text/plain", b"7", "null");
-        check(
-            "AUTO",
-            "image/png",
-            b"\x89PNG",
-            "UNSUPPORTED: the answer is `image/png`, bytes that need attachments, which this version lacks: set output to TEXT or NONE",
-        );
+    #[tokio::test]
+    async fn the_media_type_decides() {
+        check("AUTO", "application/json; charset=utf-8", b"{\"n\": 1.0}", r#"{"n":1.0}"#).await;
+        check("AUTO", "application/problem+json", b"[1]", "[1]").await;
+        check("AUTO", "text/html", b"<p>", r#""<p>""#).await;
+        check("AUTO", "", b"plain", r#""plain""#).await;
+        check("AUTO", "image/png", b"", "null").await;
+        let wanted = "PARSE: the answer's body is not JSON: expected value at line 1 column 1";
+        check("AUTO", "application/json", b"<p>", wanted).await;
+        check("TEXT", "image/png", b"\xffx", "\"\u{fffd}x\"").await;
+        check("JSON", "text/plain", b"7", "7").await;
+        check("NONE", "text/plain", b"7", "null").await;
+    }
+
+    #[tokio::test]
+    async fn bytes_are_put_aside() {
+        let hash = "sha256:0f4636c78f65d3639ece5a064b5ae753e3408614a14fb18ab4d7540d2c248543";
+        let kept = |name: &str, media: &str| {
+            format!(r#"{{"name":"{name}","mediaType":"{media}","size":4,"hash":"{hash}"}}"#)
+        };
+        check("AUTO", "image/png", b"\x89PNG", &kept("logo", "image/png")).await;
+        check("AUTO", "", b"\x89PNG", &kept("logo", BYTES)).await;
+        check("FILE", "text/html; charset=x", b"\x89PNG", &kept("logo", "text/html; charset=x"))
+            .await;
     }
 
     #[test]
-    fn an_item_has_its_five_members() {
-        let answer = Response {
+    fn a_file_is_called_as_the_server_says() {
+        let name = |disposition: &str, url: &str| {
+            let headers = vec![("content-disposition".to_owned(), disposition.to_owned())];
+            name(&Answer { status: 200, headers, url: url.into(), body: whole("") })
+        };
+        assert_eq!(name("attachment; filename=\"a b.txt\"", "http://x/"), "a b.txt");
+        assert_eq!(name("inline; filename=b.txt; x=y", "http://x/"), "b.txt");
+        assert_eq!(name("inline", "http://x/y/c.txt?q=/d#/e"), "y/c.txt");
+        assert_eq!(name("inline", "http://x"), "");
+    }
+
+    #[tokio::test]
+    async fn an_item_has_its_five_members() {
+        let answer = Answer {
             status: 201,
             headers: [("a", "1"), ("set-cookie", "x"), ("a", "2")]
                 .map(|(n, v)| (n.to_owned(), v.to_owned()))
                 .to_vec(),
-            body: bytes::Bytes::new(),
+            body: whole(""),
             url: "http://x/".into(),
         };
-        let item = item("AUTO", &answer, Duration::from_millis(12)).unwrap();
+        let item = Item::of(&answer).finish(Duration::from_millis(12));
         let wanted = r#"{"status":201,"headers":{"a":"1, 2","set-cookie":["x"]},"body":null,"url":"http://x/","duration":12}"#;
         assert_eq!(item.as_str(), wanted);
     }

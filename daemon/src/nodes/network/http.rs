@@ -3,20 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use a2n_proto::Attachment;
 use a2n_proto::document::Repeat;
 use a2n_proto::execution::LogLevel;
 use a2n_proto::nodes::NodeType;
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::answer::{self, Expected, OUTPUTS};
 use super::base64;
 use crate::engine::kind::{NodeError, Outcome, WorksOn};
+use crate::nodes::attached::Content;
 use crate::nodes::config::{Config, is_expression, text, wrong};
 use crate::nodes::context::{Context, output};
-use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
+use crate::nodes::definition::{self, CarryOut, Definition, one_input, one_output};
 use crate::nodes::schema;
-use crate::system::http::{HttpError, Request, Response};
+use crate::system::http::{Answer, HttpError, Request, Sent};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 const AUTH_TYPES: [&str; 3] = ["BASIC", "BEARER", "HEADER"];
@@ -60,12 +61,12 @@ pub(in crate::nodes) fn definition() -> Definition {
                 "url": {"type": "string", "minLength": 1, "description": "Where to: http://, https:// or unix:/path/of/socket:/http/path.", "examples": ["https://example.org/health", "unix:/run/docker.sock:/v1.43/info"]},
                 "query": schema::map(many(), "Added to the URL; a list gives a name several times, null leaves it out."),
                 "headers": schema::map(many(), "Headers; a list gives a name several times, null leaves it out."),
-                "body": {"description": "What is sent: a text as it is, anything else as JSON."},
+                "body": {"description": "What is sent: a text as it is, an attachment's bytes, anything else as JSON."},
                 "auth": auth,
                 "timeout": schema::integer(1, Some(30_000), "Longest time for all of it, in milliseconds."),
                 "followRedirects": schema::flag(true, "Whether redirects are followed, ten at most."),
                 "expectStatus": schema::with(schema::list(status, "Statuses that are no failure; 200 to 299 where not said."), "examples", json!([[200, 404], ["200-299", 304]])),
-                "output": schema::choice(&OUTPUTS, Some("AUTO"), "How the body is read: by its media type, as JSON, as text, as a file, not at all."),
+                "output": schema::choice(&OUTPUTS, Some("AUTO"), "How the body is read: by its media type, as JSON, as text, as an attachment, not at all."),
             }),
             &["url"],
         ),
@@ -75,7 +76,7 @@ pub(in crate::nodes) fn definition() -> Definition {
             "properties": {
                 "status": {"type": "integer"},
                 "headers": {"type": "object", "description": "Names in lower case."},
-                "body": {},
+                "body": {"description": "By `output`; bytes are the reference of an attachment: {name, mediaType, size, hash}."},
                 "url": {"type": "string", "description": "Where the answer came from, after redirects."},
                 "duration": {"type": "integer", "description": "Milliseconds."},
             },
@@ -93,7 +94,7 @@ pub(in crate::nodes) fn definition() -> Definition {
     }
 }
 
-fn check(config: &Value) -> Vec<Fault> {
+fn check(config: &Value) -> Vec<definition::Fault> {
     let mut faults = Vec::new();
     if let Some(url) = config.get("url").filter(|url| !is_expression(url))
         && let Some(text) = url.as_str()
@@ -124,35 +125,49 @@ async fn work(context: Context) -> Result<Outcome, NodeError> {
     let asked = Asked::of(&context)?;
     let shown = asked.shown();
     let (is_once, method) = (asked.is_once(), asked.request.method.clone());
-    context.measure_bytes("step.bytes_in", asked.request.body.as_ref().map_or(0, Bytes::len));
-    let began = context.system.clock.monotonic();
-    let answer = tokio::select! {
+    context.measure_bytes("step.bytes_in", asked.body_bytes);
+    let exchange = async {
+        let began = context.system.clock.monotonic();
+        let mut answer = context.system.http.send(asked.request).await.map_err(Fault::Http)?;
+        if let Some(written) = asked.unix {
+            answer.url = written;
+        }
+        if !asked.expected.has(answer.status) {
+            return Err(Fault::Node(unexpected(answer, &shown).await));
+        }
+        let mut item = answer::Item::of(&answer);
+        let size = item.read(&context, asked.output, answer).await?;
+        let took = context.system.clock.monotonic().saturating_sub(began);
+        Ok((item, size, took))
+    };
+    let exchanged = tokio::select! {
         biased;
-        answer = context.system.http.send(asked.request) => answer,
+        exchanged = exchange => exchanged,
         () = context.stop.cancelled() => return Err(Context::stopped()),
     };
-    let took = context.system.clock.monotonic().saturating_sub(began);
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(e) => {
-            context.say(LogLevel::Error, format!("{method} {shown}: {e}")).await;
-            return Err(failed(&e, is_once));
+    match exchanged {
+        Ok((item, size, took)) => {
+            context.measure_bytes("step.bytes_out", size);
+            let (status, ms) = (item.status, took.as_millis());
+            let line = format!("{method} {shown}: {status} in {ms} ms, {size} bytes");
+            context.say(LogLevel::Info, line).await;
+            Ok(Outcome::Items(output(vec![item.finish(took)])))
         }
-    };
-    let size = answer.body.len();
-    context.measure_bytes("step.bytes_out", size);
-    let line =
-        format!("{method} {shown}: {} in {} ms, {size} bytes", answer.status, took.as_millis());
-    context.say(LogLevel::Info, line).await;
-    if !asked.expected.has(answer.status) {
-        return Err(unexpected(&answer, &shown));
+        Err(fault) => {
+            let fault = match fault {
+                Fault::Http(e) => failed(&e, is_once),
+                Fault::Node(e) => e,
+            };
+            context.say(LogLevel::Error, format!("{method} {shown}: {fault}")).await;
+            Err(fault)
+        }
     }
-    let item = answer::item(
-        asked.output,
-        &Response { url: asked.unix.unwrap_or(answer.url.clone()), ..answer },
-        took,
-    )?;
-    Ok(Outcome::Items(output(vec![item])))
+}
+
+/// What went wrong: on the way, or with what came.
+pub(super) enum Fault {
+    Http(HttpError),
+    Node(NodeError),
 }
 
 /// The resolved configuration.
@@ -160,6 +175,7 @@ struct Asked {
     request: Request,
     expected: Expected,
     output: &'static str,
+    body_bytes: u64,
     /// The URL as it was written, for a Unix socket.
     unix: Option<String>,
 }
@@ -201,16 +217,22 @@ impl Asked {
                 return Err(NodeError::new("CONFIG", message));
             }
         }
-        let body = match config.get("body") {
-            None => None,
-            Some(Value::String(text)) => Some(Bytes::from(text.clone())),
-            Some(other) => {
-                if !has(&headers, "content-type") {
-                    headers.push(("content-type".into(), "application/json".into()));
-                }
-                Some(Bytes::from(other.to_string()))
+        let content = config.get("body").map(Content::of);
+        let body_bytes = content.as_ref().map_or(0, Content::size);
+        let (body, media_type) = match content {
+            None => (None, None),
+            Some(Content::Text(text)) => (Some(Sent::Bytes(text.into())), None),
+            Some(Content::Json(text)) => {
+                (Some(Sent::Bytes(text.into())), Some("application/json".to_owned()))
+            }
+            Some(Content::Attachment(Attachment { hash, media_type, .. })) => {
+                let from = context.attachments.clone();
+                (Some(Sent::Attachment { from, hash }), Some(media_type))
             }
         };
+        if let Some(media_type) = media_type.filter(|_| !has(&headers, "content-type")) {
+            headers.push(("content-type".into(), media_type));
+        }
         headers.extend(authorization(&config)?);
         if !has(&headers, "idempotency-key") {
             headers.push(("idempotency-key".into(), context.job.idempotency_key.clone()));
@@ -228,7 +250,6 @@ impl Asked {
             body,
             timeout: Some(config.millis("timeout")?.unwrap_or(DEFAULT_TIMEOUT)),
             max_redirects: if follow { MAX_REDIRECTS } else { 0 },
-            max_body_bytes: context.settings.max_answer_bytes,
             private_addresses,
         };
         let expected: Result<Vec<String>, NodeError> =
@@ -237,6 +258,7 @@ impl Asked {
             request,
             expected: Expected::of(&expected?)?,
             output: config.choice("output", &OUTPUTS)?,
+            body_bytes,
             unix: socket.map(|_| written),
         })
     }
@@ -310,8 +332,9 @@ fn failed(error: &HttpError, is_once: bool) -> NodeError {
     NodeError { in_doubt, ..NodeError::new(kind, error.to_string()) }
 }
 
-fn unexpected(answer: &Response, shown: &str) -> NodeError {
-    let body: String = String::from_utf8_lossy(&answer.body).trim().chars().take(200).collect();
+async fn unexpected(mut answer: Answer, shown: &str) -> NodeError {
+    let body = answer.beginning(800).await;
+    let body: String = String::from_utf8_lossy(&body).trim().chars().take(200).collect();
     let said = if body.is_empty() { String::new() } else { format!(": {body}") };
     let message = format!("status {} from {shown}{said}", answer.status);
     NodeError { code: Some(answer.status.into()), ..NodeError::new("HTTP_STATUS", message) }

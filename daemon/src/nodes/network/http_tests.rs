@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -171,6 +172,59 @@ async fn a_cancel_ends_the_wait_for_an_answer() {
         bench.run("http", json!({"url": url}), "null").await,
         "CANCELLED: cancelled while it ran"
     );
+}
+
+#[tokio::test]
+async fn an_attachment_is_taken_in_and_sent_on_byte_for_byte() {
+    let (url, _) = server().await;
+    let bench = Bench::new();
+    let download = json!({"url": format!("{url}/200"), "output": "FILE"});
+    let body = item(&bench.run("http", download, "null").await)["body"].clone();
+    assert_eq!((&body["name"], &body["mediaType"]), (&json!("200"), &json!("application/json")));
+    let kept = bench.folder.path().join("attachments");
+    let hash = body["hash"].as_str().unwrap().replace("sha256:", "");
+    let bytes = std::fs::read_to_string(kept.join(hash)).unwrap();
+    assert_eq!(body["size"], bytes.len());
+    let upload = json!({"method": "PUT", "url": format!("{url}/200"), "body": body});
+    let sent = item(&bench.run("http", upload, "null").await);
+    assert_eq!(sent["body"]["body"], bytes.as_str());
+    assert_eq!(sent["body"]["type"], "application/json");
+    let named =
+        json!({"method": "PUT", "url": url, "body": body, "headers": {"Content-Type": "x/y"}});
+    assert_eq!(item(&bench.run("http", named, "null").await)["body"]["type"], "x/y");
+    let mut gone = body.clone();
+    gone["hash"] = format!("sha256:{}", "0".repeat(64)).into();
+    let said = bench.run("http", json!({"method": "PUT", "url": url, "body": gone}), "null").await;
+    assert!(said.starts_with("CONFIG: attachment sha256:0000"), "{said}");
+}
+
+#[tokio::test]
+async fn a_body_that_can_not_be_kept_fails_and_leaves_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let half = "HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\nhalf";
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut some = [0u8; 1000];
+            let _asked = tokio::io::AsyncReadExt::read(&mut stream, &mut some).await;
+            let _gone = tokio::io::AsyncWriteExt::write_all(&mut stream, half.as_bytes()).await;
+        }
+    });
+    let bench = Bench::new();
+    for (method, doubt) in [("GET", false), ("POST", true)] {
+        let job = Bench::job("http", json!({"method": method, "url": url}), "null");
+        let error = bench.end(job).await.result.unwrap_err();
+        assert_eq!((error.kind.as_str(), error.in_doubt), ("BROKEN", doubt), "{error:?}");
+    }
+    let (url, _) = server().await;
+    let small = Bench::with_limit(10);
+    let download = json!({"method": "POST", "url": url, "output": "FILE"});
+    let error = small.end(Bench::job("http", download, "null")).await.result.unwrap_err();
+    assert_eq!((error.kind.as_str(), error.in_doubt), ("TOO_LARGE", false), "{error:?}");
+    for bench in [bench, small] {
+        let kept = std::fs::read_dir(bench.folder.path().join("attachments")).unwrap();
+        assert_eq!(kept.count(), 0);
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_outpu
 use crate::nodes::schema;
 use crate::system::files::Writing;
 use crate::system::process::{Ended, Exit, Order, Running, Said, Stream};
+use crate::system::whole;
 
 const DOCUMENTATION: &str = include_str!("shell.md");
 
@@ -211,13 +212,14 @@ async fn in_folder(
     if let Some(script) = asked.script.take() {
         let path = folder.join("script");
         let how = Writing { create: true, mode: Some(0o600), tag: String::new() };
-        let written = system.files.write(&path, script.into_bytes(), how).await;
+        let written = system.files.write(&path, whole(script), how).await;
         written.map_err(|e| NodeError::new("IO", e.to_string()))?;
         asked.argv.push(path.to_string_lossy().into_owned());
     }
     let account = system.process.account();
     let env = environment(account, &context.settings.path, asked.env, &context.job, folder);
-    context.measure_bytes("step.bytes_in", asked.stdin.as_ref().map_or(0, Vec::len));
+    context
+        .measure_bytes("step.bytes_in", asked.stdin.as_ref().map_or(0, |text| text.len() as u64));
     let order = Order {
         argv: asked.argv,
         env,
@@ -248,7 +250,7 @@ async fn in_folder(
 struct Heard {
     stdout: Vec<u8>,
     cut: bool,
-    bytes_out: usize,
+    bytes_out: u64,
     last_error: Option<String>,
     exit: Exit,
 }
@@ -271,7 +273,7 @@ async fn hear(context: &Context, mut running: Running, keep: bool) -> Heard {
         match said {
             None => break,
             Some(Said::Piece(Stream::Stdout, piece)) => {
-                bytes_out += piece.len();
+                bytes_out += piece.len() as u64;
                 if keep {
                     let room = context.settings.max_output_bytes - stdout.len();
                     cut |= piece.len() > room;
@@ -280,7 +282,7 @@ async fn hear(context: &Context, mut running: Running, keep: bool) -> Heard {
                 context.pass_on(LogStream::Stdout, out.push(&piece)).await;
             }
             Some(Said::Piece(Stream::Stderr, piece)) => {
-                bytes_out += piece.len();
+                bytes_out += piece.len() as u64;
                 let lines = err.push(&piece);
                 last_error = lines.last().cloned().or(last_error);
                 context.pass_on(LogStream::Stderr, lines).await;
@@ -330,7 +332,7 @@ fn tell_progress(context: &Context, line: &str) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 bytes never come together")]
-fn measure(context: &Context, exit: &Exit, bytes_out: usize) {
+fn measure(context: &Context, exit: &Exit, bytes_out: u64) {
     context.measure("step.cpu_time", exit.cpu.as_secs_f64() * 1000.0, MetricType::Timer, "ms");
     context.measure("step.peak_memory", exit.peak_memory_bytes as f64, MetricType::Gauge, "bytes");
     context.measure_bytes("step.bytes_out", bytes_out);

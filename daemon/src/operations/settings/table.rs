@@ -94,6 +94,11 @@ settings! {
     HTTP_BODY: usize = "http.maxBodyBytes" number(KIB, GIB, 16 * MIB, "bytes"), RESTART,
         "Largest body that an http step takes in.";
 
+    ATTACHMENT_EACH: u64 = "attachments.maxBytes" number(KIB, 1024 * GIB, GIB, "bytes"), LIVE,
+        "Largest attachment: an answer's body or a file that is kept as bytes.";
+    ATTACHMENT_TOTAL: u64 = "attachments.maxTotalBytes" number(MIB, 16_384 * GIB, 10 * GIB, "bytes"), LIVE,
+        "How much all attachments may take together; a step that would need more fails.";
+
     // Workflows and triggers.
     WORKFLOW_NODES: usize = "workflow.maxNodes" number(1, 100_000, 10_000, "nodes"), LIVE,
         "Most nodes in a workflow.";

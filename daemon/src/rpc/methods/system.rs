@@ -6,10 +6,11 @@ use a2n_proto::api::system::{
     Health, Info, Metrics, Ping, Pong, Stats, StoreProblem, Subscribe, VerifiedPart, Verify,
     VerifyAnswer,
 };
-use a2n_proto::{Change, ErrorKind, RpcError};
+use a2n_proto::{Change, ContentHash, ErrorKind, RpcError};
 
 use super::super::{Context, Ended, Registry, Sink, Stopped};
-use crate::store::{FeedRead, View, verify};
+use crate::store::{FeedRead, Store, View, execution, verify};
+use crate::system::attachments::Attachments;
 
 /// Changes read from the feed at once.
 const BATCH: usize = 256;
@@ -94,6 +95,7 @@ async fn check_all(context: &Context) -> Result<VerifyAnswer, RpcError> {
     let began = context.system.clock.monotonic();
     let (store, logs, records) =
         (context.store.clone(), context.logs.clone(), context.system_logs.clone());
+    let attachments = context.attachments.clone();
     let mut answer = tokio::task::spawn_blocking(move || {
         let found = verify::verify(&store)?;
         let mut answer = VerifyAnswer {
@@ -120,6 +122,7 @@ async fn check_all(context: &Context) -> Result<VerifyAnswer, RpcError> {
                 message: format!("{} ({} bytes)", damage.what, damage.bytes),
             }));
         }
+        check_attachments(&store, &attachments, &mut answer)?;
         Ok::<VerifyAnswer, RpcError>(answer)
     })
     .await
@@ -128,4 +131,43 @@ async fn check_all(context: &Context) -> Result<VerifyAnswer, RpcError> {
     answer.took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     answer.ok = answer.problems.is_empty();
     Ok(answer)
+}
+
+/// Every attachment that is named is there, and every one that is there has its hash.
+fn check_attachments(
+    store: &Store,
+    attachments: &Attachments,
+    answer: &mut VerifyAnswer,
+) -> Result<(), RpcError> {
+    let part = || "attachments".to_owned();
+    let unread = |error| {
+        RpcError::new(
+            ErrorKind::Storage,
+            format!("the folder of attachments can't be read: {error}"),
+        )
+    };
+    let named = execution::Naming::of(store.read()?)?.all()?;
+    let kept = attachments.list().map_err(unread)?;
+    let mut wrong = |hash: ContentHash, code: &str, message: &str| {
+        let (code, message) = (code.to_owned(), message.to_owned());
+        answer.problems.push(StoreProblem { part: part(), key: hash.to_string(), code, message });
+    };
+    for hash in named {
+        // Asked again: one that was put in just now is not in the list yet.
+        if kept.binary_search(&hash).is_err() && !attachments.has(hash) {
+            wrong(hash, "MISSING", "an execution names it, but it is not there");
+        }
+    }
+    let mut rows = 0;
+    for hash in kept {
+        rows += 1;
+        match attachments.is_whole(hash) {
+            Ok(true) => {}
+            Ok(false) => wrong(hash, "DAMAGED", "its bytes do not have its hash"),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => rows -= 1,
+            Err(e) => wrong(hash, "DAMAGED", &e.to_string()),
+        }
+    }
+    answer.checked.push(VerifiedPart { part: part(), rows });
+    Ok(())
 }

@@ -52,6 +52,10 @@ impl Data {
     fn parts(&self) -> [&Json; 4] {
         [&self.trigger, &self.input, &self.output, &self.context]
     }
+    /// Its texts as bytes.
+    pub(super) fn texts(&self) -> [&[u8]; 4] {
+        self.parts().map(|part| part.as_str().as_bytes())
+    }
     fn size(&self) -> usize {
         self.parts().iter().map(|part| part.size_bytes()).sum()
     }
@@ -108,6 +112,12 @@ fn packed(data: &Data) -> Result<Bytes, Error> {
 /// Bytes that are encoded as one piece, not number by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+impl Bytes {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

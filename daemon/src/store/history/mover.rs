@@ -81,7 +81,11 @@ pub(crate) fn copy(
                 file.put(table, id.as_bytes(), bytes);
             }
         }
-        marks(&kept.execution).iter().for_each(|(table, key)| file.mark(*table, key));
+        let attached = execution::attachment_marks(read, *id)?;
+        marks(&kept.execution)
+            .iter()
+            .chain(&attached)
+            .for_each(|(table, key)| file.mark(*table, key));
         if file.bytes() >= COPY_BYTES {
             store.history().write(name, &std::mem::take(file))?;
         }

@@ -4,7 +4,7 @@
 use a2n_proto::ExecutionId;
 
 use super::{FileName, Kind, Rows, in_slices};
-use crate::store::execution::{Kept, marks};
+use crate::store::execution::{Kept, attachment_marks, marks};
 use crate::store::keys::{Key, last_id};
 use crate::store::read::Source;
 use crate::store::schema::{
@@ -53,7 +53,8 @@ fn remove(
         let key = id.as_bytes();
         // A damaged row is left to whoever looks after the damage.
         let Ok(Some(kept)) = rows::get::<Kept>(source, key) else { continue };
-        for (table, key) in marks(&kept.execution) {
+        let attached = attachment_marks(source, *id)?;
+        for (table, key) in marks(&kept.execution).into_iter().chain(attached) {
             gone.remove(table, key.as_bytes());
         }
         for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS, EXECUTION] {

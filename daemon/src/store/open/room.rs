@@ -3,8 +3,8 @@
 use std::io;
 
 use super::{OpenError, Options};
-use crate::store::error::is_full_io;
 use crate::system::disk::Place;
+use crate::system::files::is_full;
 
 /// Takes the room that is given up when the disk is full. Where there is none for it, but some is
 /// left, the store opens all the same and accepts no new work.
@@ -19,7 +19,7 @@ pub(super) fn reserve_ballast(options: &Options) -> Result<(), OpenError> {
     }
     match options.disk.reserve(&path, wanted) {
         Ok(()) => Ok(()),
-        Err(e) if is_full_io(&e) => {
+        Err(e) if is_full(&e) => {
             let free = options.disk.space(&options.folder()).map_or(0, |space| space.free);
             if free < LEAST_TO_OPEN { Err(failed(&e)) } else { Ok(()) }
         }

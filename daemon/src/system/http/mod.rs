@@ -9,9 +9,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
+use a2n_proto::ContentHash;
+use bytes::{Bytes, BytesMut};
 
-use super::Later;
+use super::attachments::Attachments;
+use super::{Later, Pieces};
 
 mod guard;
 mod real;
@@ -21,8 +23,8 @@ pub use real::RealHttp;
 
 /// Outgoing HTTP.
 pub trait Http: Send + Sync + fmt::Debug {
-    /// Sends one request (and follows its redirects) and reads the whole answer.
-    fn send(&self, request: Request) -> Later<'_, Result<Response, HttpError>>;
+    /// Sends one request (and follows its redirects); answers when the answer's head is there.
+    fn send(&self, request: Request) -> Later<'_, Result<Answer, HttpError>>;
 }
 
 /// What to send.
@@ -39,18 +41,69 @@ pub struct Request {
     /// In order; a name may stand several times.
     pub headers: Vec<(String, String)>,
     /// What to send.
-    pub body: Option<Bytes>,
-    /// Longest time for all of it.
+    pub body: Option<Sent>,
+    /// Longest time for all of it, the answer's body included.
     pub timeout: Option<Duration>,
     /// How many redirects are followed.
     pub max_redirects: usize,
-    /// Longest answer.
-    pub max_body_bytes: usize,
     /// Whether loopback and private networks may be called.
     pub private_addresses: bool,
 }
 
-/// The answer.
+/// The body of a request.
+#[derive(Debug, Clone)]
+pub enum Sent {
+    /// These bytes.
+    Bytes(Bytes),
+    /// An attachment, read while it is sent.
+    Attachment {
+        /// Where it is kept.
+        from: Attachments,
+        /// Which.
+        hash: ContentHash,
+    },
+}
+
+/// An answer whose body is still to come.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// In order, names in lower case; bytes above ASCII as U+FFFD.
+    pub headers: Vec<(String, String)>,
+    /// Where it came from after redirects, without user name and password.
+    pub url: String,
+    /// As it comes, decompressed.
+    pub body: Box<dyn Pieces<HttpError>>,
+}
+
+impl Answer {
+    /// The whole answer, refused where its body is longer than `at_most` bytes.
+    pub async fn whole(self, at_most: usize) -> Result<Response, HttpError> {
+        let Self { status, headers, url, mut body } = self;
+        let mut bytes = BytesMut::new();
+        while let Some(piece) = body.next().await? {
+            if bytes.len() + piece.len() > at_most {
+                return Err(HttpError::TooLarge { status, at_most });
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(Response { status, headers, url, body: bytes.freeze() })
+    }
+    /// The beginning of the body, at least `wanted` bytes where there are so many. What goes wrong
+    /// after it does not matter to who asks only for this.
+    pub async fn beginning(&mut self, wanted: usize) -> Bytes {
+        let mut bytes = BytesMut::new();
+        while bytes.len() < wanted
+            && let Ok(Some(piece)) = self.body.next().await
+        {
+            bytes.extend_from_slice(&piece);
+        }
+        bytes.freeze()
+    }
+}
+
+/// A whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.

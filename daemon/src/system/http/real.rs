@@ -8,14 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, ClientBuilder, Url, redirect};
+use tokio::time::Instant;
 use tower::util::MapResponseLayer;
 
-use super::{Http, HttpError, Request, Response, refuses};
-use crate::system::Later;
+use super::{Answer, Http, HttpError, Request, Sent, refuses};
+use crate::system::files::FileError;
+use crate::system::{Later, Pieces};
 
 /// How long one address may take to answer at all.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -35,12 +38,16 @@ tokio::task_local! {
 }
 
 impl Http for RealHttp {
-    fn send(&self, request: Request) -> Later<'_, Result<Response, HttpError>> {
+    fn send(&self, request: Request) -> Later<'_, Result<Answer, HttpError>> {
         Box::pin(async move {
+            // One too far off to be told is none.
+            let end = request
+                .timeout
+                .and_then(|after| Instant::now().checked_add(after).map(|at| (at, after)));
             let connected = Arc::new(AtomicBool::new(false));
-            let sending = CONNECTED.scope(Arc::clone(&connected), self.follow(&request));
-            let Some(after) = request.timeout else { return Box::pin(sending).await };
-            match tokio::time::timeout(after, Box::pin(sending)).await {
+            let sending = CONNECTED.scope(Arc::clone(&connected), self.follow(&request, end));
+            let Some((at, after)) = end else { return Box::pin(sending).await };
+            match tokio::time::timeout_at(at, Box::pin(sending)).await {
                 Ok(done) => done,
                 Err(_) => {
                     let connected = connected.load(Ordering::Acquire);
@@ -52,7 +59,11 @@ impl Http for RealHttp {
 }
 
 impl RealHttp {
-    async fn follow(&self, request: &Request) -> Result<Response, HttpError> {
+    async fn follow(
+        &self,
+        request: &Request,
+        end: Option<(Instant, Duration)>,
+    ) -> Result<Answer, HttpError> {
         let mut hop = Hop::first(request)?;
         for followed in 0.. {
             let answer = self.once(&hop, request).await;
@@ -60,7 +71,7 @@ impl RealHttp {
                 if followed == 0 { e } else { HttpError::AfterRedirect { source: Box::new(e) } }
             })?;
             if request.max_redirects == 0 || !hop.redirect(&answer, request)? {
-                return self.read(answer, request.max_body_bytes, hop.url).await;
+                return Ok(arriving(answer, hop.url, end));
             }
             if followed >= request.max_redirects {
                 let why = format!("more than {} redirects", request.max_redirects);
@@ -74,8 +85,16 @@ impl RealHttp {
         CONNECTED.with(|connected| connected.store(false, Ordering::Release));
         let mut sending = client.request(hop.method.clone(), hop.url.clone());
         sending = sending.headers(hop.headers.clone());
-        if let Some(body) = &hop.body {
-            sending = sending.body(body.clone());
+        match &hop.body {
+            None => {}
+            Some(Sent::Bytes(bytes)) => sending = sending.body(bytes.clone()),
+            Some(Sent::Attachment { from, hash }) => {
+                let opened = from.read(*hash).await;
+                let opened = opened.map_err(|e| HttpError::Malformed { what: e.to_string() })?;
+                let size = HeaderValue::from(opened.size);
+                sending =
+                    sending.header(header::CONTENT_LENGTH, size).body(streamed(opened.pieces));
+            }
         }
         sending.send().await.map_err(|e| {
             if let Some(forbidden) = forbidden(&e) {
@@ -92,36 +111,6 @@ impl RealHttp {
                 HttpError::Connect { to, message }
             }
         })
-    }
-    async fn read(
-        &self,
-        mut answer: reqwest::Response,
-        at_most: usize,
-        mut url: Url,
-    ) -> Result<Response, HttpError> {
-        let status = answer.status().as_u16();
-        let headers = answer
-            .headers()
-            .iter()
-            .map(|(name, value)| {
-                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-            })
-            .collect();
-        let mut body = BytesMut::new();
-        loop {
-            match answer.chunk().await {
-                Ok(Some(piece)) if body.len() + piece.len() > at_most => {
-                    return Err(HttpError::TooLarge { status, at_most });
-                }
-                Ok(Some(piece)) => body.extend_from_slice(&piece),
-                Ok(None) => break,
-                Err(e) => return Err(HttpError::Broken { message: chain(&e.without_url()) }),
-            }
-        }
-        // Both can only fail for URLs without a host; this one had one.
-        let _ = url.set_password(None);
-        let _ = url.set_username("");
-        Ok(Response { status, headers, body: body.freeze(), url: url.into() })
     }
     fn client(&self, url: &Url, request: &Request) -> Result<Client, HttpError> {
         let secure = url.scheme() == "https";
@@ -150,7 +139,7 @@ struct Hop {
     method: Method,
     url: Url,
     headers: HeaderMap,
-    body: Option<Bytes>,
+    body: Option<Sent>,
 }
 
 impl Hop {
@@ -220,6 +209,57 @@ impl Hop {
         self.url = to;
         Ok(true)
     }
+}
+
+/// The answer whose head has come.
+fn arriving(answer: reqwest::Response, mut url: Url, end: Option<(Instant, Duration)>) -> Answer {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers =
+        answer.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+    // Both can only fail for URLs without a host; this one had one.
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    Answer {
+        status: answer.status().as_u16(),
+        headers: headers.collect(),
+        url: url.into(),
+        body: Box::new(Arriving { answer, end }),
+    }
+}
+
+/// The body of an answer, and when it must have come.
+#[derive(Debug)]
+struct Arriving {
+    answer: reqwest::Response,
+    end: Option<(Instant, Duration)>,
+}
+
+impl Pieces<HttpError> for Arriving {
+    fn next(&mut self) -> Later<'_, Result<Option<Bytes>, HttpError>> {
+        Box::pin(async move {
+            loop {
+                let chunk = self.answer.chunk();
+                let chunk = match self.end {
+                    None => chunk.await,
+                    Some((at, after)) => tokio::time::timeout_at(at, chunk)
+                        .await
+                        .map_err(|_| HttpError::Timeout { after, connected: true })?,
+                };
+                match chunk {
+                    Ok(Some(piece)) if piece.is_empty() => {}
+                    Ok(piece) => return Ok(piece),
+                    Err(e) => return Err(HttpError::Broken { message: chain(&e.without_url()) }),
+                }
+            }
+        })
+    }
+}
+
+/// A body that is read while it is sent.
+fn streamed(pieces: Box<dyn Pieces<FileError>>) -> reqwest::Body {
+    reqwest::Body::wrap_stream(stream::try_unfold(pieces, |mut pieces| async move {
+        Ok::<_, FileError>(pieces.next().await?.map(|piece| (piece, pieces)))
+    }))
 }
 
 fn builder(secure: bool, private_addresses: bool) -> ClientBuilder {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::SimClock;
-use crate::system::files::{Content, FileError, Files, Writing};
-use crate::system::{Clock, Later};
+use crate::system::files::{Content, FileError, Files, Opened, Writing};
+use crate::system::{Clock, Later, Pieces, whole};
 
 /// Files in memory; clones show the same files.
 #[derive(Debug, Clone)]
@@ -63,21 +63,38 @@ impl Files for SimFiles {
         };
         Box::pin(std::future::ready(found))
     }
+    fn open(&self, path: &Path) -> Later<'_, Result<Opened, FileError>> {
+        let found = self.lock().get(path).cloned().ok_or_else(|| missing(path));
+        let opened = found.map(|content| Opened {
+            size: content.bytes.len() as u64,
+            modified: content.modified,
+            pieces: whole(content.bytes),
+        });
+        Box::pin(std::future::ready(opened))
+    }
     fn write(
         &self,
         path: &Path,
-        bytes: Vec<u8>,
+        content: Box<dyn Pieces<FileError>>,
         how: Writing,
     ) -> Later<'_, Result<u64, FileError>> {
-        Box::pin(std::future::ready(self.change(path, how.create, |old| *old = bytes)))
+        let path = path.to_owned();
+        Box::pin(async move {
+            let bytes = collect(content).await?;
+            self.change(&path, how.create, |old| *old = bytes)
+        })
     }
     fn append(
         &self,
         path: &Path,
-        bytes: Vec<u8>,
+        content: Box<dyn Pieces<FileError>>,
         how: Writing,
     ) -> Later<'_, Result<u64, FileError>> {
-        Box::pin(std::future::ready(self.change(path, how.create, |old| old.extend(bytes))))
+        let path = path.to_owned();
+        Box::pin(async move {
+            let bytes = collect(content).await?;
+            self.change(&path, how.create, |old| old.extend(bytes))
+        })
     }
     fn make_folder(&self, _path: &Path) -> Later<'_, Result<(), FileError>> {
         Box::pin(std::future::ready(Ok(())))
@@ -86,6 +103,14 @@ impl Files for SimFiles {
         self.lock().retain(|known, _| !known.starts_with(path));
         Box::pin(std::future::ready(Ok(())))
     }
+}
+
+async fn collect(mut content: Box<dyn Pieces<FileError>>) -> Result<Vec<u8>, FileError> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = content.next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
 }
 
 fn missing(path: &Path) -> FileError {

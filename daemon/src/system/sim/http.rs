@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{SimClock, SimEntropy};
-use crate::system::http::{Http, HttpError, Request, Response};
-use crate::system::{Clock, Later};
+use crate::system::http::{Answer, Http, HttpError, Request, Response};
+use crate::system::{Clock, Later, whole};
 
 /// What a server does with a request.
 type Server = Box<dyn FnMut(&Request) -> Result<Response, HttpError> + Send>;
@@ -36,7 +36,15 @@ impl SimHttp {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Server>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    fn answer(&self, request: &Request) -> Result<Response, HttpError> {
+    fn answer(&self, request: &Request) -> Result<Answer, HttpError> {
+        self.asked(request).map(|Response { status, headers, body, url }| Answer {
+            status,
+            headers,
+            url,
+            body: whole(body),
+        })
+    }
+    fn asked(&self, request: &Request) -> Result<Response, HttpError> {
         let mut servers = self.lock();
         let server = servers.iter_mut().find(|(prefix, _)| request.url.starts_with(&prefix[..]));
         match server {
@@ -50,7 +58,7 @@ impl SimHttp {
 }
 
 impl Http for SimHttp {
-    fn send(&self, request: Request) -> Later<'_, Result<Response, HttpError>> {
+    fn send(&self, request: Request) -> Later<'_, Result<Answer, HttpError>> {
         let takes = Duration::from_millis(1 + self.entropy.below(50));
         Box::pin(async move {
             match request.timeout {
