@@ -4,6 +4,7 @@
 use a2n_proto::{ErrorKind, RpcError};
 
 use crate::engine::driving::{handle, start};
+use crate::engine::plan::Unsupported;
 use crate::store::{self, logs};
 use crate::workflows;
 
@@ -101,8 +102,9 @@ impl From<start::Error> for RpcError {
             Error::NoVersion { .. } => RpcError::new(ErrorKind::NotFound, message)
                 .at("version")
                 .hint("`a2n versions` lists them"),
-            Error::Unsupported(_) => RpcError::new(ErrorKind::Unsupported, message)
-                .hint("it is saved and stays as it is"),
+            Error::Unsupported(what) => {
+                unsupported(what, "it is saved and stays as it is; take this out to run it")
+            }
             Error::NoOutside(_) => RpcError::new(ErrorKind::Precondition, message)
                 .hint("run it in a daemon of your own: user mode, `a2n quickstart`"),
             Error::Problems(problems) => RpcError {
@@ -133,8 +135,10 @@ impl From<workflows::Error> for RpcError {
                 }
                 RpcError { problems, ..error }
             }
-            Error::Unsupported(_) => RpcError::new(ErrorKind::Unsupported, message)
-                .hint("it may be saved as a draft; this version can't run it"),
+            Error::Unsupported(what) => unsupported(
+                what,
+                "it may be saved as a draft; this version can't run it with this in it",
+            ),
             Error::Stale { current, .. } => stale(message, current),
             Error::Archived(_) => RpcError::new(ErrorKind::Precondition, message)
                 .hint("take it back with `workflow.archive` and archived: false"),
@@ -142,6 +146,11 @@ impl From<workflows::Error> for RpcError {
             Error::Store(source) => source.into(),
         }
     }
+}
+
+fn unsupported(what: Unsupported, hint: &str) -> RpcError {
+    let error = RpcError::new(ErrorKind::Unsupported, what.what).hint(hint);
+    if what.path.is_empty() { error } else { error.at(what.path) }
 }
 
 fn stale(message: String, current: u64) -> RpcError {

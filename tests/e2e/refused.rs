@@ -130,3 +130,45 @@ fn wrong_calls_are_refused_with_the_protocol_s_own_errors() -> Result<()> {
     assert_eq!(lines.call("system.ping", json!({}))?["pong"], true);
     Ok(())
 }
+
+#[test]
+fn what_a_step_asks_for_in_vain_is_refused_before_anything_runs() -> Result<()> {
+    let world = World::started()?;
+    let mut lines = world.lines()?;
+    for (n, (member, value, path)) in [
+        ("credentials", json!({"token": "mine"}), "nodes[1].credentials"),
+        ("runAs", json!("nobody"), "nodes[1].runAs"),
+        ("runOn", json!("elsewhere"), "nodes[1].runOn"),
+        ("limits", json!({"time": 5, "memory": 1_000_000}), "nodes[1].limits.memory"),
+        ("limits", json!({"cpu": 50}), "nodes[1].limits.cpu"),
+        ("limits", json!({"tasks": 5}), "nodes[1].limits.tasks"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("wish{n}");
+        let mut node = json!({"id": "b", "type": "noop"});
+        node[member] = value;
+        let nodes = json!([{"id": "a", "type": "noop"}, node]);
+        let definition = json!({"name": name, "nodes": nodes});
+        let publish = json!({"definition": definition, "publish": true});
+        let draft = json!({"definition": definition});
+        let run = json!({"name": name, "draft": true});
+        for (method, params, refused) in [
+            ("workflow.create", publish, true),
+            ("workflow.create", draft, false),
+            ("workflow.publish", json!({"name": name}), true),
+            ("workflow.run", run, true),
+        ] {
+            let answer = lines.response(method, params)?;
+            assert_eq!(answer["error"].is_object(), refused, "{method}: {answer}");
+            if refused {
+                let (code, data) = (&answer["error"]["code"], &answer["error"]["data"]);
+                assert_eq!((code, &data["path"]), (&json!(501), &json!(path)), "{answer}");
+                assert!(data["hint"].is_string(), "{answer}");
+            }
+        }
+    }
+    assert_eq!(lines.call("execution.list", json!({}))?["items"], json!([]));
+    Ok(())
+}

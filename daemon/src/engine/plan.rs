@@ -30,7 +30,17 @@ pub struct Plan {
     pub(super) timeout: Option<Duration>,
     pub(super) on_failure: OnFailure,
     pub(super) max_retries: u32,
-    unsupported: Option<String>,
+    unsupported: Option<Unsupported>,
+}
+
+/// What a valid document asks for that this version can't do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct Unsupported {
+    /// What, as a sentence.
+    pub what: String,
+    /// The member that asks for it.
+    pub path: String,
 }
 
 /// A node, ready to run.
@@ -138,9 +148,9 @@ impl Plan {
             max_retries: policy.filter(|p| p.enabled).map_or(0, |p| p.max_retries),
         })
     }
-    /// What this version can't run of a valid document: a sentence for error 501.
-    pub fn unsupported(&self) -> Option<&str> {
-        self.unsupported.as_deref()
+    /// What this version can't run of a valid document: error 501.
+    pub fn unsupported(&self) -> Option<&Unsupported> {
+        self.unsupported.as_ref()
     }
     /// The workflow's name.
     pub fn name(&self) -> &str {
@@ -236,42 +246,45 @@ fn connect(
 }
 
 /// What is written but not built yet. Said before anything runs, never ignored.
-fn unsupported(document: &Document, connections: &[PlanConnection]) -> Option<String> {
+fn unsupported(document: &Document, connections: &[PlanConnection]) -> Option<Unsupported> {
     if let Some(back) = connections.iter().find(|c| c.back) {
         let entry = &document.nodes[back.target].id;
-        return Some(format!("loops are not built yet: node `{entry}` begins one"));
+        let what = format!("loops are not built yet: node `{entry}` begins one");
+        return Some(Unsupported { what, path: format!("nodes[{}]", back.target) });
     }
-    for node in &document.nodes {
-        let id = &node.id;
-        let what = if node.join == Some(Join::Any) {
-            "join ANY"
-        } else if node.finally {
-            "finally"
-        } else if !node.credentials.is_empty() {
-            "credentials"
-        } else if node.run_on.is_some() {
-            "runOn"
-        } else if node
-            .limits
-            .as_ref()
-            .is_some_and(|l| l.memory.is_some() || l.cpu.is_some() || l.tasks.is_some())
-        {
-            "limits of memory, processor and tasks"
-        } else {
-            continue;
-        };
-        return Some(format!("{what}, which node `{id}` asks for, is not built yet"));
+    for (number, node) in document.nodes.iter().enumerate() {
+        if let Some((what, member)) = of_node(node) {
+            let what = format!("{what}, which node `{}` asks for, is not built yet", node.id);
+            return Some(Unsupported { what, path: format!("nodes[{number}].{member}") });
+        }
     }
     let settings = &document.settings;
     let Concurrency { max_instances, policy, .. } = &settings.concurrency;
     if settings.error_workflow.is_some() {
-        return Some("settings.errorWorkflow is not built yet".to_owned());
+        let what = "settings.errorWorkflow is not built yet".to_owned();
+        return Some(Unsupported { what, path: "settings.errorWorkflow".to_owned() });
     }
     if *policy != ConcurrencyPolicy::Allow || max_instances.is_some() {
-        return Some(
-            "settings.concurrency is not built yet: only policy ALLOW without maxInstances runs"
-                .to_owned(),
-        );
+        let what =
+            "settings.concurrency is not built yet: only policy ALLOW without maxInstances runs";
+        let path = "settings.concurrency".to_owned();
+        return Some(Unsupported { what: what.to_owned(), path });
     }
     None
+}
+
+/// What of a node, and the member that asks for it.
+fn of_node(node: &Node) -> Option<(&'static str, &'static str)> {
+    let limits = node.limits.clone().unwrap_or_default();
+    let asked = [
+        (node.join == Some(Join::Any), "join ANY", "join"),
+        (node.finally, "finally", "finally"),
+        (!node.credentials.is_empty(), "credentials", "credentials"),
+        (node.run_as.is_some(), "runAs", "runAs"),
+        (node.run_on.is_some(), "runOn", "runOn"),
+        (limits.memory.is_some(), "a limit of memory", "limits.memory"),
+        (limits.cpu.is_some(), "a limit of processor time", "limits.cpu"),
+        (limits.tasks.is_some(), "a limit of processes", "limits.tasks"),
+    ];
+    asked.into_iter().find(|(is_asked, ..)| *is_asked).map(|(_, what, member)| (what, member))
 }

@@ -18,6 +18,7 @@ use a2n_proto::workflow::TriggerType;
 use a2n_proto::{Json, Problem, Severity};
 
 use crate::engine::driving::plans::Plans;
+use crate::engine::plan::Unsupported;
 use crate::store::{self, Store};
 use crate::system::System;
 use crate::triggers::manual::Manual;
@@ -34,8 +35,8 @@ pub enum Error {
     #[error("the document has {} problem{}", .0.len(), if .0.len() == 1 { "" } else { "s" })]
     Invalid(Vec<Problem>),
     /// A valid document that this daemon can't run.
-    #[error("{0}")]
-    Unsupported(String),
+    #[error(transparent)]
+    Unsupported(Unsupported),
     /// The caller saw another revision.
     #[error("revision {given} is stale")]
     Stale {

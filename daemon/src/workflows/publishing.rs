@@ -10,6 +10,7 @@ use serde_json::json;
 use super::saving::{Edit, fresh, remove_in, save_in};
 use super::{Checked, Error, Workflows, configuration};
 use crate::access::record;
+use crate::engine::plan::Unsupported;
 use crate::store::{Origin, Tx, workflow, workflow_trigger, workflow_version};
 use crate::system::System;
 use crate::triggers::ledger;
@@ -40,7 +41,7 @@ impl Workflows {
         let plan = crate::engine::plan::Plan::new(&checked.document, self.plans.kinds().as_ref())
             .map_err(Error::Invalid)?;
         match plan.unsupported() {
-            Some(what) => Err(Error::Unsupported(what.to_owned())),
+            Some(what) => Err(Error::Unsupported(what.clone())),
             None => Ok(()),
         }
     }
@@ -210,8 +211,10 @@ pub(super) fn publish_in(
     new.published_version = Some(version);
     new.published_at = Some(tx.at());
     workflow::put(tx, &new)?;
-    let document = Document::read(&published.definition)
-        .map_err(|error| Error::Unsupported(format!("version {version} can't be read: {error}")))?;
+    let document = Document::read(&published.definition).map_err(|error| {
+        let what = format!("version {version} can't be read: {error}");
+        Error::Unsupported(Unsupported { what, path: String::new() })
+    })?;
     apply_triggers(tx, system, &new, &document)?;
     if was_off {
         arm_from_now(tx, new.id)?;

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::handle::{Accepted, Beginning, Engine, Error as EngineError, Within};
 use super::plans::{Error as PlanError, Plans};
 use crate::engine::execution::{Start, State};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, Unsupported};
 use crate::store::{self, Origin, Store, workflow_version};
 use crate::system::System;
 
@@ -69,8 +69,8 @@ pub enum Error {
         version: u32,
     },
     /// The version needs something that this daemon can't run.
-    #[error("{0}")]
-    Unsupported(String),
+    #[error(transparent)]
+    Unsupported(Unsupported),
     /// A node would touch the world, and this daemon has nobody to do it with fewer rights.
     #[error("node `{0}` works outside the daemon, which a system-mode daemon can't do yet")]
     NoOutside(String),
@@ -116,7 +116,7 @@ impl Starter {
             None => self.make_plan(workflow.id, &workflow.name, number)?,
         };
         if let Some(what) = plan.unsupported() {
-            return Err(Error::Unsupported(what.to_owned()));
+            return Err(Error::Unsupported(what.clone()));
         }
         if !self.outside_steps
             && let Some(node) = plan.nodes().iter().find(|node| !node.is_inline())
@@ -132,7 +132,9 @@ impl Starter {
             .ok_or_else(|| Error::NoVersion { name: name.to_owned(), version: number })?;
         self.plans.make(id, number, &definition).map_err(|error| match error {
             PlanError::Problems(problems) => Error::Problems(problems),
-            PlanError::Unreadable(error) => Error::Unsupported(error.to_string()),
+            PlanError::Unreadable(error) => {
+                Error::Unsupported(Unsupported { what: error.to_string(), path: String::new() })
+            }
         })
     }
 

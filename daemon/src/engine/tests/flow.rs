@@ -386,11 +386,27 @@ fn without_room_nothing_starts_and_it_goes_on_when_there_is_some() {
 
 #[test]
 fn what_is_not_built_yet_is_named() {
-    let named = |text| plan(text).unsupported().unwrap_or("runs").to_owned();
+    let named = |text: &str| match plan(text).unsupported() {
+        None => "runs".to_owned(),
+        Some(found) => format!("{}: {}", found.path, found.what),
+    };
     assert_eq!(named("a: all"), "runs");
-    insta::assert_snapshot!(named("a: all\nb: if\na -> b\nb.false -> a\nb.true -> c\nc: all\ns: all\ns -> a"), @"loops are not built yet: node `a` begins one");
-    insta::assert_snapshot!(named(r#"a: all {} {"join": "ANY"}"#), @"join ANY, which node `a` asks for, is not built yet");
-    insta::assert_snapshot!(named(r#"a: all {} {"finally": true}"#), @"finally, which node `a` asks for, is not built yet");
-    insta::assert_snapshot!(named("a: all\nsettings {\"errorWorkflow\": \"x\"}"), @"settings.errorWorkflow is not built yet");
-    insta::assert_snapshot!(named("a: all\nsettings {\"concurrency\": {\"policy\": \"QUEUE\"}}"), @"settings.concurrency is not built yet: only policy ALLOW without maxInstances runs");
+    assert_eq!(named(r#"a: all {} {"limits": {"time": 5}}"#), "runs");
+    for (member, path, what) in [
+        (r#""credentials": {"a": "b"}"#, "credentials", "credentials"),
+        (r#""runAs": "root""#, "runAs", "runAs"),
+        (r#""runOn": "there""#, "runOn", "runOn"),
+        (r#""limits": {"memory": 1}"#, "limits.memory", "a limit of memory"),
+        (r#""limits": {"cpu": 1}"#, "limits.cpu", "a limit of processor time"),
+        (r#""limits": {"tasks": 1}"#, "limits.tasks", "a limit of processes"),
+    ] {
+        let text = format!("a: all\nb: all {{}} {{{member}}}\na -> b");
+        let wanted = format!("nodes[1].{path}: {what}, which node `b` asks for, is not built yet");
+        assert_eq!(named(&text), wanted);
+    }
+    insta::assert_snapshot!(named("a: all\nb: if\na -> b\nb.false -> a\nb.true -> c\nc: all\ns: all\ns -> a"), @"nodes[0]: loops are not built yet: node `a` begins one");
+    insta::assert_snapshot!(named(r#"a: all {} {"join": "ANY"}"#), @"nodes[0].join: join ANY, which node `a` asks for, is not built yet");
+    insta::assert_snapshot!(named(r#"a: all {} {"finally": true}"#), @"nodes[0].finally: finally, which node `a` asks for, is not built yet");
+    insta::assert_snapshot!(named("a: all\nsettings {\"errorWorkflow\": \"x\"}"), @"settings.errorWorkflow: settings.errorWorkflow is not built yet");
+    insta::assert_snapshot!(named("a: all\nsettings {\"concurrency\": {\"policy\": \"QUEUE\"}}"), @"settings.concurrency: settings.concurrency is not built yet: only policy ALLOW without maxInstances runs");
 }
