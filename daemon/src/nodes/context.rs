@@ -71,6 +71,13 @@ pub(super) fn first_item(items: &Handles) -> Json {
     items.values().flatten().next().cloned().unwrap_or_default()
 }
 
+/// What a node sends on that decides where items go: the one item, or everything where it works on
+/// everything at once; `null` where it runs without any.
+pub(super) fn all_items(items: &Handles) -> Vec<Json> {
+    let all: Vec<Json> = items.values().flatten().cloned().collect();
+    if all.is_empty() { vec![Json::null()] } else { all }
+}
+
 /// One item out of the default handle.
 pub(super) fn output(items: Vec<Json>) -> Handles {
     Handles::from([("output".to_owned(), items)])

@@ -23,6 +23,8 @@ mod process;
 mod bench;
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod sweep_tests;
 
 pub use context::Context;
 pub use definition::{CarryOut, Definition, Fault};

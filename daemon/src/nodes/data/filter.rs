@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::engine::kind::{Handles, NodeError, Outcome, Work, WorksOn};
 use crate::nodes::config::{Config, holds};
-use crate::nodes::context::{first_item, output};
+use crate::nodes::context::{all_items, output};
 use crate::nodes::definition::{CarryOut, Definition, nothing_more, one_input, one_output};
 use crate::nodes::schema;
 
@@ -52,7 +52,7 @@ pub(in crate::nodes) fn definition() -> Definition {
 fn compute(work: &Work) -> Result<Outcome, NodeError> {
     let config = Config::of(&work.config, &["where"])?;
     Ok(Outcome::Items(match config.get("where") {
-        Some(condition) if holds(condition) => output(vec![first_item(&work.items)]),
+        Some(condition) if holds(condition) => output(all_items(&work.items)),
         _ => Handles::new(),
     }))
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::engine::kind::{Handles, NodeError, Outcome, Work, WorksOn};
 use crate::nodes::config::{Config, holds};
-use crate::nodes::context::first_item;
+use crate::nodes::context::all_items;
 use crate::nodes::definition::{CarryOut, Definition, nothing_more, one_input};
 use crate::nodes::schema;
 
@@ -51,7 +51,7 @@ pub(in crate::nodes) fn definition() -> Definition {
 fn compute(work: &Work) -> Result<Outcome, NodeError> {
     let config = Config::of(&work.config, &["where"])?;
     let way = if config.get("where").is_some_and(holds) { "true" } else { "false" };
-    Ok(Outcome::Items(Handles::from([(way.to_owned(), vec![first_item(&work.items)])])))
+    Ok(Outcome::Items(Handles::from([(way.to_owned(), all_items(&work.items))])))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use a2n_proto::nodes::NodeType;
 use serde_json::json;
 
 use crate::engine::kind::{NodeError, Outcome, Work, WorksOn};
+use crate::nodes::config::Config;
 use crate::nodes::context::output;
 use crate::nodes::definition::{CarryOut, Definition, nothing_more, one_input, one_output};
 use crate::nodes::schema;
@@ -43,6 +44,7 @@ pub(in crate::nodes) fn definition() -> Definition {
 }
 
 fn compute(work: &Work) -> Result<Outcome, NodeError> {
+    Config::of(&work.config, &[])?;
     Ok(Outcome::Items(output(work.items.values().flatten().cloned().collect())))
 }
 

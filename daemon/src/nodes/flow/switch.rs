@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::engine::kind::{Handles, NodeError, Outcome, Work, WorksOn};
 use crate::nodes::config::{Config, holds};
-use crate::nodes::context::first_item;
+use crate::nodes::context::all_items;
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_input};
 use crate::nodes::schema;
 
@@ -93,7 +93,7 @@ fn compute(work: &Work) -> Result<Outcome, NodeError> {
             break;
         }
     }
-    Ok(Outcome::Items(Handles::from([(way, vec![first_item(&work.items)])])))
+    Ok(Outcome::Items(Handles::from([(way, all_items(&work.items))])))
 }
 
 #[cfg(test)]
