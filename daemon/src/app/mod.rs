@@ -48,7 +48,8 @@ use opening::{
 use schedules::{Arming, LateStarts, Running, ScheduleStarts};
 use signals::Signals;
 use tuning::{
-    follow_attachment_limits, follow_log_level, follow_tuning, rpc_limits, step_settings,
+    follow_attachment_limits, follow_log_level, follow_step_settings, follow_tuning, rpc_limits,
+    step_settings,
 };
 
 /// Why the daemon did not start: one line for people, and the exit code.
@@ -154,6 +155,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         attachments.clone(),
         step_settings(&config, &settings),
     ));
+    follow_step_settings(&tasks, &settings, &config, Arc::clone(&executor));
     let tuning = follow_tuning(&tasks, &settings, &config);
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),

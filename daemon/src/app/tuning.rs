@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::spawn_until_stop;
 use crate::config::Config;
 use crate::engine::driving::handle::Tuning;
+use crate::nodes::{self, Nodes};
 use crate::operations::logbook::Logbook;
 use crate::operations::settings::{Settings, table};
 use crate::rpc;
@@ -32,16 +33,47 @@ pub(super) fn rpc_limits(settings: &Settings) -> rpc::Limits {
     }
 }
 
-pub(super) fn step_settings(config: &Config, settings: &Settings) -> crate::nodes::Settings {
-    let mut steps = crate::nodes::Settings::new(config.steps_dir());
+pub(super) fn step_settings(config: &Config, settings: &Settings) -> nodes::Settings {
+    let mut steps = nodes::Settings::new(config.steps_dir());
     steps.path = settings.get(&table::STEP_PATH);
     // In user mode every workflow is the OWNER's: private addresses are theirs to call.
     steps.private_addresses = config.mode == Mode::User || settings.get(&table::HTTP_PRIVATE);
     steps.grace = Duration::from_millis(settings.get(&table::ENGINE_CANCEL_GRACE));
     steps.max_output_bytes = settings.get(&table::STEP_OUTPUT);
+    steps.max_text_bytes = settings.get(&table::STEP_TEXT);
+    steps.max_line_bytes = settings.get(&table::STEP_LINE);
+    steps.max_log_bytes = settings.get(&table::STEP_LOG);
     steps.max_file_bytes = settings.get(&table::STEP_FILE);
     steps.max_answer_bytes = settings.get(&table::HTTP_BODY);
     steps
+}
+
+/// Brings the limits of steps up to the settings when they change.
+pub(super) fn follow_step_settings(
+    tasks: &Tasks,
+    settings: &Settings,
+    config: &Config,
+    nodes: Arc<Nodes>,
+) {
+    let (mut output, mut text) =
+        (settings.watch(&table::STEP_OUTPUT), settings.watch(&table::STEP_TEXT));
+    let (mut line, mut log) = (settings.watch(&table::STEP_LINE), settings.watch(&table::STEP_LOG));
+    let (mut file, mut body) =
+        (settings.watch(&table::STEP_FILE), settings.watch(&table::HTTP_BODY));
+    let (settings, config) = (settings.clone(), config.clone());
+    spawn_until_stop(tasks, "step settings", async move {
+        loop {
+            tokio::select! {
+                _ = output.changed() => {}
+                _ = text.changed() => {}
+                _ = line.changed() => {}
+                _ = log.changed() => {}
+                _ = file.changed() => {}
+                _ = body.changed() => {}
+            }
+            nodes.set_settings(step_settings(&config, &settings));
+        }
+    });
 }
 
 pub(super) fn attachment_limits(settings: &Settings) -> Limits {

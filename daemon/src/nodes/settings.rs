@@ -14,8 +14,14 @@ pub struct Settings {
     pub private_addresses: bool,
     /// Time between TERM and KILL.
     pub grace: Duration,
-    /// Most output of one process that becomes items; the log has all of it.
+    /// Most output of one process that is read as lines, JSON or a table.
     pub max_output_bytes: usize,
+    /// How much of it becomes the text of an item.
+    pub max_text_bytes: usize,
+    /// Longest line that is logged as one.
+    pub max_line_bytes: usize,
+    /// Most output of one attempt that is logged.
+    pub max_log_bytes: u64,
     /// Largest file that `file` reads, and longest content it writes.
     pub max_file_bytes: usize,
     /// Longest answer that `http` takes.
@@ -31,7 +37,10 @@ impl Settings {
             steps_folder,
             private_addresses: false,
             grace: Duration::from_secs(10),
-            max_output_bytes: 16 * MIB,
+            max_output_bytes: 4 * MIB,
+            max_text_bytes: MIB,
+            max_line_bytes: 64 * 1024,
+            max_log_bytes: 1024 * MIB as u64,
             max_file_bytes: 16 * MIB,
             max_answer_bytes: 16 * MIB,
         }

@@ -1,19 +1,22 @@
 //! Lines of a process's output, as they are logged: cut from pieces that end anywhere.
 
-/// Longest line that is kept in one; a longer one is cut into pieces, each marked.
-pub(super) const LONGEST_LINE: usize = 64 * 1024;
 /// Ends a piece of a line that goes on.
 pub(super) const GOES_ON: &str = " […]";
 
 /// Collects pieces of one stream into lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lines {
+    /// Longest line that is kept in one; a longer one is cut into pieces, each marked.
+    longest: usize,
     begun: Vec<u8>,
     /// Whether anything was not UTF-8 so far.
     pub(super) lossy: bool,
 }
 
 impl Lines {
+    pub(super) fn new(longest: usize) -> Self {
+        Self { longest, begun: Vec::new(), lossy: false }
+    }
     /// The lines that `piece` ends, without their line ends.
     pub(super) fn push(&mut self, piece: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
@@ -24,12 +27,12 @@ impl Lines {
                 if self.begun.last() == Some(&b'\r') {
                     self.begun.pop();
                 }
-                self.cut(LONGEST_LINE, &mut lines);
+                self.cut(self.longest, &mut lines);
                 let line = std::mem::take(&mut self.begun);
                 lines.push(self.text(&line));
             } else {
                 // One byte more may be a line end, and a character four.
-                self.cut(LONGEST_LINE + 8, &mut lines);
+                self.cut(self.longest + 8, &mut lines);
             }
         }
         lines
@@ -42,9 +45,9 @@ impl Lines {
     /// Takes marked pieces off until what is begun is not longer than `at_most`.
     fn cut(&mut self, at_most: usize, lines: &mut Vec<String>) {
         while self.begun.len() > at_most {
-            let mut end = LONGEST_LINE;
+            let mut end = self.longest;
             // Not within a character: go back over continuation bytes, but only as far as one goes.
-            while end > LONGEST_LINE - 4 && self.begun[end] & 0xc0 == 0x80 {
+            while end > self.longest - 4 && self.begun[end] & 0xc0 == 0x80 {
                 end -= 1;
             }
             let rest = self.begun.split_off(end);
@@ -63,8 +66,10 @@ impl Lines {
 mod tests {
     use super::*;
 
+    const LONGEST: usize = 64 * 1024;
+
     fn lines(pieces: &[&[u8]]) -> (Vec<String>, bool) {
-        let mut all = Lines::default();
+        let mut all = Lines::new(LONGEST);
         let mut lines: Vec<String> = pieces.iter().flat_map(|piece| all.push(piece)).collect();
         lines.extend(all.rest());
         (lines, all.lossy)
@@ -80,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_long_line_is_cut_between_characters_and_marked() {
-        let long = "é".repeat(LONGEST_LINE);
+        let long = "é".repeat(LONGEST);
         let (found, lossy) = lines(&[b"x", long.as_bytes(), b"\n", b"next\n"]);
         assert!(!lossy);
         assert_eq!(found.len(), 4);
@@ -88,7 +93,7 @@ mod tests {
         let joined: String = found[..3].iter().map(|l| l.trim_end_matches(GOES_ON)).collect();
         assert_eq!(joined, format!("x{long}"));
         assert!(found[0].ends_with(GOES_ON) && !found[2].ends_with(GOES_ON));
-        let exact = "y".repeat(LONGEST_LINE);
+        let exact = "y".repeat(LONGEST);
         assert_eq!(lines(&[exact.as_bytes(), b"\n"]).0, [exact]);
     }
 }

@@ -1,6 +1,7 @@
 //! Definitions that run processes.
 
 pub(super) mod environment;
+mod hearing;
 pub(super) mod lines;
 pub(super) mod output;
 pub(super) mod shell;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::table;
 use crate::engine::kind::NodeError;
 use crate::nodes::data::members::Members;
+use crate::nodes::settings::Settings;
 
 /// `config.output`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,14 @@ impl Output {
     /// As they stand in a document, the default first.
     pub(super) const WORDS: [&'static str; 6] = ["TEXT", "LINES", "JSON", "JSONL", "TABLE", "NONE"];
 
+    /// How much of stdout is kept for it.
+    pub(super) fn at_most(self, settings: &Settings) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Text => settings.max_text_bytes,
+            _ => settings.max_output_bytes,
+        }
+    }
     pub(super) fn of(word: &str) -> Self {
         match word {
             "LINES" => Self::Lines,
@@ -41,6 +50,8 @@ pub(super) struct Left<'a> {
     pub(super) stdout: &'a [u8],
     /// Whether there was more stdout than is kept.
     pub(super) cut: bool,
+    /// How much is.
+    pub(super) at_most: usize,
     pub(super) exit_code: i32,
     pub(super) columns: &'a [String],
 }
@@ -49,7 +60,7 @@ pub(super) struct Left<'a> {
 pub(super) fn items(output: Output, left: &Left<'_>) -> Result<Vec<Json>, NodeError> {
     if left.cut && !matches!(output, Output::Text | Output::Nothing) {
         let message =
-            format!("stdout is longer than the {} bytes that may become items", left.stdout.len());
+            format!("stdout is longer than the {} bytes that may become items", left.at_most);
         return Err(NodeError::new("TOO_LARGE", message));
     }
     match output {
@@ -134,7 +145,7 @@ mod tests {
 
     #[track_caller]
     fn check(output: &str, stdout: &[u8], wanted: &str) {
-        let left = Left { stdout, cut: false, exit_code: 0, columns: &[] };
+        let left = Left { stdout, cut: false, at_most: 2, exit_code: 0, columns: &[] };
         assert_eq!(told(items(Output::of(output), &left)), wanted, "{output}");
     }
 
@@ -169,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_is_marked_as_text_and_refused_as_anything_else() {
-        let left = Left { stdout: b"ab", cut: true, exit_code: 3, columns: &[] };
+        let left = Left { stdout: b"ab", cut: true, at_most: 2, exit_code: 3, columns: &[] };
         assert_eq!(
             told(items(Output::Text, &left)),
             r#"{"stdout":"ab","exitCode":3,"truncated":true}"#

@@ -6,12 +6,12 @@
 use std::path::PathBuf;
 
 use a2n_proto::document::Repeat;
-use a2n_proto::execution::{LogLevel, LogStream, MetricType};
+use a2n_proto::execution::MetricType;
 use a2n_proto::nodes::NodeType;
 use serde_json::{Value, json};
 
 use super::environment::environment;
-use super::lines::Lines;
+use super::hearing::{Heard, Hearing};
 use super::output::{self, Left, Output};
 use crate::engine::kind::{NodeError, Outcome, WorksOn};
 use crate::nodes::config::{Config, text};
@@ -19,7 +19,7 @@ use crate::nodes::context::{Context, output as out_of};
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
 use crate::nodes::schema;
 use crate::system::files::Writing;
-use crate::system::process::{Ended, Exit, Order, Running, Said, Stream};
+use crate::system::process::{Ended, Exit, Order};
 use crate::system::whole;
 
 const DOCUMENTATION: &str = include_str!("shell.md");
@@ -232,103 +232,20 @@ async fn in_folder(
         return Err(Context::stopped());
     }
     let running = system.process.start(order).map_err(|e| spawn_error(&e))?;
-    let heard = hear(context, running, asked.output != Output::Nothing).await;
+    let heard = Hearing::new(context, asked.output).all(running).await;
     measure(context, &heard.exit, heard.bytes_out);
     if context.stop.is_cancelled() {
         return Err(Context::stopped());
     }
     let exit_code = succeeded(&heard, &asked.success_codes)?;
-    let left = Left { stdout: &heard.stdout, cut: heard.cut, exit_code, columns: &asked.columns };
+    let at_most = asked.output.at_most(&context.settings);
+    let left =
+        Left { stdout: &heard.stdout, cut: heard.cut, at_most, exit_code, columns: &asked.columns };
     let items = match own_items(context, folder).await? {
         Some(items) => items,
         None => output::items(asked.output, &left)?,
     };
     Ok(Outcome::Items(out_of(items)))
-}
-
-/// What came of a process.
-struct Heard {
-    stdout: Vec<u8>,
-    cut: bool,
-    bytes_out: u64,
-    last_error: Option<String>,
-    exit: Exit,
-}
-
-/// Passes every line on as it comes, until the process has ended.
-async fn hear(context: &Context, mut running: Running, keep: bool) -> Heard {
-    let (mut out, mut err, mut progress) = (Lines::default(), Lines::default(), Lines::default());
-    let mut stdout = Vec::new();
-    let (mut cut, mut bytes_out, mut last_error, mut stopping) = (false, 0, None, false);
-    loop {
-        let said = tokio::select! {
-            biased;
-            () = context.stop.cancelled(), if !stopping => {
-                stopping = true;
-                running.stop();
-                continue;
-            }
-            said = running.next() => said,
-        };
-        match said {
-            None => break,
-            Some(Said::Piece(Stream::Stdout, piece)) => {
-                bytes_out += piece.len() as u64;
-                if keep {
-                    let room = context.settings.max_output_bytes - stdout.len();
-                    cut |= piece.len() > room;
-                    stdout.extend_from_slice(&piece[..piece.len().min(room)]);
-                }
-                context.pass_on(LogStream::Stdout, out.push(&piece)).await;
-            }
-            Some(Said::Piece(Stream::Stderr, piece)) => {
-                bytes_out += piece.len() as u64;
-                let lines = err.push(&piece);
-                last_error = lines.last().cloned().or(last_error);
-                context.pass_on(LogStream::Stderr, lines).await;
-            }
-            Some(Said::Progress(piece)) => {
-                for line in progress.push(&piece) {
-                    tell_progress(context, &line);
-                }
-            }
-        }
-    }
-    if let Some(line) = out.rest() {
-        context.pass_on(LogStream::Stdout, vec![line]).await;
-    }
-    if let Some(line) = err.rest() {
-        last_error = Some(line.clone());
-        context.pass_on(LogStream::Stderr, vec![line]).await;
-    }
-    let exit = running.end().await;
-    warn(context, out.lossy || err.lossy, cut, exit.left_behind && !stopping).await;
-    Heard { stdout, cut, bytes_out, last_error, exit }
-}
-
-async fn warn(context: &Context, lossy: bool, cut: bool, left_behind: bool) {
-    let at_most = context.settings.max_output_bytes;
-    for (happened, message) in [
-        (lossy, "output was not UTF-8: its odd bytes are shown as \u{fffd}".to_owned()),
-        (cut, format!("only the first {at_most} bytes of stdout are kept for the result")),
-        (left_behind, "processes that the step had left running were ended with it".to_owned()),
-    ] {
-        if happened {
-            context.say(LogLevel::Warn, message).await;
-        }
-    }
-}
-
-/// `40 copying`, also `40%` and `40`.
-fn tell_progress(context: &Context, line: &str) {
-    let line = line.trim();
-    let (percent, detail) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-    if let Ok(percent) = percent.trim_end_matches('%').parse::<f64>() {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-        let percent = percent.clamp(0.0, 100.0) as u8;
-        let detail = detail.trim();
-        context.voice.progress(percent, (!detail.is_empty()).then(|| detail.to_owned()));
-    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "2^53 bytes never come together")]

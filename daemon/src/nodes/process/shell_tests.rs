@@ -186,7 +186,10 @@ async fn a_time_out_ends_a_process() {
 
 #[tokio::test]
 async fn much_output_and_odd_bytes_are_survived_and_said() {
-    let bench = Bench::with(System::real(), |settings| settings.max_output_bytes = 1000);
+    let bench = Bench::with(System::real(), |settings| {
+        settings.max_output_bytes = 1000;
+        settings.max_text_bytes = 1000;
+    });
     let script = "head -c 5000000 /dev/zero | tr '\\0' x; printf '\\377\\n'";
     let said = bench.run("shell", sh(script), "{}").await;
     let wanted = json!({"stdout": "x".repeat(1000), "exitCode": 0, "truncated": true});
@@ -205,6 +208,64 @@ async fn much_output_and_odd_bytes_are_survived_and_said() {
     );
     let said = bench.run("shell", with(sh("seq 9999"), json!({"output": "LINES"})), "{}").await;
     assert_eq!(said, "TOO_LARGE: stdout is longer than the 1000 bytes that may become items");
+}
+
+#[tokio::test]
+async fn a_log_ends_where_its_room_does_and_says_so() {
+    let bench = Bench::with(System::real(), |settings| {
+        settings.max_log_bytes = 1000;
+        settings.max_line_bytes = 100;
+    });
+    let script =
+        "head -c 250 /dev/zero | tr '\\0' x; echo; yes | head -n 9999; echo last >&2; exit 3";
+    let said = bench.run("shell", with(sh(script), json!({"output": "NONE"})), "{}").await;
+    assert_eq!(said, "EXIT: exit code 3: last");
+    let heard = bench.ears.heard();
+    let logged: usize = heard.iter().filter_map(|l| l.strip_prefix("out ")).map(str::len).sum();
+    assert!((500..1100).contains(&logged), "{logged} bytes are logged");
+    assert!(heard[0].ends_with(" […]") && heard[0].len() < 120, "{}", heard[0]);
+    let marks: Vec<_> = heard.iter().filter(|l| l.contains("cut off here")).collect();
+    assert_eq!(marks.len(), 1, "{heard:?}");
+    assert!(heard.last().unwrap().contains("cut off here"), "{heard:?}");
+}
+
+#[tokio::test]
+async fn the_childs_arguments_are_those_given_byte_for_byte() {
+    let bench = Bench::new();
+    let hostile = [
+        "--upload-pack=touch pwned",
+        "; touch pwned",
+        "$(touch pwned)",
+        "a\nb",
+        "",
+        "-",
+        "--",
+        "\u{1b}]0;x\u{7}",
+        "*",
+        "~root",
+        "\\0",
+    ];
+    let mut argv = vec!["sh", "-c", "tr '\\0' '\\1' < /proc/$$/cmdline; true", "sh"];
+    argv.extend(hostile);
+    let said = bench.run("shell", json!({"command": argv}), "{}").await;
+    let wanted: String = argv.iter().map(|piece| format!("{piece}\u{1}")).collect();
+    assert_eq!(said, format!("output: {}", json!({"stdout": wanted, "exitCode": 0})));
+    for slot in ["command", "env", "cwd", "stdinText"] {
+        let mut config = with(sh("cat"), json!({"stdin": "TEXT", "env": {"A": "b"}}));
+        match slot {
+            "command" => config["command"][1] = json!("-c\0x"),
+            "env" => config["env"]["A"] = json!("b\0c"),
+            other => config[other] = json!("d\0e"),
+        }
+        let said = bench.run("shell", config, "{}").await;
+        match slot {
+            // Bytes on a pipe may be any.
+            "stdinText" => assert!(said.contains("d\\u0000e"), "{said}"),
+            _ => assert!(said.starts_with("SPAWN: "), "{slot}: {said}"),
+        }
+    }
+    let odd = with(sh("true"), json!({"env": {"A=B": "c"}}));
+    assert!(bench.run("shell", odd, "{}").await.starts_with("SPAWN: "));
 }
 
 #[tokio::test]

@@ -83,16 +83,18 @@ settings! {
         "PATH of steps that run as processes.";
     STEP_LINE: usize = "step.maxLineBytes" number(KIB, MIB, 64 * KIB, "bytes"), LIVE,
         "Longest line of a step's output; a longer one is split.";
-    STEP_OUTPUT: usize = "step.maxOutputBytes" number(KIB, GIB, 16 * MIB, "bytes"), RESTART,
-        "Most output of a step that becomes items; the log gets all of it.";
+    STEP_OUTPUT: usize = "step.maxOutputBytes" number(KIB, GIB, 4 * MIB, "bytes"), LIVE,
+        "Most output of a step that is read as lines, JSON or a table; a step with more fails.";
+    STEP_TEXT: usize = "step.maxTextBytes" number(KIB, GIB, MIB, "bytes"), LIVE,
+        "How much of a step's stdout becomes the text of its item; the rest is cut off.";
     STEP_LOG: u64 = "step.maxLogBytes" number(64 * KIB, 1024 * GIB, GIB, "bytes"), LIVE,
         "Most output of one attempt that is logged; a line says where it was cut.";
-    STEP_FILE: usize = "step.maxFileBytes" number(KIB, GIB, 16 * MIB, "bytes"), RESTART,
-        "Largest file that a file step reads, and longest content it writes.";
+    STEP_FILE: usize = "step.maxFileBytes" number(KIB, GIB, 16 * MIB, "bytes"), LIVE,
+        "Longest text that a file step reads or writes; bytes are attachments.";
     HTTP_PRIVATE: bool = "http.privateAddresses" yes_no(false), RESTART,
         "Whether http steps may call loopback and private addresses and Unix sockets; cloud metadata never.";
-    HTTP_BODY: usize = "http.maxBodyBytes" number(KIB, GIB, 16 * MIB, "bytes"), RESTART,
-        "Largest body that an http step takes in.";
+    HTTP_BODY: usize = "http.maxBodyBytes" number(KIB, GIB, 16 * MIB, "bytes"), LIVE,
+        "Longest JSON or text that an http step takes in; bytes are attachments.";
 
     ATTACHMENT_EACH: u64 = "attachments.maxBytes" number(KIB, 1024 * GIB, GIB, "bytes"), LIVE,
         "Largest attachment: an answer's body or a file that is kept as bytes.";
