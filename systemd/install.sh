@@ -8,7 +8,7 @@
 # Environment:
 #   PREFIX    where programs and units go (default /usr/local, with --user ~/.local)
 #   DESTDIR   a folder that stands for / (for packages): nothing is started
-#   BINARIES  where a2nd and a2n are (default: target/release in the source tree)
+#   BINARIES  where a2nd, a2n-shim and a2n are (default: target/release in the source tree)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -103,12 +103,12 @@ take() {
 }
 
 install_all() {
-    for program in a2nd a2n; do
+    for program in a2nd a2n-shim a2n; do
         [ -x "$binaries/$program" ] ||
             fail "no program $program in $binaries" "cargo build --release, or say where: BINARIES=DIR $0"
     done
     say "Installing:"
-    for program in a2nd a2n; do put 0755 "$binaries/$program" "$bin/$program"; done
+    for program in a2nd a2n-shim a2n; do put 0755 "$binaries/$program" "$bin/$program"; done
     # Built later than the daemon; installed where it is there.
     if [ -x "$binaries/a2n-tui" ] && "$binaries/a2n-tui" --version >/dev/null 2>&1; then
         put 0755 "$binaries/a2n-tui" "$bin/a2n-tui"
@@ -192,7 +192,7 @@ uninstall_all() {
         done
         say "  $DESTDIR$share (manual pages and completions)"
     fi
-    for program in a2nd a2n a2n-tui; do take "$bin/$program"; done
+    for program in a2nd a2n-shim a2n a2n-tui; do take "$bin/$program"; done
     if [ "$mode" = system ]; then
         take "$PREFIX/lib/sysusers.d/a2n.conf"
         take "$PREFIX/lib/tmpfiles.d/a2n.conf"

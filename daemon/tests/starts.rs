@@ -29,3 +29,11 @@ fn its_help_names_every_option_and_a_wrong_one_is_a_usage_error() {
     assert_eq!(wrong.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("--system"), "{wrong:?}");
 }
+
+#[test]
+fn the_shim_is_started_by_the_daemon_only() {
+    let shim = env!("CARGO_BIN_EXE_a2n-shim");
+    let output = Command::new(shim).stdin(std::process::Stdio::null()).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(70));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("started by a2nd"), "{output:?}");
+}

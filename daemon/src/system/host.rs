@@ -1,5 +1,6 @@
 //! Facts about the machine and this process that do not change while it runs.
 
+use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::{Uid, User, getuid};
 
 /// The kernel's id of this boot; empty where it can't be read.
@@ -25,6 +26,11 @@ pub fn login_name(uid: u32) -> String {
         Ok(Some(user)) => user.name,
         _ => format!("uid-{uid}"),
     }
+}
+
+/// How many descriptors this process may have open at once.
+pub fn descriptor_limit() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft)
 }
 
 /// Ignores SIGXFSZ and SIGPIPE: what they tell comes back as an error too.

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use nix::fcntl::{Flock, FlockArg};
@@ -105,9 +106,7 @@ impl Socket {
             let path = path.to_owned();
             move |source| Error::Io { doing, path, source }
         };
-        if path.as_os_str().len() > 107 {
-            return Err(Error::TooLong { path: path.to_owned() });
-        }
+        check_path(path)?;
         if let Some(folder) = path.parent() {
             let mut builder = DirBuilder::new();
             builder.recursive(true).mode(0o700);
@@ -137,6 +136,14 @@ impl Socket {
     }
 }
 
+/// Whether a path fits into a socket's address.
+pub fn check_path(path: &Path) -> Result<(), Error> {
+    if path.as_os_str().len() > 107 {
+        return Err(Error::TooLong { path: path.to_owned() });
+    }
+    Ok(())
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         // While the lock is held nobody else can have bound the path anew.
@@ -146,27 +153,53 @@ impl Drop for Socket {
     }
 }
 
+/// Whether a socket still stands at the path: somebody may have removed it from under us.
+pub fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
+}
+
 /// The first byte that waits in the stream; it stays there. `None` at the end of input.
 pub async fn first_byte(stream: &UnixStream) -> io::Result<Option<u8>> {
     loop {
         stream.readable().await?;
-        let peeked = stream.try_io(Interest::READABLE, || {
-            let mut byte = [0u8; 1];
-            match recv(stream.as_raw_fd(), &mut byte, MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT) {
-                Ok(0) => Ok(None),
-                Ok(_) => Ok(Some(byte[0])),
-                Err(e) => Err(io::Error::from(e)),
-            }
-        });
-        match peeked {
-            Err(e) if e.kind() == ErrorKind::WouldBlock || e.kind() == ErrorKind::Interrupted => {}
+        match peek(stream) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             other => return other,
         }
     }
 }
 
+/// The same where something waits now; *would block* else.
+pub fn peek(stream: &UnixStream) -> io::Result<Option<u8>> {
+    stream.try_io(Interest::READABLE, || {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        let mut byte = [0u8; 1];
+        loop {
+            return match recv(stream.as_raw_fd(), &mut byte, flags) {
+                Ok(0) => Ok(None),
+                Ok(_) => Ok(Some(byte[0])),
+                Err(nix::Error::EINTR) => continue,
+                Err(e) => Err(io::Error::from(e)),
+            };
+        }
+    })
+}
+
+/// Ready when the other end is closed for good. Until then tokio believes that the stream can't be
+/// written, so that it wakes the task at the next change, which a close is: [`send_now`] writes.
+pub fn poll_gone(stream: &UnixStream, cx: &mut Context<'_>) -> Poll<()> {
+    while stream.poll_write_ready(cx).is_ready() {
+        if is_gone(stream) {
+            return Poll::Ready(());
+        }
+        let blocked = || Err::<(), _>(io::Error::from(ErrorKind::WouldBlock));
+        let _ = stream.try_io(Interest::WRITABLE, blocked);
+    }
+    Poll::Pending
+}
+
 /// Whether the other end is closed for good (not only for writing).
-pub fn is_gone(stream: &UnixStream) -> bool {
+fn is_gone(stream: &UnixStream) -> bool {
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
     matches!(
         send(stream.as_raw_fd(), &[], flags),

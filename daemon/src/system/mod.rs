@@ -12,6 +12,7 @@ use a2n_proto::Timestamp;
 
 pub mod attachments;
 mod clock;
+pub mod descriptors;
 pub mod disk;
 mod entropy;
 pub mod files;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use redb::StorageBackend;
 
@@ -20,6 +20,8 @@ const SECTOR: usize = 512;
 #[derive(Debug, Clone, Default)]
 pub struct SimDisk {
     inner: Arc<Mutex<Inner>>,
+    /// Whether syncs are held, and who waits for that to end.
+    gate: Arc<(Mutex<bool>, Condvar)>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +42,10 @@ struct Faults {
     sync_fails_after: Option<u64>,
     /// Operations (write, set_len, sync) so far.
     operations: u64,
+    /// Syncs say that they were done and do nothing.
+    lies: bool,
+    /// Files opened for writing so far.
+    openings: u64,
 }
 
 /// A file's bytes as the program sees them and as the medium has them.
@@ -52,7 +58,7 @@ pub struct SimFile {
 struct Content {
     seen: Vec<u8>,
     synced: Vec<u8>,
-    /// Sectors written since the last sync.
+    /// Sectors written since the last sync: only there the two may differ.
     dirty: BTreeSet<usize>,
 }
 
@@ -72,6 +78,24 @@ impl SimDisk {
     /// The sync after this many more fails once and drops what was not synced.
     pub fn fail_one_sync_after(&self, syncs: u64) {
         lock(&self.inner).faults.sync_fails_after = Some(syncs);
+    }
+    /// From now on every sync says that it was done and does nothing, as some disks do. No store can
+    /// stand that: it is there to show that a test sees what is lost.
+    pub fn lie_about_syncs(&self) {
+        lock(&self.inner).faults.lies = true;
+    }
+    /// While held, a sync waits: a disk so slow that everything else can be tried meanwhile.
+    pub fn hold_syncs(&self, held: bool) {
+        *self.gate.0.lock().unwrap_or_else(PoisonError::into_inner) = held;
+        self.gate.1.notify_all();
+    }
+    /// How often a file was opened for writing so far.
+    pub fn openings(&self) -> u64 {
+        lock(&self.inner).faults.openings
+    }
+    /// Whether the sync that [`SimDisk::fail_one_sync_after`] asked for has failed.
+    pub fn sync_has_failed(&self) -> bool {
+        lock(&self.inner).faults.sync_fails_after.is_none()
     }
     /// Writes and syncs so far.
     pub fn operations(&self) -> u64 {
@@ -119,7 +143,7 @@ impl SimDisk {
             locked: BTreeSet::new(),
             faults: Faults::default(),
         };
-        SimDisk { inner: Arc::new(Mutex::new(left)) }
+        SimDisk { inner: Arc::new(Mutex::new(left)), gate: Arc::default() }
     }
 
     fn used(inner: &Inner) -> u64 {
@@ -142,6 +166,13 @@ impl SimDisk {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Waits while syncs are held.
+    fn pass_gate(&self) {
+        let held = self.gate.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.gate.1.wait_while(held, |held| *held);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     fn sync_is_due_to_fail(&self) -> bool {
@@ -241,6 +272,7 @@ impl Disk for SimDisk {
             self.operate(0)?;
         }
         let mut inner = lock(&self.inner);
+        inner.faults.openings += u64::from(how != How::Look);
         let file = match (inner.files.get(path).cloned(), how) {
             (Some(_), How::Create) => return Err(io::ErrorKind::AlreadyExists.into()),
             (None, How::Create) => {
@@ -306,21 +338,35 @@ impl StorageBackend for SimBackend {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let had = lock(&self.file.bytes).seen.len() as u64;
         self.change(len.saturating_sub(had))?;
-        lock(&self.file.bytes).seen.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
+        let len = usize::try_from(len).map_err(io::Error::other)?;
+        let mut content = lock(&self.file.bytes);
+        let had = content.seen.len();
+        content.seen.resize(len, 0);
+        // What is cut off and grows again is other than before, too.
+        content.dirty.extend(len.min(had) / SECTOR..len.max(had).div_ceil(SECTOR));
         Ok(())
     }
     fn sync_data(&self) -> io::Result<()> {
+        self.disk.pass_gate();
         self.change(0)?;
+        if lock(&self.disk.inner).faults.lies {
+            return Ok(());
+        }
         let fails = self.disk.sync_is_due_to_fail();
         let mut content = lock(&self.file.bytes);
-        content.dirty.clear();
+        let Content { seen, synced, dirty } = &mut *content;
+        let (from, to) = if fails { (synced, seen) } else { (seen, synced) };
+        to.resize(from.len(), 0);
+        for sector in std::mem::take(dirty) {
+            let range = sector * SECTOR..((sector + 1) * SECTOR).min(from.len());
+            if !range.is_empty() {
+                to[range.clone()].copy_from_slice(&from[range]);
+            }
+        }
         if fails {
             // What Linux does: the pages are dropped and marked clean, the next sync succeeds.
-            content.seen = content.synced.clone();
             return Err(io::Error::from_raw_os_error(nix::libc::EIO));
         }
-        let Content { seen, synced, .. } = &mut *content;
-        synced.clone_from(seen);
         Ok(())
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -1,69 +1,42 @@
-//! The task that keeps one real process: hears it, stops it, reaps it.
+//! The task that keeps one real process: hears it, has it stopped, learns its end from the shim.
 //!
 //! ```text
-//! running ──stop──► TERM ──grace──► KILL
-//!    │ leader ended       │             │
-//!    └──► drain (until its pipes are closed, 2 s at most) ──► end what it left behind ──► reap
+//! running ──stop──► the shim: TERM, grace, KILL
+//!    │ leader ended       │
+//!    └──► drain (until its pipes are closed, 2 s at most) ──► have the rest ended ──► over
 //! ```
-//! Invariant: the leader is reaped last, so its number stays ours while signals are sent.
 
 use std::future::Future;
-use std::io::ErrorKind;
-use std::os::fd::OwnedFd;
+use std::io;
 use std::pin::Pin;
+use std::process::Child;
 use std::time::Duration;
 
-use bytes::Bytes;
-use nix::libc;
-use nix::sys::signal::Signal;
-use tokio::io::AsyncWriteExt;
-use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, sleep_until};
 
-use super::session::Session;
-use super::{Ended, Exit, Keeping, Said, Stream};
+use super::ears::Ears;
+use super::shim::words::{CLEAN, REPORT_BYTES, Report, STOP};
+use super::{Ended, Exit, Keeping, Said};
 
 /// How long the output of those left behind is heard after the leader has ended.
 const DRAIN: Duration = Duration::from_secs(2);
-/// One read.
-const PIECE_BYTES: usize = 64 * 1024;
 
+/// Dropping it closes the socket to the shim, which then kills the step.
 pub(super) struct Keeper {
-    session: Session,
-    grace: Duration,
-    reaped: bool,
-    /// Whose turn it is, so that a chatty stdout does not keep stderr from being heard.
-    stderr_first: bool,
-    buffer: Box<[u8]>,
-    pub(super) ended: Option<AsyncFd<OwnedFd>>,
-    pub(super) stdout: Option<pipe::Receiver>,
-    pub(super) stderr: Option<pipe::Receiver>,
-    pub(super) progress: Option<pipe::Receiver>,
+    link: Link,
+    pub(super) ears: Ears,
     feeding: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
-#[derive(Clone, Copy)]
-enum Source {
-    Progress,
-    Stdout,
-    Stderr,
-}
-
 impl Keeper {
-    pub(super) fn of(session: Session, grace: Duration) -> Self {
-        Self {
-            session,
-            grace,
-            reaped: false,
-            stderr_first: false,
-            buffer: vec![0; PIECE_BYTES].into(),
-            ended: None,
-            stdout: None,
-            stderr: None,
-            progress: None,
-            feeding: None,
-        }
+    pub(super) fn of(shim: Child, control: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        control.set_nonblocking(true)?;
+        let control = UnixStream::from_std(control)?;
+        let link = Link { shim, control, part: Vec::with_capacity(REPORT_BYTES) };
+        Ok(Self { link, ears: Ears::default(), feeding: None })
     }
     /// Writes `bytes` while the process runs; one that does not read them is no failure.
     pub(super) fn feed(&mut self, mut pipe: pipe::Sender, bytes: Vec<u8>) {
@@ -74,147 +47,113 @@ impl Keeper {
     /// The whole life.
     pub(super) async fn keep(mut self, keeping: Keeping) {
         let Keeping { said, end, stop } = keeping;
-        let stopped = self.hear(&said, &stop).await;
-        self.stdout = None;
-        self.stderr = None;
-        self.progress = None;
-        let left_behind = self.session.has_others();
-        if left_behind {
-            if !stopped {
-                self.session.signal(Signal::SIGTERM);
-                self.session.signal(Signal::SIGCONT);
-            }
-            self.session.until_empty(self.grace).await;
-            self.session.kill().await;
-        }
-        let exit = Exit { left_behind, ..self.reap() };
+        let exit = self.hear(&said, &stop).await;
+        let Self { mut link, ears, feeding } = self;
+        drop((ears, feeding));
+        let left_behind = link.clean().await;
         drop(said);
-        let _nobody_asks = end.send(exit);
+        let _nobody_asks = end.send(Exit { left_behind, ..exit });
     }
-    /// Until the leader has ended and its output was heard. Says whether it was asked to end.
+    /// Until the leader has ended and its output was heard.
     async fn hear(
         &mut self,
         said: &tokio::sync::mpsc::Sender<Said>,
         stop: &tokio_util::sync::CancellationToken,
-    ) -> bool {
+    ) -> Exit {
+        let Self { link, ears, feeding } = self;
         let mut waiting: Option<Said> = None;
         let mut stopped = false;
-        let mut kill_at: Option<Instant> = None;
+        let mut ended: Option<Exit> = None;
         let mut drained_at: Option<Instant> = None;
-        let Some(ended) = self.ended.take() else { return false };
-        let mut feeding = self.feeding.take();
         loop {
-            let alive = drained_at.is_none();
-            let listening = self.stdout.is_some() || self.stderr.is_some();
-            if !alive && waiting.is_none() && !listening {
-                return stopped;
+            if waiting.is_none()
+                && !ears.are_listening()
+                && let Some(exit) = ended
+            {
+                return exit;
             }
             let deaf = said.is_closed();
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if !stopped => {
                     stopped = true;
-                    kill_at = Some(Instant::now() + self.grace);
-                    self.session.signal(Signal::SIGTERM);
-                    self.session.signal(Signal::SIGCONT);
+                    link.ask(STOP).await;
                 }
-                () = at(kill_at), if kill_at.is_some() => {
-                    kill_at = None;
-                    self.session.signal(Signal::SIGKILL);
-                    if !alive {
-                        return stopped;
-                    }
+                () = at(drained_at), if drained_at.is_some() => {
+                    return ended.unwrap_or(Exit::UNKNOWN);
                 }
-                () = at(drained_at), if !alive => return stopped,
-                _ = ended.readable(), if alive => {
+                report = link.report(), if ended.is_none() => {
+                    ended = match report {
+                        Some(Report::Ended { status, cpu_us, peak_kib }) => Some(Exit {
+                            how: Ended::of(status),
+                            cpu: Duration::from_micros(cpu_us),
+                            peak_memory_bytes: peak_kib.saturating_mul(1024),
+                            left_behind: false,
+                        }),
+                        // Gone without a word: somebody killed it.
+                        _ => Some(Exit::UNKNOWN),
+                    };
                     drained_at = Some(Instant::now() + DRAIN);
                 }
-                () = fed(&mut feeding), if feeding.is_some() => feeding = None,
+                () = fed(feeding), if feeding.is_some() => *feeding = None,
                 room = said.reserve(), if waiting.is_some() && !deaf => {
                     if let (Ok(room), Some(piece)) = (room, waiting.take()) {
                         room.send(piece);
                     }
                 }
-                piece = self.read(), if waiting.is_none() || deaf => waiting = piece,
+                piece = ears.next(), if waiting.is_none() || deaf => waiting = piece,
             }
             if said.is_closed() {
                 waiting = None;
             }
         }
     }
-    /// The next piece; none where there was nothing after all or a pipe has come to its end. Never
-    /// ready without any pipe.
-    async fn read(&mut self) -> Option<Said> {
-        self.stderr_first = !self.stderr_first;
-        let (a, b) = if self.stderr_first {
-            (Source::Stderr, Source::Stdout)
-        } else {
-            (Source::Stdout, Source::Stderr)
-        };
-        let source = tokio::select! {
-            biased;
-            () = readable(self.pipe(Source::Progress)) => Source::Progress,
-            () = readable(self.pipe(a)) => a,
-            () = readable(self.pipe(b)) => b,
-        };
-        let pipe = match source {
-            Source::Progress => &mut self.progress,
-            Source::Stdout => &mut self.stdout,
-            Source::Stderr => &mut self.stderr,
-        };
-        let bytes = match pipe.as_ref()?.try_read(&mut self.buffer) {
-            Ok(n) if n > 0 => Bytes::copy_from_slice(&self.buffer[..n]),
-            Err(e) if matches!(e.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {
-                return None;
-            }
-            _ => {
-                *pipe = None;
-                return None;
-            }
-        };
-        Some(match source {
-            Source::Progress => Said::Progress(bytes),
-            Source::Stdout => Said::Piece(Stream::Stdout, bytes),
-            Source::Stderr => Said::Piece(Stream::Stderr, bytes),
-        })
-    }
-    fn pipe(&self, source: Source) -> Option<&pipe::Receiver> {
-        match source {
-            Source::Progress => self.progress.as_ref(),
-            Source::Stdout => self.stdout.as_ref(),
-            Source::Stderr => self.stderr.as_ref(),
-        }
-    }
-    /// Takes the leader's end from the kernel. Called once, when it has ended.
-    fn reap(&mut self) -> Exit {
-        self.reaped = true;
-        let mut status = 0;
-        #[expect(unsafe_code, reason = "nix has no wait4, and only it tells what a child used")]
-        // SAFETY: rusage is plain numbers, for which zero is a value; both pointers are live.
-        let (got, used) = unsafe {
-            let mut used: libc::rusage = std::mem::zeroed();
-            (libc::wait4(self.session.0.as_raw(), &raw mut status, 0, &raw mut used), used)
-        };
-        let how = if got != self.session.0.as_raw() {
-            Ended::Unknown
-        } else if libc::WIFSIGNALED(status) {
-            Ended::Signal(libc::WTERMSIG(status))
-        } else {
-            Ended::Code(libc::WEXITSTATUS(status))
-        };
-        let cpu = duration(used.ru_utime) + duration(used.ru_stime);
-        let peak_memory_bytes = u64::try_from(used.ru_maxrss).unwrap_or(0) * 1024;
-        Exit { how, cpu, peak_memory_bytes, left_behind: false }
-    }
 }
 
-impl Drop for Keeper {
-    /// The runtime is going down, or wiring failed: no time to be polite.
-    fn drop(&mut self) {
-        if !self.reaped {
-            self.session.signal(Signal::SIGKILL);
-            self.reap();
+/// The way to the shim and back.
+struct Link {
+    shim: Child,
+    control: UnixStream,
+    /// The part of a report that has come so far.
+    part: Vec<u8>,
+}
+
+impl Link {
+    /// One that is gone can't be asked; [`Link::report`] tells.
+    async fn ask(&mut self, what: u8) -> bool {
+        self.control.write_all(&[what]).await.is_ok()
+    }
+    /// The shim's next report; none where it is gone. Can be cancelled.
+    async fn report(&mut self) -> Option<Report> {
+        while self.part.len() < REPORT_BYTES {
+            let mut piece = [0; REPORT_BYTES];
+            let room = REPORT_BYTES - self.part.len();
+            match self.control.read(&mut piece[..room]).await {
+                Ok(n @ 1..) => self.part.extend_from_slice(&piece[..n]),
+                Ok(0) | Err(_) => return None,
+            }
         }
+        let report = self.part.as_slice().try_into().ok().and_then(Report::decode);
+        self.part.clear();
+        report
+    }
+    /// Has everything ended that the leader left behind; says whether there was anything.
+    async fn clean(&mut self) -> bool {
+        let mut left = false;
+        if self.ask(CLEAN).await {
+            while let Some(report) = self.report().await {
+                if let Report::Over { left_behind, immortal } = report {
+                    left = left_behind;
+                    if immortal {
+                        tracing::warn!(shim = self.shim.id(), "processes could not be killed");
+                    }
+                    break;
+                }
+            }
+        }
+        // It ends right after its last report.
+        let _reaped = self.shim.wait();
+        left
     }
 }
 
@@ -229,17 +168,4 @@ async fn fed(feeding: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
     if let Some(feeding) = feeding {
         feeding.await;
     }
-}
-
-async fn readable(pipe: Option<&pipe::Receiver>) {
-    match pipe {
-        // What is wrong with it, the read will say.
-        Some(pipe) => drop(pipe.readable().await),
-        None => std::future::pending().await,
-    }
-}
-
-fn duration(time: libc::timeval) -> Duration {
-    let whole = Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0));
-    whole + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
 }

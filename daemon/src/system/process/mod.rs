@@ -1,9 +1,9 @@
 //! Processes: started in a session of their own, heard while they run, ended with all they started.
 //!
-//! A [`Running`] process is kept by a task of the port. Its output arrives in pieces through a
-//! bounded queue; a reader that is slow slows the process down, never the daemon. Dropping
-//! [`Running`] or calling [`Running::stop`] asks everything in the session to end (TERM), waits the
-//! grace, and kills the rest.
+//! A [`Running`] process is kept by a task of the port and held by a [`shim`], which no descendant
+//! gets away from. Its output arrives in pieces through a bounded queue; a reader that is slow slows
+//! the process down, never the daemon. Dropping [`Running`] or calling [`Running::stop`] asks
+//! everything below the shim to end (TERM), waits the grace, and kills the rest.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,12 +11,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
+use nix::libc;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 mod account;
+mod ears;
 mod keeper;
-mod session;
+pub mod shim;
 mod spawn;
 
 pub use account::Account;
@@ -26,6 +28,10 @@ pub use spawn::RealProcess;
 pub trait Process: Send + Sync + fmt::Debug {
     /// The user that processes run as.
     fn account(&self) -> &Account;
+    /// Whether processes can be started at all.
+    fn ready(&self) -> Result<(), StartError> {
+        Ok(())
+    }
     /// Starts one. Must be called within the runtime.
     fn start(&self, order: Order) -> Result<Running, StartError>;
 }
@@ -78,6 +84,12 @@ pub struct Exit {
     pub left_behind: bool,
 }
 
+impl Exit {
+    /// Nobody knows.
+    pub const UNKNOWN: Self =
+        Self { how: Ended::Unknown, cpu: Duration::ZERO, peak_memory_bytes: 0, left_behind: false };
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -90,6 +102,14 @@ pub enum Ended {
 }
 
 impl Ended {
+    /// What `wait` says.
+    pub(super) fn of(status: i32) -> Self {
+        if libc::WIFSIGNALED(status) {
+            Self::Signal(libc::WTERMSIG(status))
+        } else {
+            Self::Code(libc::WEXITSTATUS(status))
+        }
+    }
     /// The code as a shell shows it: 128 + N for signal N.
     pub const fn code(self) -> Option<i32> {
         match self {
@@ -106,6 +126,15 @@ pub enum StartError {
     /// No program.
     #[error("the command is empty")]
     Empty,
+    /// The program that holds steps is missing.
+    #[error("{} can't be started; it belongs beside a2nd: install A2N again", .path.display())]
+    NoShim {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: std::io::Error,
+    },
     /// No such program.
     #[error("program `{program}` was not found (PATH is {path})")]
     NotFound {
@@ -196,12 +225,7 @@ impl Running {
     /// [`Running::next`] gave none, otherwise the rest of its output is thrown away.
     pub async fn end(mut self) -> Exit {
         while self.said.recv().await.is_some() {}
-        (&mut self.end).await.unwrap_or(Exit {
-            how: Ended::Unknown,
-            cpu: Duration::ZERO,
-            peak_memory_bytes: 0,
-            left_behind: false,
-        })
+        (&mut self.end).await.unwrap_or(Exit::UNKNOWN)
     }
 }
 

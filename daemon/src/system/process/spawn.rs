@@ -1,32 +1,93 @@
-//! Starting a real process with nothing of the daemon in it: own session, own environment, no
-//! descriptors but the three, ordinary umask and signals.
+//! Starting a real process: the order goes to a shim of its own, which starts it with nothing of
+//! the daemon in it and answers for everything below it.
 
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::libc;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, mkfifo};
+use nix::unistd::mkfifo;
 use tokio::net::unix::pipe;
 
 use super::keeper::Keeper;
-use super::session::{Session, open};
+use super::shim::words::{Launch, REPORT_BYTES, Report, Stage};
 use super::{Account, Order, Process, Running, StartError};
-use crate::system::ready;
+use crate::system::descriptors;
+
+/// How long a shim may take to start a program before it is given up.
+const START: Duration = Duration::from_secs(30);
 
 /// The machine's processes.
 #[derive(Debug)]
 pub struct RealProcess {
     account: Account,
+    shim: PathBuf,
 }
 
 impl RealProcess {
-    /// Processes of the user that runs the daemon.
+    /// Processes of the user that runs the daemon. The shim is the one that stands beside this
+    /// very program.
     pub fn new() -> Self {
-        Self { account: Account::current() }
+        let mut shim = std::env::current_exe().unwrap_or_default();
+        shim.pop();
+        // Cargo puts the programs one folder above those that test them.
+        if cfg!(test) {
+            shim.pop();
+        }
+        shim.push("a2n-shim");
+        Self::with_shim(shim)
     }
+    /// The same with the shim at `path`.
+    pub fn with_shim(path: PathBuf) -> Self {
+        Self { account: Account::current(), shim: path }
+    }
+    fn hand_over(&self, order: &Order, stdin: Option<&OwnedFd>) -> Result<Held, StartError> {
+        let program = order.argv[0].clone();
+        let other = |source| StartError::Other { program: program.clone(), source };
+        let (mut ours, theirs) = UnixStream::pair().map_err(other)?;
+        let mut shim = Command::new(&self.shim)
+            .env_clear()
+            .current_dir("/")
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| StartError::NoShim { path: self.shim.clone(), source })?;
+        let told = send(&ours, &launch(order), stdin).and_then(|()| {
+            ours.set_read_timeout(Some(START))?;
+            let mut bytes = [0; REPORT_BYTES];
+            ours.read_exact(&mut bytes)?;
+            Report::decode(bytes).ok_or_else(|| io::Error::from_raw_os_error(libc::EPROTO))
+        });
+        let failed = match told {
+            Ok(Report::Started) => return Ok(Held { shim, control: ours }),
+            Ok(Report::NotStarted { stage: Stage::Folder, errno }) => StartError::Folder {
+                path: order.cwd.clone(),
+                source: io::Error::from_raw_os_error(errno),
+            },
+            Ok(Report::NotStarted { stage: Stage::Program, errno }) => {
+                explain(order, io::Error::from_raw_os_error(errno))
+            }
+            Ok(_) => other(io::Error::from_raw_os_error(libc::EPROTO)),
+            Err(error) => other(error),
+        };
+        // Without its socket it ends whatever it may have started, and then itself.
+        drop(ours);
+        let _reaped = shim.wait();
+        Err(failed)
+    }
+}
+
+/// A shim that holds a step which runs.
+struct Held {
+    shim: std::process::Child,
+    control: UnixStream,
 }
 
 impl Default for RealProcess {
@@ -38,6 +99,10 @@ impl Default for RealProcess {
 impl Process for RealProcess {
     fn account(&self) -> &Account {
         &self.account
+    }
+    fn ready(&self) -> Result<(), StartError> {
+        nix::unistd::access(&self.shim, nix::unistd::AccessFlags::X_OK)
+            .map_err(|errno| StartError::NoShim { path: self.shim.clone(), source: errno.into() })
     }
     fn start(&self, order: Order) -> Result<Running, StartError> {
         check(&order)?;
@@ -52,16 +117,20 @@ impl Process for RealProcess {
                 Some(options.read_write(true).open_receiver(path).map_err(other)?)
             }
         };
-        let mut child = command(&order).spawn().map_err(|e| explain(&order, e))?;
-        let pid = Pid::from_raw(child.id().cast_signed());
-        // From here on the leader must be reaped whatever happens: the keeper sees to it.
-        let mut keeper = Keeper::of(Session(pid), order.grace);
+        let (reads, writes) = match order.stdin {
+            Some(_) => io::pipe().map(|(r, w)| (Some(r.into()), Some(w))).map_err(other)?,
+            None => (None, None),
+        };
+        let Held { mut shim, control } = self.hand_over(&order, reads.as_ref())?;
+        drop(reads);
+        let (stdout, stderr) = (shim.stdout.take(), shim.stderr.take());
+        // Where wiring fails, the keeper's end closes the socket and the shim ends the step.
+        let mut keeper = Keeper::of(shim, control).map_err(other)?;
         let wire = || -> io::Result<()> {
-            keeper.ended = Some(ready::watch(open(pid.as_raw())?)?);
-            keeper.stdout = child.stdout.take().map(receiver).transpose()?;
-            keeper.stderr = child.stderr.take().map(receiver).transpose()?;
-            keeper.progress = progress;
-            if let (Some(pipe), Some(bytes)) = (child.stdin.take(), order.stdin) {
+            keeper.ears.stdout = stdout.map(receiver).transpose()?;
+            keeper.ears.stderr = stderr.map(receiver).transpose()?;
+            keeper.ears.progress = progress;
+            if let (Some(pipe), Some(bytes)) = (writes, order.stdin) {
                 let pipe = pipe::Sender::from_owned_fd(OwnedFd::from(pipe))?;
                 keeper.feed(pipe, bytes);
             }
@@ -72,6 +141,28 @@ impl Process for RealProcess {
         tokio::spawn(keeper.keep(keeping));
         Ok(running)
     }
+}
+
+fn launch(order: &Order) -> Vec<u8> {
+    let pair = |(name, value): (&String, &String)| format!("{name}={value}").into_bytes();
+    Launch {
+        argv: order.argv.iter().map(|arg| arg.clone().into_bytes()).collect(),
+        env: order.env.iter().map(pair).collect(),
+        cwd: order.cwd.as_os_str().as_bytes().to_vec(),
+        descriptors: descriptors::before(),
+        grace_ms: u64::try_from(order.grace.as_millis()).unwrap_or(u64::MAX),
+    }
+    .encode()
+}
+
+/// The order, with the step's standard input going along with its first byte.
+fn send(mut to: &UnixStream, order: &[u8], stdin: Option<&OwnedFd>) -> io::Result<()> {
+    let descriptors: Vec<i32> = stdin.iter().map(|fd| fd.as_raw_fd()).collect();
+    let rights = [ControlMessage::ScmRights(&descriptors)];
+    let along: &[ControlMessage<'_>] = if descriptors.is_empty() { &[] } else { &rights };
+    let first = [IoSlice::new(&order[..1])];
+    sendmsg::<()>(to.as_raw_fd(), &first, along, MsgFlags::MSG_NOSIGNAL, None)?;
+    to.write_all(&order[1..])
 }
 
 fn receiver(pipe: impl Into<OwnedFd>) -> io::Result<pipe::Receiver> {
@@ -100,32 +191,6 @@ fn check(order: &Order) -> Result<(), StartError> {
         return Err(folder(io::ErrorKind::NotADirectory.into()));
     }
     Ok(())
-}
-
-fn command(order: &Order) -> Command {
-    let mut command = Command::new(&order.argv[0]);
-    command
-        .args(&order.argv[1..])
-        .env_clear()
-        .envs(&order.env)
-        .current_dir(&order.cwd)
-        .stdin(if order.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    #[expect(unsafe_code, reason = "a session of its own needs a call between fork and exec")]
-    // SAFETY: the closure makes three system calls, allocates nothing and takes no lock. The
-    // descriptors are closed at exec, not now: std still needs its own to report a failed exec.
-    unsafe {
-        command.pre_exec(|| {
-            if libc::setsid() < 0 {
-                return Err(io::Error::last_os_error());
-            }
-            libc::umask(0o022);
-            libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
-            Ok(())
-        });
-    }
-    command
 }
 
 fn explain(order: &Order, error: io::Error) -> StartError {

@@ -124,7 +124,7 @@ async fn dropping_ends_it() {
 }
 
 fn open_pidfd(pid: &str) -> tokio::io::unix::AsyncFd<std::os::fd::OwnedFd> {
-    let fd = session::open(pid.parse().unwrap()).expect("is alive");
+    let fd = shim::tree::open(pid.parse().unwrap()).expect("is alive");
     crate::system::ready::watch(fd).expect("can be watched")
 }
 
@@ -134,6 +134,74 @@ async fn what_is_left_behind_ends_with_the_step() {
     assert_eq!(heard.exit.how, Ended::Code(0));
     assert!(heard.exit.left_behind);
     assert!(!is_alive(String::from_utf8(heard.stdout).unwrap().trim()));
+}
+
+/// Ways out of a session: a new one, a new one without any of the step's environment, and a double
+/// fork whose parent is gone. Each says its number.
+const RUNAWAYS: &str = "setsid sh -c 'echo $$; exec sleep 60' & \
+     env -i setsid -f sh -c 'echo $$; exec sleep 60' & \
+     (setsid setsid sh -c 'echo $$; exec sleep 60' &) ; \
+     sh -c 'trap \"\" TERM; echo $$; while :; do sleep 60; done' &";
+
+async fn runaways(running: &mut Running) -> Vec<String> {
+    let mut text = String::new();
+    while text.lines().count() < 4 {
+        text += &until(running, "\n").await;
+    }
+    text.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn stop_reaches_who_left_the_session() {
+    let script = format!("{RUNAWAYS} wait; sleep 60");
+    let mut running = RealProcess::new().start(order(&["sh", "-c", &script])).expect("starts");
+    let pids = runaways(&mut running).await;
+    running.stop();
+    hear(running).await;
+    for pid in pids {
+        assert!(!is_alive(&pid), "{pid} lives");
+    }
+}
+
+#[tokio::test]
+async fn who_left_the_session_ends_with_the_step() {
+    let script = format!("exec 2>/dev/null; {RUNAWAYS} read go");
+    let stdin = Some(b"\n".to_vec());
+    let heard = run(Order { stdin, ..order(&["sh", "-c", &script]) }).await;
+    assert!(heard.exit.left_behind);
+    for pid in String::from_utf8(heard.stdout).unwrap().lines() {
+        assert!(!is_alive(pid), "{pid} lives");
+    }
+}
+
+#[test]
+fn all_end_when_the_daemon_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let script = format!("{RUNAWAYS} wait; sleep 60");
+    let (running, pids) = runtime.block_on(async {
+        let mut running = RealProcess::new().start(order(&["sh", "-c", &script])).expect("starts");
+        let pids = runaways(&mut running).await;
+        (running, pids)
+    });
+    let ends: Vec<_> =
+        pids.iter().map(|pid| shim::tree::open(pid.parse().unwrap()).unwrap()).collect();
+    // The keeper's task is dropped unfinished, as if the daemon had been killed.
+    drop(runtime);
+    for end in ends {
+        use std::os::fd::AsFd;
+        let mut waits = [nix::poll::PollFd::new(end.as_fd(), nix::poll::PollFlags::POLLIN)];
+        assert_eq!(nix::poll::poll(&mut waits, 20_000u16), Ok(1), "one lives on");
+    }
+    drop(running);
+}
+
+#[tokio::test]
+async fn memory_is_the_steps_own() {
+    // The daemon's may be large: none of it counts.
+    let ballast = vec![1u8; 256 << 20];
+    let heard = run(order(&["true"])).await;
+    assert!(ballast.iter().all(|byte| *byte == 1));
+    assert!(heard.exit.peak_memory_bytes < 64 << 20, "{:?}", heard.exit);
 }
 
 #[tokio::test]
