@@ -21,6 +21,8 @@ struct State {
     /// Writes and syncs left before they fail; none: they do not.
     until_failure: Option<u64>,
     error: Option<io::ErrorKind>,
+    /// Syncs say that they were done and do nothing.
+    lies: bool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -60,6 +62,11 @@ impl SimDisk {
         let mut state = self.lock();
         state.until_failure = error.map(|_| n);
         state.error = error;
+    }
+    /// From now on every sync says that it was done and does nothing. No store can stand that: it is
+    /// there to show that a test sees what is lost.
+    pub fn lie_about_syncs(&self) {
+        self.lock().lies = true;
     }
     /// Changes a file's bytes behind everyone's back.
     pub fn damage(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
@@ -152,7 +159,9 @@ impl Disk for SimDisk {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.lock();
         state.tick()?;
-        state.durable_names = state.names.clone();
+        if !state.lies {
+            state.durable_names = state.names.clone();
+        }
         Ok(())
     }
 }
@@ -194,6 +203,9 @@ impl File for SimFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.lock();
         state.tick()?;
+        if state.lies {
+            return Ok(());
+        }
         let content = &mut state.files[self.id];
         content.durable = content.now.clone();
         Ok(())

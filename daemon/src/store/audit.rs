@@ -5,6 +5,7 @@
 //! without its row, or a row without its change, can't be committed.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use a2n_proto::system::{AuditLog, AuditMetadata};
 use a2n_proto::{AuditLogId, Json, Timestamp, UserId};
@@ -45,13 +46,19 @@ pub struct Query {
     pub resource_id: Option<String>,
     /// By one user.
     pub user: Option<UserId>,
-    /// This action only.
-    pub action: Option<String>,
+    /// This number and those above.
+    pub from_seq: Option<u64>,
+    /// Below this number.
+    pub to_seq: Option<u64>,
     /// At or after.
     pub from: Option<Timestamp>,
     /// Before.
     pub to: Option<Timestamp>,
 }
+
+/// Rows follow each other in time but for a clock that was set back: by no more than this, a
+/// minute, in milliseconds.
+const APART: u64 = 60_000;
 
 /// What a check of the chain found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,19 +106,31 @@ fn first(read: &impl Read) -> Result<Option<u64>, Error> {
     Ok(key.and_then(|key| KeyReader::new(&key).u64()))
 }
 
-/// Rows that fit, newest first unless asked otherwise.
-pub fn list(read: &impl Read, query: &Query, paging: &Paging) -> Result<Page<AuditLog>, Error> {
-    let (table, range) = match (&query.resource, query.user) {
-        (Some(resource), _) => {
-            let mut key = Key::new().text(resource);
-            if let Some(id) = &query.resource_id {
-                key = key.text(id);
-            }
-            (schema::AUDIT_BY_RESOURCE, key.under())
+/// Rows that fit, newest first unless asked otherwise. All of the indexes that are used end with a
+/// row's number, so the order is that of the chain whatever is asked for.
+pub fn list(
+    read: &impl Read,
+    query: &Query,
+    paging: &Paging,
+    fits: &dyn Fn(&AuditLog) -> bool,
+) -> Result<Page<AuditLog>, Error> {
+    let (table, prefix) = match (&query.resource, &query.resource_id, query.user) {
+        (Some(resource), Some(id), _) => {
+            (schema::AUDIT_BY_RESOURCE, Key::new().text(resource).text(id))
         }
-        (None, Some(user)) => (schema::AUDIT_BY_USER, Key::of_id(user.as_bytes()).under()),
-        (None, None) => (schema::AUDIT, KeyRange::all()),
+        (_, _, Some(user)) => (schema::AUDIT_BY_USER, Key::of_id(user.as_bytes())),
+        _ => (schema::AUDIT, Key::new()),
     };
+    let mut range = prefix.clone().under();
+    let from =
+        query.from.map(|from| first_since(read, from.minus(Duration::from_millis(APART)), true));
+    if let Some(seq) = from.transpose()?.max(query.from_seq) {
+        range = range.starting_at(&prefix.clone().u64(seq));
+    }
+    let to = query.to.map(|to| first_since(read, to.plus(Duration::from_millis(APART)), false));
+    if let Some(seq) = [to.transpose()?, query.to_seq].into_iter().flatten().min() {
+        range = range.before(&prefix.clone().u64(seq));
+    }
     let live = first(read)?;
     let newest_first = paging.newest_first;
     // Rows of state come after all files; those of a file come before all files after it.
@@ -127,13 +146,36 @@ pub fn list(read: &impl Read, query: &Query, paging: &Paging) -> Result<Page<Aud
             Some(row) => row,
             None => return Err(read.damaged(table, key)),
         };
-        let fits = query.user.is_none_or(|user| row.user_id == Some(user))
+        let is_wanted = query.user.is_none_or(|user| row.user_id == Some(user))
+            && query.resource.as_ref().is_none_or(|resource| row.resource == *resource)
             && query.resource_id.as_ref().is_none_or(|id| row.resource_id == *id)
-            && query.action.as_ref().is_none_or(|action| row.action == *action)
             && query.from.is_none_or(|from| row.timestamp >= from)
             && query.to.is_none_or(|to| row.timestamp < to);
-        Ok(fits.then_some(row))
+        Ok((is_wanted && fits(&row)).then_some(row))
     })
+}
+
+/// The number of the first row that is not from before a time, by halving: numbers have no gaps.
+/// `early`: where a damaged row leaves it open, the number is rather too low than too high.
+fn first_since(read: &impl Read, at: Timestamp, early: bool) -> Result<u64, Error> {
+    let mut low = first(read)?.unwrap_or_default();
+    if let Some(history) = read.history()
+        && let Some(oldest) = history.files_of(Kind::Audit).pop()
+        && let Some(source) = history.source(oldest)?
+    {
+        low = first(&source)?.unwrap_or(low);
+    }
+    let mut high = low.max(head(read)?.seq + 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match get(read, middle) {
+            Ok(Some(row)) if row.timestamp < at => low = middle + 1,
+            Ok(None) | Err(Error::Damaged { .. }) if !early => low = middle + 1,
+            Ok(_) | Err(Error::Damaged { .. }) => high = middle,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(low)
 }
 
 /// Checks the chain from its first row to its last, through the files of history and state: nothing

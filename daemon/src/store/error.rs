@@ -1,5 +1,6 @@
 //! What can go wrong with the store, for each caller: asked wrongly, world failed, data damaged.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Why a read or a write did not happen. A write that answers this has left no trace, except for
@@ -103,6 +104,14 @@ pub enum Error {
     /// The disk is full; nothing was accepted.
     #[error("the disk is full")]
     Full,
+    /// There is less room on the disk than new work may have; nothing was accepted.
+    #[error("{} MiB are free on the disk, below {} MiB nothing new is accepted", free >> 20, least >> 20)]
+    NoRoom {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that have to be.
+        least: u64,
+    },
     /// The disk or the database file failed; nothing was accepted.
     #[error("the store failed while {doing}")]
     Storage {
@@ -144,6 +153,21 @@ impl Error {
             return Self::Full;
         }
         Self::Storage { doing, source: Arc::new(source) }
+    }
+
+    /// Calls redb. It panics over files that are not what their headers say: that is an error like
+    /// any other, and no reason for the daemon to end.
+    pub(crate) fn guarded<T, E: Into<redb::Error>>(
+        doing: &'static str,
+        call: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, Self> {
+        match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(done) => done.map_err(|e| Self::storage(doing, e)),
+            Err(_) => {
+                let what = "the file is not what its header says";
+                Err(Self::storage(doing, redb::Error::Corrupted(what.into())))
+            }
+        }
     }
 
     /// A failed commit of which the outcome will only be known when the file can be read again.

@@ -70,9 +70,14 @@ impl Store {
         Ok(Self { inner: Arc::new(Inner { shared, sender, thread, by_hand }) })
     }
 
-    /// A consistent read of everything.
+    /// A consistent read of everything. Where a failure of the disk closed the store, the writer
+    /// tries to open it again: without a read there may be nobody left who would write.
     pub fn read(&self) -> Result<Snapshot, Error> {
-        self.inner.shared.snapshot()
+        let read = self.inner.shared.snapshot();
+        if read.is_err() && self.inner.shared.refusal().is_some_and(|refusal| !refusal.for_good) {
+            self.submit(Write::new(Origin::default(), |_| false, |_| ()));
+        }
+        read
     }
 
     /// The feed of changes.
@@ -117,6 +122,7 @@ impl Store {
             // Whoever asked may have gone; the write stands all the same.
             let _ = tell.send(result);
         });
+        self.commit_waiting();
         told.await.unwrap_or_else(|_| Err(Error::Closed.into()))
     }
 
@@ -131,10 +137,12 @@ impl Store {
         self.hand_over(origin, body, move |result| {
             let _ = tell.send(result);
         });
+        self.commit_waiting();
         told.recv().unwrap_or_else(|_| Err(Error::Closed.into()))
     }
 
-    /// Submits a closure; `done` gets its answer after the commit, on the writer's thread.
+    /// Submits a closure; `done` gets its answer after the commit, on the writer's thread. Where no
+    /// thread drives the writer it waits for [`Store::commit_waiting`].
     pub fn hand_over<T, E, F, D>(&self, origin: Origin, body: F, done: D)
     where
         F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -161,9 +169,6 @@ impl Store {
             });
         };
         self.submit(Write::new(origin, body, done));
-        if self.inner.by_hand.is_some() {
-            self.commit_waiting();
-        }
     }
 
     /// Where no thread drives the writer: commits everything that waits, and answers how many
@@ -200,10 +205,7 @@ impl Store {
         if shared.size().too_large {
             return full("it is larger than `store.maxBytes`, and nothing is left to let go");
         }
-        if !open::has_room(&shared.options) {
-            return full("there is less room on the disk than `store.minFreeBytes`");
-        }
-        Ok(())
+        open::room(&shared.options)
     }
 
     /// Lets go of the oldest executions in history, month by month and successful ones first, until
@@ -234,7 +236,10 @@ impl Store {
     pub fn health(&self) -> Health {
         let shared = &self.inner.shared;
         Health {
-            refusing: shared.refusal().map(|refusal| refusal.reason),
+            refusing: shared
+                .refusal()
+                .map(|refusal| refusal.reason)
+                .or_else(|| open::gone(&shared.options)),
             damaged: shared.quarantine.rows(),
             space: shared.options.disk.space(&shared.options.data_folder).ok(),
             accepting: self.accepting(),

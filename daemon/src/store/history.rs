@@ -88,9 +88,7 @@ impl History {
     /// One file as it is now; none where there is no such file.
     pub(crate) fn source(&self, name: FileName) -> Result<Option<Source>, Error> {
         let Some(database) = self.open(name)? else { return Ok(None) };
-        let transaction = database
-            .begin_read()
-            .map_err(|e| Error::storage("beginning a read of history", redb::Error::from(e)))?;
+        let transaction = Error::guarded("beginning a read of history", || database.begin_read())?;
         Ok(Some(Source::of_file(transaction, Arc::clone(&self.quarantine), database)))
     }
 

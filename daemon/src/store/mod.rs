@@ -31,6 +31,7 @@ pub mod history;
 pub mod idempotency;
 pub mod logs;
 pub mod migrations;
+pub mod strange;
 pub mod system_notification;
 pub mod tombstone;
 pub mod user;
@@ -60,10 +61,14 @@ pub use writer::Write;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
+mod list_tests;
+#[cfg(test)]
 mod open_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod torture_tests;
 #[cfg(test)]
 mod view_tests;

@@ -31,7 +31,7 @@ pub use refusal::OpenError;
 pub(crate) use file::reopen;
 pub(crate) use marker::write_marker;
 pub(crate) use refusal::open_failed;
-pub(crate) use room::{free_ballast, has_room, restore_ballast};
+pub(crate) use room::{free_ballast, gone, restore_ballast, room};
 
 use file::{identity_of, make_state, open_database};
 use look::{Found, check_state, look};
@@ -53,7 +53,8 @@ const HISTORY_CACHE: usize = 4 << 20;
 pub enum Drive {
     /// A thread of its own.
     Thread,
-    /// Whoever calls [`Store::commit_waiting`]; `write` calls it itself.
+    /// Whoever calls [`Store::commit_waiting`]; `write` and its kin call it themselves. A lane of
+    /// log lines has no thread either: who appends or syncs does its work.
     ByHand,
 }
 

@@ -47,6 +47,17 @@ pub(crate) fn bounds(range: &KeyRange) -> (Bound<&[u8]>, Bound<&[u8]>) {
     (Bound::Included(range.from()), to)
 }
 
+/// Looks into a redb table of either sort.
+pub(crate) fn look_in(
+    table: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    key: &[u8],
+    see: &mut See<'_>,
+) -> Result<bool, Error> {
+    let doing = "reading a row";
+    let Some(value) = Error::guarded(doing, || table.get(key))? else { return Ok(false) };
+    see(Error::guarded(doing, || Ok::<_, redb::Error>(value.value()))?).map(|()| true)
+}
+
 /// Walks a redb table of either sort.
 pub(crate) fn scan_table(
     table: &impl ReadableTable<&'static [u8], &'static [u8]>,
@@ -57,14 +68,18 @@ pub(crate) fn scan_table(
     if range.to().is_some_and(|to| to <= range.from()) {
         return Ok(());
     }
-    let failed = |e| Error::storage("reading a range", redb::Error::from(e));
-    let mut rows = table.range::<&[u8]>(bounds(range)).map_err(failed)?;
+    let doing = "reading a range";
+    let mut rows = Error::guarded(doing, || table.range::<&[u8]>(bounds(range)))?;
     loop {
         // redb may skip unreadable entries after an error: the first one ends the walk.
-        let row = if descending { rows.next_back() } else { rows.next() };
-        let Some(row) = row else { return Ok(()) };
-        let (key, value) = row.map_err(failed)?;
-        if see(key.value(), value.value())?.is_break() {
+        let row = Error::guarded(doing, || {
+            let row = if descending { rows.next_back() } else { rows.next() };
+            row.transpose()
+        })?;
+        let Some((key, value)) = row else { return Ok(()) };
+        let bytes = || Ok::<_, redb::Error>((key.value(), value.value()));
+        let (key, value) = Error::guarded(doing, bytes)?;
+        if see(key, value)?.is_break() {
             return Ok(());
         }
     }
@@ -100,11 +115,13 @@ impl Source {
     fn table(&self, table: Table) -> Result<Option<&Open>, Error> {
         let cell = &self.tables[table.number];
         if cell.get().is_none() {
-            let opened = match self.transaction.open_table(table.definition()) {
-                Ok(opened) => Some(Box::new(opened)),
-                Err(TableError::TableDoesNotExist(_)) => None,
-                Err(e) => return Err(Error::storage("opening a table", redb::Error::from(e))),
-            };
+            let opened = Error::guarded("opening a table", || {
+                match self.transaction.open_table(table.definition()) {
+                    Ok(opened) => Ok(Some(Box::new(opened))),
+                    Err(TableError::TableDoesNotExist(_)) => Ok(None),
+                    Err(e) => Err(e),
+                }
+            })?;
             let _ = cell.set(opened);
         }
         Ok(cell.get().and_then(Option::as_deref))
@@ -119,9 +136,8 @@ impl fmt::Debug for Source {
 
 impl Read for Source {
     fn look(&self, table: Table, key: &[u8], see: &mut See<'_>) -> Result<bool, Error> {
-        let Some(table) = self.table(table)? else { return Ok(false) };
-        match table.get(key).map_err(|e| Error::storage("reading a row", redb::Error::from(e)))? {
-            Some(value) => see(value.value()).map(|()| true),
+        match self.table(table)? {
+            Some(table) => look_in(table, key, see),
             None => Ok(false),
         }
     }

@@ -70,9 +70,7 @@ impl Shared {
         {
             return Ok(Snapshot::new(Arc::clone(source), Arc::clone(self)));
         }
-        let transaction = database
-            .begin_read()
-            .map_err(|e| Error::storage("beginning a read", redb::Error::from(e)))?;
+        let transaction = Error::guarded("beginning a read", || database.begin_read())?;
         let source = Arc::new(Source::new(transaction, Arc::clone(&self.quarantine)));
         *recent = Some((commit, Arc::clone(&source)));
         Ok(Snapshot::new(source, Arc::clone(self)))

@@ -1,18 +1,18 @@
-//! Counts that every ended execution adds to: a workflow's lifetime counters and the roll-ups of
-//! measured values per minute. They are joined over a commit and written once at its end, since
-//! hundreds of executions that end together change the same few rows.
+//! Counts that every ended execution adds to: a workflow's lifetime counters, its user's, and the
+//! roll-ups of measured values per minute. They are joined over a commit and written once at its
+//! end, since hundreds of executions that end together change the same few rows.
 
 use std::collections::BTreeMap;
 
 use a2n_proto::execution::{Execution, ExecutionMetric, ExecutionStatus};
-use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
+use a2n_proto::{ExecutionId, Timestamp, UserId, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use super::execution_metrics::{Kept, Rollup, rollup_key};
 use super::keys::Key;
 use super::rows::{self, Stored};
 use super::schema::{self, Table};
-use super::{Error, Tx};
+use super::{Error, Tx, user};
 
 /// A workflow's lifetime counts, untouched by retention.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,7 @@ impl Counters {
 pub(crate) struct Ended {
     pub(crate) id: ExecutionId,
     workflow: WorkflowId,
+    user: UserId,
     status: ExecutionStatus,
     duration: Option<u64>,
     at: Timestamp,
@@ -59,6 +60,7 @@ impl Ended {
         Self {
             id: execution.id,
             workflow: execution.workflow_id,
+            user: execution.user_id,
             status: execution.status,
             duration: execution.duration,
             at: execution.end_time.unwrap_or(execution.updated_at),
@@ -70,6 +72,8 @@ impl Ended {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     counters: BTreeMap<WorkflowId, Counters>,
+    /// Ended executions by whose they are.
+    users: BTreeMap<UserId, u64>,
     rollups: BTreeMap<(WorkflowId, String, i64), Rollup>,
 }
 
@@ -85,6 +89,7 @@ impl Tally {
             total_ms: execution.duration.unwrap_or(0),
             last_at: Some(at),
         });
+        *self.users.entry(execution.user).or_default() += 1;
         let workflow = execution.workflow;
         let outcome = match execution.status {
             ExecutionStatus::Success => "execution.success",
@@ -130,6 +135,9 @@ impl Tally {
             let mut counters: Counters = or_none(rows::get(tx, key.as_bytes()))?;
             counters.join(more);
             rows::put(tx, &key, &counters)?;
+        }
+        for (user, executed) in &self.users {
+            user::count(tx, *user, 0, *executed)?;
         }
         Ok(())
     }

@@ -41,6 +41,7 @@ pub(crate) fn options(disk: &SimDisk) -> Options {
         cache_bytes: 4 << 20,
         ballast_bytes: 1 << 20,
         least_free_bytes: 1 << 20,
+        least_free_percent: 50,
         ..Options::new(PathBuf::from("/data"), InstallId::from_parts(unix_ms(0), random(7)), at(0))
     }
 }
@@ -264,5 +265,35 @@ pub(crate) fn a_plan(
         trigger_id: Some(trigger),
         user_id: user(1),
         execution_id: None,
+    }
+}
+
+/// A seed's numbers, the same each time (splitmix64).
+#[derive(Debug)]
+pub(super) struct Numbers(pub(super) u64);
+
+impl Numbers {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+    pub(super) fn coin(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+}
+
+/// How often something is done to the store: few times in a plain run, more where `A2N_TORTURE` says
+/// `full` or `long`, and as often as the variable `A2N_TORTURE_<name>` says where there is one.
+pub(super) fn count(name: &str, short: u64, full: u64, long: u64) -> u64 {
+    if let Ok(text) = std::env::var(format!("A2N_TORTURE_{name}")) {
+        return text.parse().expect("a count is a whole number");
+    }
+    match std::env::var("A2N_TORTURE").as_deref() {
+        Ok("full") => full,
+        Ok("long") => long,
+        _ => short,
     }
 }

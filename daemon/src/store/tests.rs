@@ -9,8 +9,8 @@ use super::testing::{
     World, a_trigger, a_workflow, an_execution, at, execution_id, user, workflow_id,
 };
 use super::{
-    Error, FeedRead, Origin, Paging, Write, audit, execution, feed, schema, workflow,
-    workflow_trigger,
+    Error, FeedRead, Origin, Paging, Write, audit, execution, feed, schema, user as users,
+    workflow, workflow_trigger,
 };
 
 fn note(tx: &mut super::Tx<'_>, id: &str) {
@@ -235,14 +235,14 @@ fn executions_are_listed_by_every_index_in_pages() {
         (0..50).filter(|n| keep(*n)).map(execution_id).collect()
     };
     let all = execution::Query::default();
-    let failed = execution::Query { status: vec![ExecutionStatus::Failed], ..all.clone() };
+    let failed = execution::Query { status: Some(vec![ExecutionStatus::Failed]), ..all.clone() };
     let both = execution::Query {
-        status: vec![ExecutionStatus::Failed, ExecutionStatus::Success],
-        workflow: Some(workflow_id(1)),
+        status: Some(vec![ExecutionStatus::Failed, ExecutionStatus::Success]),
+        workflow: Some(vec![workflow_id(1)]),
         ..all.clone()
     };
     let some = execution::Query {
-        user: Some(user(1)),
+        user: Some(vec![user(1)]),
         from: Some(at(10)),
         to: Some(at(20)),
         ..all.clone()
@@ -456,4 +456,39 @@ fn beyond_the_queue_writers_are_told_at_once() {
     let before = world.store.health().commit;
     assert_eq!(world.store.commit_waiting(), super::writer::QUEUE);
     assert_eq!(world.store.health().commit, before + 5);
+}
+
+/// What a user made and ran is counted once, in the commits that do it: not where a write fails,
+/// not when a row is written again, and whoever writes the user's row later does not undo it.
+#[test]
+fn users_have_their_lifetime_counts() {
+    let world = World::new();
+    let counts = |world: &World| {
+        let alice = users::require(&world.read(), user(1)).unwrap();
+        (alice.workflows_created, alice.workflows_executed, alice.revision)
+    };
+    let (created, executed, revision) = counts(&world);
+    let before = users::require(&world.read(), user(1)).unwrap();
+    world.write(1, |tx| {
+        workflow::put(tx, &a_workflow(2, "second"))?;
+        (0..5).try_for_each(|n| {
+            execution::insert(tx, &an_execution(n, ExecutionStatus::Running), vec![])
+        })
+    });
+    assert_eq!(counts(&world), (created + 1, executed, revision));
+    world.write(2, |tx| {
+        workflow::put(tx, &a_workflow(2, "renamed"))?;
+        (0..3).try_for_each(|n| {
+            execution::save(tx, &an_execution(n, ExecutionStatus::Success), vec![])
+        })
+    });
+    let failed = world.try_write(3, |tx| {
+        execution::save(tx, &an_execution(3, ExecutionStatus::Failed), vec![])?;
+        workflow::put(tx, &a_workflow(3, "renamed"))
+    });
+    assert!(matches!(failed, Err(Error::Taken { .. })), "{failed:?}");
+    world.write(4, move |tx| users::put(tx, &before));
+    assert_eq!(counts(&world), (created + 1, executed + 3, revision));
+    let world = world.reopened();
+    assert_eq!(counts(&world), (created + 1, executed + 3, revision));
 }

@@ -9,16 +9,16 @@ use std::fmt;
 
 use a2n_proto::execution::Execution;
 use a2n_proto::{Change, ChangeKind, ExecutionId, Json, Timestamp, UserId, WorkflowId};
-use redb::{ReadableTable, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::audit::{self, Head, Pending};
 use super::history::History;
 use super::keys::{Key, KeyRange};
-use super::read::{Quarantine, See, SeeRow, scan_table};
+use super::read::{Quarantine, See, SeeRow, look_in, scan_table};
 use super::schema::{TABLES, Table};
 use super::shared::Shared;
 use super::tally::{Ended, Tally};
-use super::{Error, Read, execution_metrics};
+use super::{Error, Read, execution_metrics, open};
 
 /// Rows and index entries that one write of a cleaner changes. `just bench-history` measures what
 /// others wait for such a commit; see `docs/performance.md`.
@@ -103,6 +103,11 @@ impl<'t> Tx<'t> {
             shared: Some(shared),
             ..Self::bare(transaction, &shared.quarantine, next_change, audit)
         }
+    }
+
+    /// Whether new work may be taken on, by the room on the disk.
+    pub fn room(&self) -> Result<(), Error> {
+        self.shared.map_or(Ok(()), |shared| open::room(&shared.options))
     }
 
     /// A transaction outside a running store: making one, migrating one.
@@ -226,10 +231,10 @@ impl<'t> Tx<'t> {
         self.batch.bytes += key.as_bytes().len() + value.len();
         let done = self.table(table).and_then(|open| {
             let mut open = open.borrow_mut();
-            let old = open
-                .insert(key.as_bytes(), value)
-                .map_err(|e| Error::storage("writing a row", redb::Error::from(e)))?;
-            Ok(old.map(|old| old.value().to_vec()))
+            Error::guarded("writing a row", || {
+                let old = open.insert(key.as_bytes(), value)?;
+                Ok::<_, redb::StorageError>(old.map(|old| old.value().to_vec()))
+            })
         });
         let old = self.keep(done)?;
         self.undo_bytes += value.len() + old.as_ref().map_or(0, Vec::len);
@@ -240,10 +245,10 @@ impl<'t> Tx<'t> {
     pub(crate) fn remove_raw(&mut self, table: Table, key: &Key) -> Result<bool, Error> {
         let done = self.table(table).and_then(|open| {
             let mut open = open.borrow_mut();
-            let old = open
-                .remove(key.as_bytes())
-                .map_err(|e| Error::storage("removing a row", redb::Error::from(e)))?;
-            Ok(old.map(|old| old.value().to_vec()))
+            Error::guarded("removing a row", || {
+                let old = open.remove(key.as_bytes())?;
+                Ok::<_, redb::StorageError>(old.map(|old| old.value().to_vec()))
+            })
         });
         match self.keep(done)? {
             Some(old) => {
@@ -262,10 +267,8 @@ impl<'t> Tx<'t> {
         if let Some(open) = cell.get() {
             return Ok(open);
         }
-        let opened = self
-            .transaction
-            .open_table(table.definition())
-            .map_err(|e| Error::storage("opening a table", redb::Error::from(e)))?;
+        let opened =
+            Error::guarded("opening a table", || self.transaction.open_table(table.definition()))?;
         Ok(cell.get_or_init(|| RefCell::new(opened)))
     }
 
@@ -319,11 +322,10 @@ impl<'t> Tx<'t> {
         let undo = std::mem::take(&mut self.undo);
         let done = undo.into_iter().rev().try_for_each(|step| {
             let mut open = self.table(step.table)?.borrow_mut();
-            let undone = match &step.old {
+            Error::guarded("undoing a write", || match &step.old {
                 Some(old) => open.insert(step.key.as_slice(), old.as_slice()).map(|_| ()),
                 None => open.remove(step.key.as_slice()).map(|_| ()),
-            };
-            undone.map_err(|e| Error::storage("undoing a write", redb::Error::from(e)))
+            })
         });
         self.keep(done)
     }
@@ -372,12 +374,7 @@ impl<'t> Tx<'t> {
 impl Read for Tx<'_> {
     fn look(&self, table: Table, key: &[u8], see: &mut See<'_>) -> Result<bool, Error> {
         let open = self.table(table)?.borrow();
-        let found =
-            open.get(key).map_err(|e| Error::storage("reading a row", redb::Error::from(e)))?;
-        match found {
-            Some(value) => see(value.value()).map(|()| true),
-            None => Ok(false),
-        }
+        look_in(&*open, key, see)
     }
 
     fn scan(

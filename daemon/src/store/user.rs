@@ -55,7 +55,21 @@ pub fn list(
     })
 }
 
-/// Writes a user with its indexes. The last active OWNER can't be demoted or shut out.
+/// Adds to a user's lifetime counts, without a new revision. A row that is gone or damaged counts
+/// nothing: no execution may fail because of it.
+pub(crate) fn count(tx: &mut Tx<'_>, id: UserId, created: u64, executed: u64) -> Result<(), Error> {
+    let mut user = match get(tx, id) {
+        Ok(Some(user)) => user,
+        Ok(None) | Err(Error::Damaged { .. }) => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    user.workflows_created += created;
+    user.workflows_executed += executed;
+    rows::put(tx, &key(id), &user)
+}
+
+/// Writes a user with its indexes; counts stay as they are. The last active OWNER can't be demoted
+/// or shut out.
 pub fn put(tx: &mut Tx<'_>, user: &User) -> Result<(), Error> {
     let old = get(tx, user.id)?;
     if let Some(old) = &old
@@ -79,7 +93,12 @@ pub fn put(tx: &mut Tx<'_>, user: &User) -> Result<(), Error> {
     for (table, key) in INDEXES {
         rows::move_mark(tx, table, old.as_ref().map(key), Some(key(user)))?;
     }
-    rows::put(tx, &key(user.id), user)
+    let (created, executed) = match &old {
+        Some(old) => (old.workflows_created, old.workflows_executed),
+        None => (user.workflows_created, user.workflows_executed),
+    };
+    let counted = User { workflows_created: created, workflows_executed: executed, ..user.clone() };
+    rows::put(tx, &key(user.id), &counted)
 }
 
 type KeyOf = fn(&User) -> Key;

@@ -24,7 +24,7 @@ use super::{
     workflow_share, workflow_trigger, workflow_version,
 };
 
-pub use eyes::{check_execution, check_workflow, find_workflow, grants, permission_name};
+pub use eyes::{check_execution, check_workflow, find_workflow};
 
 use eyes::Eyes;
 
@@ -49,6 +49,10 @@ impl Caller {
         matches!(self.role, Role::Owner | Role::Admin)
     }
 }
+
+/// What a list leaves out besides its query. It is asked while the list is read, so a page is full
+/// and its cursor exact whatever is left out.
+pub type Fits<'f, T> = &'f dyn Fn(&T) -> bool;
 
 /// The store as one caller sees it at one moment; each call reads anew.
 #[derive(Debug, Clone)]
@@ -120,10 +124,12 @@ impl View {
         &self,
         query: &workflow::Query,
         paging: &Paging,
+        fits: Fits<'_, Workflow>,
     ) -> Result<Page<Workflow>, Error> {
         let read = self.read()?;
         let eyes = self.eyes(&read);
-        workflow::list_where(&read, query, paging, &mut |one| eyes.sees_workflow(one))
+        let sees = &mut |one: &Workflow| Ok(fits(one) && eyes.sees_workflow(one)?);
+        workflow::list_where(&read, query, paging, sees)
     }
 
     /// A version with its document.
@@ -145,15 +151,16 @@ impl View {
         found.ok_or_else(missing)
     }
 
-    /// A workflow's versions.
+    /// A workflow's versions that fit.
     pub fn versions(
         &self,
         id: WorkflowId,
         paging: &Paging,
+        fits: Fits<'_, WorkflowVersion>,
     ) -> Result<Page<WorkflowVersion>, Error> {
         let read = self.read()?;
         check_workflow(&read, &self.caller, self.at, id, SharePermission::View)?;
-        workflow_version::list(&read, id, paging)
+        workflow_version::list(&read, id, paging, fits)
     }
 
     /// A trigger.
@@ -174,10 +181,12 @@ impl View {
         &self,
         query: &workflow_trigger::Query,
         paging: &Paging,
+        fits: Fits<'_, WorkflowTrigger>,
     ) -> Result<Page<WorkflowTrigger>, Error> {
         let read = self.read()?;
         let eyes = self.eyes(&read);
-        let sees = &mut |one: &WorkflowTrigger| eyes.sees_within(one.workflow_id, None);
+        let sees =
+            &mut |one: &WorkflowTrigger| Ok(fits(one) && eyes.sees_within(one.workflow_id, None)?);
         workflow_trigger::list_where(&read, query, paging, sees)
     }
 
@@ -249,15 +258,25 @@ impl View {
         execution::state(&read, id)
     }
 
+    /// Lets them at what all executions of a workflow wrote: seeing the workflow is not enough.
+    pub fn runs_of(&self, id: WorkflowId) -> Result<(), Error> {
+        let read = self.read()?;
+        let name = ("workflow", id.to_string());
+        self.eyes(&read).within(id, None, SharePermission::View, name)
+    }
+
     /// The executions that they see and that fit, without their data.
     pub fn executions(
         &self,
         query: &execution::Query,
         paging: &Paging,
+        fits: Fits<'_, Execution>,
     ) -> Result<Page<Execution>, Error> {
         let read = self.read()?;
         let eyes = self.eyes(&read);
-        let sees = &mut |one: &Execution| eyes.sees_within(one.workflow_id, Some(one.user_id));
+        let sees = &mut |one: &Execution| {
+            Ok(fits(one) && eyes.sees_within(one.workflow_id, Some(one.user_id))?)
+        };
         execution::list_where(&read, query, paging, sees)
     }
 

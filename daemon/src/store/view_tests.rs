@@ -115,11 +115,14 @@ fn lists_hold_what_may_be_seen() {
     let world = world();
     let names = |n, role| {
         let view = world.store.as_caller(caller(n, role), at(5));
-        let page = view.workflows(&workflow::Query::default(), &Paging::default()).unwrap();
+        let page =
+            view.workflows(&workflow::Query::default(), &Paging::default(), &|_| true).unwrap();
         let mut names: Vec<_> = page.items.into_iter().map(|workflow| workflow.name).collect();
         names.sort();
-        let runs = view.executions(&execution::Query::default(), &Paging::default()).unwrap();
-        let triggers = view.triggers(&workflow_trigger::Query::default(), &Paging::default());
+        let runs =
+            view.executions(&execution::Query::default(), &Paging::default(), &|_| true).unwrap();
+        let query = workflow_trigger::Query::default();
+        let triggers = view.triggers(&query, &Paging::default(), &|_| true);
         (names.join(" "), runs.items.len(), triggers.unwrap().items.len())
     };
     assert_eq!(names(4, Role::Admin), ("open report".into(), 2, 1));

@@ -177,6 +177,9 @@ pub fn put(tx: &mut Tx<'_>, workflow: &Workflow) -> Result<(), Error> {
             rows::put_as(tx, WORKFLOW_DEFINITION, &key(id), &workflow.definition)?;
         }
     }
+    if old.is_none() {
+        user::count(tx, workflow.user_id, 1, 0)?;
+    }
     rows::put(tx, &key(id), &bare(workflow))
 }
 

@@ -66,11 +66,12 @@ pub fn last(read: &impl Read, workflow: WorkflowId) -> Result<u32, Error> {
     Ok(last)
 }
 
-/// A workflow's versions, without their documents, newest first unless asked otherwise.
-pub fn list(
+/// A workflow's versions that fit, without their documents, newest first unless asked otherwise.
+pub(crate) fn list(
     read: &impl Read,
     workflow: WorkflowId,
     paging: &Paging,
+    fits: &dyn Fn(&WorkflowVersion) -> bool,
 ) -> Result<Page<WorkflowVersion>, Error> {
     let range = Key::of_id(workflow.as_bytes()).under();
     rows::page(read, VERSION_BY_WORKFLOW, range, paging, &mut |key, _| match rows::unique_id(
@@ -78,7 +79,7 @@ pub fn list(
         VERSION_BY_WORKFLOW,
         &Key::of_bytes(key),
     )? {
-        Some(id) => rows::get(read, &id),
+        Some(id) => Ok(rows::get(read, &id)?.filter(|version| fits(version))),
         None => Ok(None),
     })
 }

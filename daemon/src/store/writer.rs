@@ -143,7 +143,12 @@ impl Writer {
         let mut ran = Vec::new();
         let observer = self.shared.options.observer.clone();
         let began = observer.as_ref().map(|observer| observer.running_time());
-        let outcome = self.attempt(waiting, &mut ran);
+        // What redb's own guards let through, a transaction dropped half way above all.
+        let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(waiting, &mut ran)));
+        let outcome = attempt.unwrap_or_else(|panic| {
+            let source = redb::Error::Corrupted(panic_message(&*panic));
+            Err(Failure { error: Error::storage("committing", source), at_commit: true })
+        });
         let taken = ran.len();
         let outcome = match outcome {
             Ok(batch) => {
@@ -213,12 +218,9 @@ impl Writer {
         if let Err(e) = finished {
             return Err(Failure::before_commit(e));
         }
-        match transaction.commit() {
+        match Error::guarded("committing", || transaction.commit()) {
             Ok(()) => Ok(Some(batch)),
-            Err(e) => Err(Failure {
-                error: Error::storage("committing", redb::Error::from(e)),
-                at_commit: true,
-            }),
+            Err(error) => Err(Failure { error, at_commit: true }),
         }
     }
 
@@ -312,11 +314,12 @@ impl Writer {
 
 /// Begins a transaction of which every commit is durable and quick to repair.
 fn begin(database: &Database) -> Result<redb::WriteTransaction, Error> {
-    let failed = |e: redb::Error| Error::storage("beginning a write", e);
-    let mut transaction = database.begin_write().map_err(|e| failed(e.into()))?;
-    transaction.set_durability(Durability::Immediate).map_err(|e| failed(e.into()))?;
-    transaction.set_quick_repair(true);
-    Ok(transaction)
+    Error::guarded("beginning a write", || {
+        let mut transaction = database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        transaction.set_quick_repair(true);
+        Ok::<_, redb::Error>(transaction)
+    })
 }
 
 /// Runs one write; an error means that the whole transaction is lost.

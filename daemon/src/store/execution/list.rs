@@ -17,31 +17,40 @@ use crate::store::schema::{
 };
 use crate::store::{Error, Read};
 
-/// Which executions a list wants; all conditions have to hold.
+/// Which executions a list wants; all conditions have to hold. Where several values are named, one
+/// of them has to fit; where a list of them is empty, nothing does.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// One of these; any where empty.
-    pub status: Vec<ExecutionStatus>,
-    /// Of this workflow.
-    pub workflow: Option<WorkflowId>,
-    /// With this user's rights.
-    pub user: Option<UserId>,
-    /// Started by this trigger.
-    pub trigger: Option<WorkflowTriggerId>,
-    /// Started by a node of this one.
-    pub parent: Option<ExecutionId>,
-    /// Retrying this one.
-    pub retry_of: Option<ExecutionId>,
+    /// Where they stand.
+    pub status: Option<Vec<ExecutionStatus>>,
+    /// Of these workflows.
+    pub workflow: Option<Vec<WorkflowId>>,
+    /// With these users' rights.
+    pub user: Option<Vec<UserId>>,
+    /// Started by these triggers.
+    pub trigger: Option<Vec<WorkflowTriggerId>>,
+    /// Started by a node of these.
+    pub parent: Option<Vec<ExecutionId>>,
+    /// Retrying these.
+    pub retry_of: Option<Vec<ExecutionId>>,
     /// Started (or, where it has not started, accepted) at or after.
     pub from: Option<Timestamp>,
     /// Started (or, where it has not started, accepted) before.
     pub to: Option<Timestamp>,
+    /// Accepted at or after.
+    pub created_from: Option<Timestamp>,
+    /// Accepted before.
+    pub created_to: Option<Timestamp>,
 }
 
 /// Nothing waits longer than this between being accepted and its start without being found by
 /// other filters than its start: a day, in milliseconds.
 const LONGEST_WAIT: u64 = 24 * 3_600_000;
-/// Rows that one page may look at.
+/// An id's time and its execution's `createdAt` are read one after the other, and ids go on from
+/// where they were while the clock is set back: by no more than this, a minute, in milliseconds.
+const APART: u64 = 60_000;
+/// Rows that one page may look at. A filter that leaves out more than these in a row gets a page
+/// that is not full, with a cursor.
 const WALK: usize = 100_000;
 
 /// Executions that fit, without their data, newest first unless asked otherwise.
@@ -86,14 +95,20 @@ pub(crate) fn list_where(
 
 fn fits(execution: &Execution, query: &Query) -> bool {
     let start = execution.start_time.unwrap_or(execution.created_at);
-    (query.status.is_empty() || query.status.contains(&execution.status))
-        && query.workflow.is_none_or(|workflow| execution.workflow_id == workflow)
-        && query.user.is_none_or(|user| execution.user_id == user)
-        && query.trigger.is_none_or(|trigger| execution.trigger_id == Some(trigger))
-        && query.parent.is_none_or(|parent| execution.parent_execution_id == Some(parent))
-        && query.retry_of.is_none_or(|retried| execution.retry_of == Some(retried))
+    one_of(&query.status, Some(&execution.status))
+        && one_of(&query.workflow, Some(&execution.workflow_id))
+        && one_of(&query.user, Some(&execution.user_id))
+        && one_of(&query.trigger, execution.trigger_id.as_ref())
+        && one_of(&query.parent, execution.parent_execution_id.as_ref())
+        && one_of(&query.retry_of, execution.retry_of.as_ref())
         && query.from.is_none_or(|from| start >= from)
         && query.to.is_none_or(|to| start < to)
+        && query.created_from.is_none_or(|from| execution.created_at >= from)
+        && query.created_to.is_none_or(|to| execution.created_at < to)
+}
+
+fn one_of<T: PartialEq>(wanted: &Option<Vec<T>>, value: Option<&T>) -> bool {
+    wanted.as_ref().is_none_or(|wanted| value.is_some_and(|value| wanted.contains(value)))
 }
 
 /// Ids in order, from every place that has some.
@@ -125,13 +140,18 @@ impl<'r, R: Read> Walk<'r, R> {
         };
         let bound = |ms: u64| *ExecutionId::from_parts(ms, [0; 10]).as_bytes();
         let ms = |at: Timestamp| u64::try_from(at.as_unix_ms()).unwrap_or(0);
+        let from = [
+            query.from.map(|from| ms(from).saturating_sub(LONGEST_WAIT)),
+            query.created_from.map(|from| ms(from).saturating_sub(APART)),
+        ];
+        let to = [query.to.map(ms), query.created_to.map(|to| ms(to).saturating_add(APART))];
         Ok(Self {
             read,
             table,
             prefixes,
             descending: paging.newest_first,
-            from: query.from.map(|from| bound(ms(from).saturating_sub(LONGEST_WAIT))),
-            to: query.to.map(|to| bound(ms(to))),
+            from: from.into_iter().flatten().max().map(bound),
+            to: to.into_iter().flatten().min().map(bound),
             last,
             kinds: kinds_for(query),
             sources: BTreeMap::new(),
@@ -277,29 +297,35 @@ impl<'r, R: Read> Walk<'r, R> {
 
 /// The kinds of history files that have executions with these statuses.
 fn kinds_for(query: &Query) -> Vec<Kind> {
-    let ended = query.status.iter().filter(|status| status.is_ended());
+    let Some(statuses) = &query.status else { return Kind::EXECUTIONS.to_vec() };
+    let ended = statuses.iter().filter(|status| status.is_ended());
     let wanted: Vec<Kind> = ended.map(|status| Kind::of(*status)).collect();
-    let fits = |kind: &Kind| query.status.is_empty() || wanted.contains(kind);
+    let fits = |kind: &Kind| wanted.contains(kind);
     Kind::EXECUTIONS.into_iter().filter(fits).collect()
 }
 
 /// The index that leaves the fewest rows to look at, and where in it.
 fn index_for(query: &Query) -> (Table, Vec<Key>) {
-    let of = |id: &[u8; 16]| vec![Key::of_id(id)];
-    let with_status = |start: &Key| -> Vec<Key> {
-        query.status.iter().map(|status| start.clone().u8(*status as u8)).collect()
+    fn of<T>(ids: &[T], bytes: fn(&T) -> &[u8; 16]) -> Vec<Key> {
+        ids.iter().map(|id| Key::of_id(bytes(id))).collect()
+    }
+    let with_status = |starts: Vec<Key>, all: &[ExecutionStatus]| -> Vec<Key> {
+        let of = |start: Key| all.iter().map(move |status| start.clone().u8(*status as u8));
+        starts.into_iter().flat_map(of).collect()
     };
     match query {
-        Query { parent: Some(parent), .. } => (EXECUTION_BY_PARENT, of(parent.as_bytes())),
-        Query { retry_of: Some(retried), .. } => (EXECUTION_BY_RETRY, of(retried.as_bytes())),
-        Query { trigger: Some(trigger), .. } => (EXECUTION_BY_TRIGGER, of(trigger.as_bytes())),
-        Query { workflow: Some(workflow), status, .. } if !status.is_empty() => {
-            (EXECUTION_BY_WORKFLOW_STATUS, with_status(&Key::of_id(workflow.as_bytes())))
+        Query { parent: Some(ids), .. } => (EXECUTION_BY_PARENT, of(ids, ExecutionId::as_bytes)),
+        Query { retry_of: Some(ids), .. } => (EXECUTION_BY_RETRY, of(ids, ExecutionId::as_bytes)),
+        Query { trigger: Some(ids), .. } => {
+            (EXECUTION_BY_TRIGGER, of(ids, WorkflowTriggerId::as_bytes))
         }
-        Query { workflow: Some(workflow), .. } => (EXECUTION_BY_WORKFLOW, of(workflow.as_bytes())),
-        Query { user: Some(user), .. } => (EXECUTION_BY_USER, of(user.as_bytes())),
-        Query { status, .. } if !status.is_empty() => {
-            (EXECUTION_BY_STATUS, with_status(&Key::new()))
+        Query { workflow: Some(ids), status: Some(all), .. } => {
+            (EXECUTION_BY_WORKFLOW_STATUS, with_status(of(ids, WorkflowId::as_bytes), all))
+        }
+        Query { workflow: Some(ids), .. } => (EXECUTION_BY_WORKFLOW, of(ids, WorkflowId::as_bytes)),
+        Query { user: Some(ids), .. } => (EXECUTION_BY_USER, of(ids, UserId::as_bytes)),
+        Query { status: Some(all), .. } => {
+            (EXECUTION_BY_STATUS, with_status(vec![Key::new()], all))
         }
         _ => (EXECUTION, vec![Key::new()]),
     }

@@ -106,7 +106,7 @@ mod tests {
         let mut paging = Paging { limit: 4, cursor: None, newest_first };
         let mut all = Vec::new();
         loop {
-            let page = audit::list(&read, &audit::Query::default(), &paging).unwrap();
+            let page = audit::list(&read, &audit::Query::default(), &paging, &|_| true).unwrap();
             all.extend(page.items.iter().map(|row| row.seq));
             match page.next_cursor {
                 Some(cursor) => paging.cursor = Some(cursor),
@@ -128,10 +128,10 @@ mod tests {
             resource_id: Some("1".into()),
             ..audit::Query::default()
         };
-        let own = audit::list(&read, &query, &Paging::first(1000)).unwrap().items;
+        let own = audit::list(&read, &query, &Paging::first(1000), &|_| true).unwrap().items;
         assert_eq!(own.len() as u64, read_all(&read, |row| row.resource_id == "1"));
         let from = audit::Query { from: Some(at(MONTH)), ..audit::Query::default() };
-        let since = audit::list(&read, &from, &Paging::first(1000)).unwrap().items;
+        let since = audit::list(&read, &from, &Paging::first(1000), &|_| true).unwrap().items;
         assert_eq!(since.len() as u64, read_all(&read, |row| row.timestamp >= at(MONTH)));
     }
 

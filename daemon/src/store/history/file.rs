@@ -67,12 +67,11 @@ pub(super) fn open(
     how: How,
     cache_bytes: usize,
 ) -> Result<Database, Error> {
-    let failed = |e: redb::Error| Error::storage("opening a history file", e);
-    let backend = disk.open(path, how).map_err(|e| failed(redb::Error::Io(e)))?;
-    Builder::new()
-        .set_cache_size(cache_bytes)
-        .create_with_backend(backend)
-        .map_err(|e| failed(e.into()))
+    let what = "opening a history file";
+    let backend = disk.open(path, how).map_err(|e| Error::storage(what, redb::Error::Io(e)))?;
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache_bytes);
+    Error::guarded(what, || builder.create_with_backend(backend))
 }
 
 /// Makes a file under another name, so that half of one is never taken for one.

@@ -21,9 +21,10 @@ use super::error::Error;
 use super::last_run::LastRun;
 use super::watch::{Key, Watch, Watchers};
 use super::work::{Account, Work};
+use crate::store::Drive;
 
 /// So many bytes of records may wait for the writer; beyond it callers wait.
-const IN_FLIGHT_BYTES: usize = 8 * 1024 * 1024;
+const IN_FLIGHT_BYTES: usize = 4 * 1024 * 1024;
 /// So many messages may wait: with small records this is reached before the bytes.
 const IN_FLIGHT: usize = 8 * 1024;
 /// What a message costs beside its records.
@@ -44,6 +45,8 @@ pub struct Options {
     pub at: Timestamp,
     /// The name of the thread.
     pub name: &'static str,
+    /// Who drives the writer.
+    pub drive: Drive,
 }
 
 /// A record as it goes into a segment.
@@ -68,6 +71,8 @@ pub struct Lane {
     lost: Arc<AtomicU64>,
     stored: Arc<AtomicU64>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// The thread's work where there is no thread; gone once the lane is closed.
+    by_hand: Arc<Mutex<Option<Work>>>,
 }
 
 /// What the thread is told.
@@ -116,6 +121,7 @@ impl Lane {
             lost: Arc::default(),
             stored: Arc::default(),
             thread: Arc::default(),
+            by_hand: Arc::default(),
         };
         let work = Work {
             writer,
@@ -128,10 +134,27 @@ impl Lane {
             notice,
             account: Account::default(),
         };
-        let thread = std::thread::Builder::new().name(options.name.to_owned());
-        let thread = thread.spawn(move || work.run()).map_err(|e| Error::Thread(Arc::new(e)))?;
-        *lane.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        match options.drive {
+            Drive::Thread => {
+                let thread = std::thread::Builder::new().name(options.name.to_owned());
+                let thread =
+                    thread.spawn(move || work.run()).map_err(|e| Error::Thread(Arc::new(e)))?;
+                *lane.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+            }
+            Drive::ByHand => {
+                *lane.by_hand.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+            }
+        }
         Ok(lane)
+    }
+    /// Tells the thread, or does its work where there is none.
+    async fn tell(&self, message: Message) -> Result<(), Error> {
+        self.inbox.send(message).await.map_err(|_| Error::Closed)?;
+        let mut by_hand = self.by_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        if by_hand.as_mut().is_some_and(Work::turn) {
+            *by_hand = None;
+        }
+        Ok(())
     }
     pub(super) fn catalogue(&self) -> &Catalogue {
         &self.catalogue
@@ -163,7 +186,7 @@ impl Lane {
             let room = self.room.clone().acquire_many_owned(size).await;
             let room = room.map_err(|_| Error::Closed)?;
             let message = Message::Append { to, records, _room: room };
-            self.inbox.send(message).await.map_err(|_| Error::Closed)?;
+            self.tell(message).await?;
         }
         Ok(())
     }
@@ -178,18 +201,18 @@ impl Lane {
     /// Waits until all records handed over so far are durable.
     pub(super) async fn sync(&self, stream: Stream) -> Result<(), Error> {
         let (done, synced) = oneshot::channel();
-        self.inbox.send(Message::Sync { stream, done }).await.map_err(|_| Error::Closed)?;
+        self.tell(Message::Sync { stream, done }).await?;
         synced.await.map_err(|_| Error::Closed)?
     }
     pub(super) async fn expire(&self, what: Expire) -> Result<Expired, Error> {
         let (done, expired) = oneshot::channel();
-        self.inbox.send(Message::Expire { what, done }).await.map_err(|_| Error::Closed)?;
+        self.tell(Message::Expire { what, done }).await?;
         expired.await.map_err(|_| Error::Closed)?
     }
     /// Writes what waits, syncs, says that this run ended well, and ends the thread.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.inbox.send(Message::Close { done }).await.is_ok() {
+        if self.tell(Message::Close { done }).await.is_ok() {
             let _ = closed.await;
         }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -24,6 +24,7 @@ pub use a2n_segment::{Disk, Expired, Folder, Report, Totals};
 pub use error::Error;
 pub use follow::{Batch, Follow};
 pub use lane::{Lane, Options};
+pub(crate) use line::read_strange;
 pub use line::{LINE_BYTES, NewLine};
 pub use mask::Masks;
 pub use query::{Found, Of, Query};

@@ -28,6 +28,7 @@ fn options(disk: &SimDisk, boot_id: &str) -> Options {
         boot_id: boot_id.to_owned(),
         at: at(0),
         name: "logs",
+        drive: crate::store::Drive::Thread,
     }
 }
 

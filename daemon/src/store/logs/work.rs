@@ -14,9 +14,10 @@ use super::last_run::LastRun;
 use super::watch::Watchers;
 
 /// One round of the writer takes no more than this before it writes.
-const ROUND_BYTES: usize = 4 * 1024 * 1024;
+const ROUND_BYTES: usize = 2 * 1024 * 1024;
 
 /// The thread's own things.
+#[derive(Debug)]
 pub(super) struct Work {
     pub(super) writer: Writer,
     pub(super) messages: mpsc::Receiver<Message>,
@@ -30,7 +31,7 @@ pub(super) struct Work {
 }
 
 /// What is on its way, and what did not arrive.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Account {
     /// Appended since the last flush that went well: how many per stream.
     pending: BTreeMap<(Stream, Group), u64>,
@@ -40,7 +41,7 @@ pub(super) struct Account {
 }
 
 /// Records of one stream that the disk did not take.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Loss {
     /// Not said in the log yet.
     unsaid: u64,
@@ -62,21 +63,37 @@ struct Round {
 impl Work {
     pub(super) fn run(mut self) {
         while let Some(first) = self.messages.blocking_recv() {
-            let mut round = Round::default();
-            self.take(first, &mut round);
-            while round.close.is_none() && self.writer.pending_bytes() < ROUND_BYTES {
-                match self.messages.try_recv() {
-                    Ok(message) => self.take(message, &mut round),
-                    Err(_) => break,
-                }
-            }
-            if let Some(done) = self.end(round) {
-                self.finish();
-                let _ = done.send(());
+            if self.round(first) {
                 return;
             }
         }
         self.finish();
+    }
+
+    /// Does what waits, where no thread does; whether that closed the lane.
+    pub(super) fn turn(&mut self) -> bool {
+        while let Ok(first) = self.messages.try_recv() {
+            if self.round(first) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// One round; whether it was the last.
+    fn round(&mut self, first: Message) -> bool {
+        let mut round = Round::default();
+        self.take(first, &mut round);
+        while round.close.is_none() && self.writer.pending_bytes() < ROUND_BYTES {
+            match self.messages.try_recv() {
+                Ok(message) => self.take(message, &mut round),
+                Err(_) => break,
+            }
+        }
+        let Some(done) = self.end(round) else { return false };
+        self.finish();
+        let _ = done.send(());
+        true
     }
 
     fn take(&mut self, message: Message, round: &mut Round) {

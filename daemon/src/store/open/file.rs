@@ -1,7 +1,6 @@
 //! The state file: made whole under another name, opened for writing, opened again after a failure.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::{Builder, Database, ReadableDatabase};
@@ -42,25 +41,20 @@ pub(super) fn make_state(options: &Options) -> Result<(), OpenError> {
     })
 }
 
-/// Opens a database on a file, whatever it holds.
+/// Opens a database on a file, whatever it holds; a panic of redb is a damaged file.
 pub(super) fn build(options: &Options, backend: Backend, check: bool) -> Result<Database, Error> {
-    Builder::new()
-        .set_cache_size(options.cache_bytes)
-        .set_check_integrity_on_open(check)
-        .create_with_backend(backend)
-        .map_err(|e| Error::storage("opening the store", redb::Error::from(e)))
+    let mut builder = Builder::new();
+    builder.set_cache_size(options.cache_bytes).set_check_integrity_on_open(check);
+    Error::guarded("opening the store", || builder.create_with_backend(backend))
 }
 
-/// Opens the state file for writing; a panic of redb is a damaged file.
+/// Opens the state file for writing.
 pub(super) fn open_database(options: &Options, check: bool) -> Result<Database, Error> {
     let backend = options
         .disk
         .open(&options.state(), How::Write)
         .map_err(|e| Error::storage("opening the store", redb::Error::Io(e)))?;
-    catch_unwind(AssertUnwindSafe(|| build(options, backend, check))).unwrap_or_else(|_| {
-        let source = redb::Error::Corrupted("the file is not what its header says".into());
-        Err(Error::storage("opening the store", source))
-    })
+    build(options, backend, check)
 }
 
 /// Opens the state file again after a failure: what the system has cached of it is dropped first,

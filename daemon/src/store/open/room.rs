@@ -3,6 +3,7 @@
 use std::io;
 
 use super::{OpenError, Options};
+use crate::store::Error;
 use crate::system::disk::Place;
 use crate::system::files::is_full;
 
@@ -55,14 +56,27 @@ pub(crate) fn restore_ballast(options: &Options) {
     }
 }
 
-/// Whether there is room for new work.
-pub(crate) fn has_room(options: &Options) -> bool {
-    match options.disk.space(&options.data_folder) {
-        Ok(space) => {
-            space.free >= options.least_free_bytes
-                && space.free.saturating_mul(100)
-                    >= space.total.saturating_mul(options.least_free_percent)
-        }
-        Err(_) => false,
+/// Whether new work may come: the file is still where a restart will look for it, and there is more
+/// room than the larger of both settings.
+pub(crate) fn room(options: &Options) -> Result<(), Error> {
+    if let Some(reason) = gone(options) {
+        return Err(Error::Refusing { reason });
     }
+    let space = options
+        .disk
+        .space(&options.data_folder)
+        .map_err(|e| Error::storage("asking for room", redb::Error::Io(e)))?;
+    let part = space.total / 100 * options.least_free_percent;
+    let least = options.least_free_bytes.max(part);
+    if space.free < least {
+        return Err(Error::NoRoom { free: space.free, least });
+    }
+    Ok(())
+}
+
+/// What is said where somebody took the file away: it can be written on, and nobody would find it.
+pub(crate) fn gone(options: &Options) -> Option<String> {
+    let state = options.state();
+    let is_there = matches!(options.disk.look(&state), Ok(Place::File { .. }));
+    (!is_there).then(|| format!("{} is gone; put it back or restore a backup", state.display()))
 }

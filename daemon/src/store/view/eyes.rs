@@ -22,7 +22,7 @@ pub fn check_workflow(
     if want == SharePermission::View || eyes.may(&one, want)? {
         return Ok(one);
     }
-    Err(Error::Forbidden { entity: "workflow", id: id.to_string(), need: permission_name(want) })
+    Err(Error::Forbidden { entity: "workflow", id: id.to_string(), need: want.as_str() })
 }
 
 /// The execution without its data, where the caller sees it and has the permission; for the
@@ -126,7 +126,7 @@ impl<R: Read> Eyes<'_, R> {
             return Ok(true);
         }
         let has = workflow_share::permission(self.read, one.id, self.caller.user, self.at)?;
-        Ok(has.is_some_and(|has| grants(has, want)))
+        Ok(has.is_some_and(|has| has.includes(want)))
     }
 
     /// Whether they see what belongs to a workflow and carries data; `user` is whose it is.
@@ -152,23 +152,6 @@ impl<R: Read> Eyes<'_, R> {
         if want == SharePermission::View || self.may(&one, want)? {
             return Ok(());
         }
-        Err(Error::Forbidden { entity, id: name, need: permission_name(want) })
-    }
-}
-
-/// Whether a share's permission covers what is wanted: ADMIN covers all, each covers VIEW, EDIT
-/// and EXECUTE stand apart.
-pub const fn grants(has: SharePermission, want: SharePermission) -> bool {
-    use SharePermission::{Admin, Edit, Execute, View};
-    matches!((has, want), (Admin, _) | (_, View) | (Edit, Edit) | (Execute, Execute))
-}
-
-/// A permission's name on the wire.
-pub const fn permission_name(permission: SharePermission) -> &'static str {
-    match permission {
-        SharePermission::View => "VIEW",
-        SharePermission::Edit => "EDIT",
-        SharePermission::Execute => "EXECUTE",
-        SharePermission::Admin => "ADMIN",
+        Err(Error::Forbidden { entity, id: name, need: want.as_str() })
     }
 }
