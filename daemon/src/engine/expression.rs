@@ -6,12 +6,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind, Expression};
 
 use super::language::{ENVIRONMENT, FUNCTIONS, RESULT_BYTES};
+use super::limits;
 use super::scan::{self, Named, What};
 use super::scope::Scope;
 use super::value;
@@ -113,7 +115,13 @@ impl Template {
             return Ok(value.clone());
         }
         let context = Value::from_dyn_object(Arc::clone(scope));
-        resolve(&self.root, &context, scope)
+        // minijinja panics over a few numbers at the edge; that is the expression's fault.
+        let resolved = catch_unwind(AssertUnwindSafe(|| resolve(&self.root, &context, scope)));
+        resolved.unwrap_or_else(|_| {
+            let message = "the expression can't be computed".to_owned();
+            let (line, column) = (1, 1);
+            Err(Fault { path: "config".to_owned(), line, column, message, scope: None })
+        })
     }
 }
 
@@ -124,6 +132,9 @@ pub fn is_template(text: &str) -> bool {
 
 /// The names that a template takes from outside and that no scope has, with their places.
 pub fn unknown_names(text: &str, known: &[&str]) -> Vec<(String, usize)> {
+    if limits::check(text).is_err() {
+        return Vec::new();
+    }
     let names = match one_expression(text) {
         Some((_, inner)) => ENVIRONMENT
             .compile_expression_owned(inner.to_owned())
@@ -241,6 +252,10 @@ fn compile_text(path: &str, text: &str, uses: &mut Uses) -> Result<Part, Fault> 
         }
     }
     let (path, source) = (path.to_owned(), text.to_owned());
+    if let Err((at, message)) = limits::check(text) {
+        let (line, column) = place(text, at);
+        return Err(Fault { path, line, column, message, scope: None });
+    }
     if let Some((offset, inner)) = one_expression(text)
         && let Ok(code) = ENVIRONMENT.compile_expression_owned(inner.to_owned())
     {

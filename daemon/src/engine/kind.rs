@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use a2n_proto::document::Repeat;
 use a2n_proto::execution::ExecutionStatus;
+use a2n_proto::nodes::NodeCredentials;
 use a2n_proto::{Json, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +121,14 @@ pub trait Kind: Send + Sync + fmt::Debug {
     /// Longest running time of one attempt where the node says none, in milliseconds.
     fn default_timeout_ms(&self) -> Option<u64> {
         None
+    }
+    /// Whether it is only there for workflows that have it already.
+    fn is_deprecated(&self) -> bool {
+        false
+    }
+    /// Which credentials it needs.
+    fn credentials(&self) -> NodeCredentials {
+        NodeCredentials::default()
     }
     /// Checks that the schema can't express, on the unresolved configuration: (path below `config`,
     /// message, hint). Values that hold `{{` are not known yet and must be left alone.

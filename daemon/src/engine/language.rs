@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
 
-use super::value;
+use super::{filters, value};
 
 /// Largest result of one expression or template, bytes.
 pub(super) const RESULT_BYTES: usize = 1 << 20;
@@ -30,7 +30,7 @@ pub const SCOPE: &[&str] = &[
     "env",
 ];
 /// The functions.
-pub const FUNCTIONS: &[&str] = &["range", "dict", "namespace"];
+pub const FUNCTIONS: &[&str] = &["range", "dict"];
 /// The filters.
 pub const FILTERS: &[&str] = &[
     "abs",
@@ -140,6 +140,9 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     env.set_syntax(syntax.expect("the default delimiters do not clash"));
     // It would print everything in scope.
     env.remove_global("debug");
+    // With it a loop builds values that are nested thousands deep, and minijinja shows, compares and
+    // drops values by recursion: a daemon whose stack is over is gone.
+    env.remove_global("namespace");
     env.set_formatter(|out, state, value| match value.kind() {
         // As JSON, so that a text holds what the same expression alone would have sent.
         ValueKind::Map
@@ -152,16 +155,18 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
         }
         _ => minijinja::escape_formatter(out, state, value),
     });
-    env.set_unknown_method_callback(|_, value, method, args| call_method(value, method, args));
-    env.add_filter("tojson", to_json);
-    env.add_filter("fromjson", from_json);
-    env.add_filter("truncate", truncate);
-    env.add_filter("center", |text: &str, width: usize| {
-        let width = width.min(RESULT_BYTES);
-        format!("{text:^width$}")
+    env.set_unknown_method_callback(|_, value, method, args| {
+        filters::call_method(value, method, args)
     });
+    env.add_filter("tojson", filters::to_json);
+    env.add_filter("fromjson", filters::from_json);
+    env.add_filter("truncate", filters::truncate);
+    env.add_filter("center", filters::center);
+    env.add_filter("string", filters::shown);
+    env.add_filter("pprint", |value: &Value| filters::shown_as(&format_args!("{value:#?}")));
+    env.add_filter("zip", filters::zip);
     env.add_filter("wordcount", |text: &str| text.split_whitespace().count());
-    env.add_filter("filesizeformat", file_size);
+    env.add_filter("filesizeformat", filters::file_size);
     env.add_filter("basename", |path: &str| {
         path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
     });
@@ -173,129 +178,10 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     env
 });
 
-fn to_json(value: &Value, indent: Option<usize>) -> Result<String, Error> {
-    let json = value::to_json(value, RESULT_BYTES)?;
-    let Some(indent) = indent else { return Ok(json.to_string()) };
-    let spaces = vec![b' '; indent.min(16)];
-    let mut text = Vec::new();
-    let form = serde_json::ser::PrettyFormatter::with_indent(&spaces);
-    let mut writer = serde_json::Serializer::with_formatter(&mut text, form);
-    serde::Serialize::serialize(&json, &mut writer).map_err(|e| bad(e.to_string()))?;
-    String::from_utf8(text).map_err(|e| bad(e.to_string()))
-}
-
-fn from_json(text: &str) -> Result<Value, Error> {
-    let json = a2n_proto::Json::parse(text).map_err(|fault| bad(fault.to_string()))?;
-    Ok(value::from_json(&json))
-}
-
-/// Jinja's: cut to `length` with an ellipsis, at a word unless `killwords`.
-fn truncate(text: &str, length: Option<usize>, killwords: Option<bool>) -> String {
-    let length = length.unwrap_or(255);
-    if text.chars().count() <= length {
-        return text.to_owned();
-    }
-    let cut: String = text.chars().take(length.saturating_sub(3)).collect();
-    let kept = match cut.rsplit_once(' ') {
-        Some((words, _)) if killwords != Some(true) => words,
-        _ => &cut,
-    };
-    format!("{kept}...")
-}
-
-fn file_size(bytes: f64, binary: Option<bool>) -> String {
-    let (base, units): (f64, [&str; 6]) = if binary == Some(true) {
-        (1024.0, ["Bytes", "KiB", "MiB", "GiB", "TiB", "PiB"])
-    } else {
-        (1000.0, ["Bytes", "kB", "MB", "GB", "TB", "PB"])
-    };
-    let mut left = bytes;
-    let mut unit = units[0];
-    for next in &units[1..] {
-        if left.abs() < base {
-            break;
-        }
-        left /= base;
-        unit = next;
-    }
-    if unit == "Bytes" { format!("{left} {unit}") } else { format!("{left:.1} {unit}") }
-}
-
-/// The methods of Python's texts and dictionaries that people write by habit.
-fn call_method(value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
-    let text = |n: usize| args.get(n).and_then(Value::as_str);
-    if let Some(own) = value.as_str() {
-        return Ok(match (method, text(0), text(1)) {
-            ("upper", ..) => own.to_uppercase().into(),
-            ("lower", ..) => own.to_lowercase().into(),
-            ("strip", None, _) => own.trim().into(),
-            ("lstrip", None, _) => own.trim_start().into(),
-            ("rstrip", None, _) => own.trim_end().into(),
-            ("strip", Some(set), _) => own.trim_matches(|c| set.contains(c)).into(),
-            ("lstrip", Some(set), _) => own.trim_start_matches(|c| set.contains(c)).into(),
-            ("rstrip", Some(set), _) => own.trim_end_matches(|c| set.contains(c)).into(),
-            ("startswith", Some(part), _) => own.starts_with(part).into(),
-            ("endswith", Some(part), _) => own.ends_with(part).into(),
-            ("replace", Some(from), Some(to)) => replace(own, from, to)?.into(),
-            ("split", None, _) => own.split_whitespace().map(Value::from).collect(),
-            ("split", Some(by), _) if !by.is_empty() => own.split(by).map(Value::from).collect(),
-            ("splitlines", ..) => own.lines().map(Value::from).collect(),
-            ("find", Some(part), _) => own
-                .find(part)
-                .and_then(|at| i64::try_from(own[..at].chars().count()).ok())
-                .unwrap_or(-1)
-                .into(),
-            ("count", Some(part), _) => own.matches(part).count().into(),
-            ("isdigit", ..) => (!own.is_empty() && own.chars().all(char::is_numeric)).into(),
-            _ => return Err(unknown_method("a text", method)),
-        });
-    }
-    if value.kind() != ValueKind::Map {
-        return Err(unknown_method(&value.kind().to_string(), method));
-    }
-    Ok(match (method, args) {
-        ("keys", []) => value.try_iter()?.collect(),
-        ("values", []) => {
-            let values: Result<Vec<_>, _> =
-                value.try_iter()?.map(|name| value.get_item(&name)).collect();
-            values?.into()
-        }
-        ("items", []) => {
-            let pairs: Result<Vec<_>, Error> = value
-                .try_iter()?
-                .map(|name| Ok(Value::from(vec![name.clone(), value.get_item(&name)?])))
-                .collect();
-            pairs?.into()
-        }
-        ("get", [name]) => known_or(value.get_item(name)?, Value::from(())),
-        ("get", [name, default]) => known_or(value.get_item(name)?, default.clone()),
-        _ => return Err(unknown_method("a map", method)),
-    })
-}
-
-fn known_or(value: Value, default: Value) -> Value {
-    if value.is_undefined() { default } else { value }
-}
-
-/// Replaces, within the limit of a result: a short text may stand many times in a long one.
-fn replace(own: &str, from: &str, to: &str) -> Result<String, Error> {
-    let grown = own.matches(from).count().saturating_mul(to.len());
-    if own.len().saturating_add(grown) > RESULT_BYTES {
-        return Err(bad("the result is larger than 1 MiB".to_owned()));
-    }
-    Ok(own.replace(from, to))
-}
-
-fn unknown_method(of: &str, method: &str) -> Error {
-    Error::new(ErrorKind::UnknownMethod, format!("{of} has no method `{method}`"))
-}
-
-fn bad(message: String) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message)
-}
-
 #[cfg(test)]
 mod tests {
+    use minijinja::ErrorKind;
+
     use super::*;
 
     fn eval(text: &str) -> String {
@@ -326,6 +212,21 @@ mod tests {
         assert_eq!(eval("'/var/log/x.log' | basename"), r#""x.log""#);
         assert_eq!(eval("1536 | filesizeformat(true)"), r#""1.5 KiB""#);
         assert_eq!(eval("'a b'.nope()"), "a text has no method `nope`");
+    }
+
+    /// Each of these ended the daemon or one of its threads: a width that formatting panics over, a
+    /// step that can't be negated, a text of a list without end, lists that are walked twice each.
+    #[test]
+    fn what_fuzzing_found_ends() {
+        assert_eq!(eval("'x' | center(100000) | length"), "100000");
+        assert_eq!(eval("([1] * 1000000000) | string"), "repeated sequence is too large");
+        assert_eq!(
+            eval("[1, 2] | zip(['a', 'b'], [true, false]) | list"),
+            r#"[[1,"a",true],[2,"b",false]]"#
+        );
+        let zips = "| zip([1]) ".repeat(100);
+        assert_eq!(eval(&format!("[1] {zips} | length")), "1");
+        assert!(ENVIRONMENT.compile_expression("namespace(a=1)").unwrap().eval(()).is_err());
     }
 
     #[test]

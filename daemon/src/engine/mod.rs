@@ -20,6 +20,8 @@ pub mod scope;
 pub mod step;
 pub mod view;
 
+mod filters;
+mod limits;
 mod value;
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
 //! A small text form for workflows, scripts and journals, and stand-in definitions, for tests.
 //!
-//! A workflow: `id: kind {config} {other members of the node}`, `a.handle -> b.handle`,
-//! `settings {…}`, `vars {…}`. A script: one input per line (see [`Run::play`]). A journal: `>` an
-//! input, a fact as it is, `!` an effect.
+//! A workflow's form is told in `text`. A script: one input per line (see [`Run::play`]). A journal:
+//! `>` an input, a fact as it is, `!` an effect.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a2n_proto::document::{Document, Repeat};
+use a2n_proto::document::Repeat;
 use a2n_proto::execution::ExecutionStatus;
+use a2n_proto::nodes::NodeCredentials;
 use a2n_proto::{ExecutionId, Json, Timestamp, WorkflowId};
 use serde_json::{Map, Value, json};
 
@@ -23,34 +23,9 @@ use super::kind::{Handles, Inputs, Kind, Kinds, NodeError, Outcome, Runs, Work, 
 use super::plan::Plan;
 use super::step::{Step, step};
 
-/// The document that a text means.
-pub(crate) fn document(text: &str) -> Document {
-    let mut whole = json!({"name": "test", "nodes": [], "connections": []});
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        if let Some((from, to)) = line.split_once(" -> ") {
-            let (source, out) = from.split_once('.').unwrap_or((from, "output"));
-            let (target, into) = to.split_once('.').unwrap_or((to, "input"));
-            whole["connections"].as_array_mut().unwrap().push(json!({
-                "source": source, "target": target, "sourceHandle": out, "targetHandle": into,
-            }));
-        } else if let Some(settings) = line.strip_prefix("settings ") {
-            whole["settings"] = serde_json::from_str(settings).unwrap();
-        } else if let Some(vars) = line.strip_prefix("vars ") {
-            whole["variables"] = json!({"workflow": serde_json::from_str::<Value>(vars).unwrap()});
-        } else {
-            let (id, rest) = line.split_once(": ").unwrap();
-            let (kind, rest) = rest.split_once(' ').unwrap_or((rest, ""));
-            let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
-            let config = values.next().map_or(json!({}), Result::unwrap);
-            let mut node = values.next().map_or(json!({}), Result::unwrap);
-            node["id"] = id.into();
-            node["type"] = kind.into();
-            node["config"] = config;
-            whole["nodes"].as_array_mut().unwrap().push(node);
-        }
-    }
-    serde_json::from_value(whole).unwrap()
-}
+mod text;
+
+pub(crate) use text::document;
 
 pub(crate) fn plan(text: &str) -> Plan {
     Plan::new(&document(text), &Stands).unwrap()
@@ -83,6 +58,8 @@ const STANDS: &[(&str, WorksOn, Runs, Repeat)] = &[
     ("job", WorksOn::Each, Runs::Outside, Repeat::Once),
     ("get", WorksOn::Each, Runs::Outside, Repeat::Retryable),
     ("bulk", WorksOn::All, Runs::Outside, Repeat::Once),
+    // Deprecated, and needs a credential.
+    ("old", WorksOn::Each, Runs::Inline, Repeat::Pure),
 ];
 
 impl Kinds for Stands {
@@ -93,7 +70,7 @@ impl Kinds for Stands {
         Some(Arc::new(Stand { name, works_on, runs, repeat }))
     }
     fn names(&self) -> Vec<String> {
-        STANDS.iter().map(|stand| stand.0.to_owned()).collect()
+        STANDS.iter().map(|stand| stand.0.to_owned()).filter(|name| name != "old").collect()
     }
 }
 
@@ -154,6 +131,15 @@ impl Kind for Stand {
     }
     fn constant_paths(&self) -> &[&str] {
         if self.name == "job" { &["script"] } else { &[] }
+    }
+    fn is_deprecated(&self) -> bool {
+        self.name == "old"
+    }
+    fn credentials(&self) -> NodeCredentials {
+        match self.name {
+            "old" => NodeCredentials { required: true, types: vec!["API_KEY".into()] },
+            _ => NodeCredentials::default(),
+        }
     }
     fn compute(&self, work: &Work) -> Result<Outcome, NodeError> {
         let items: Vec<Json> = work.items.values().flatten().cloned().collect();
@@ -393,7 +379,7 @@ impl<'p> Run<'p> {
         if let (Some(message), _) = super::view::error(self.plan, &self.state) {
             write!(text, "\n{message}").unwrap();
         }
-        write!(text, "\n{}", super::view::output_data(self.plan, &self.state)).unwrap();
+        write!(text, "\n{}", super::view::output_data(self.plan, &self.state, usize::MAX)).unwrap();
         text
     }
 }

@@ -28,17 +28,34 @@ pub fn node_state(plan: &Plan, state: &State, key: &NodeKey) -> Option<Execution
     key.iteration.is_empty().then(|| row(plan, state, number, true))
 }
 
-/// From each node without outgoing taken connections to its handles' items.
-pub fn output_data(plan: &Plan, state: &State) -> Json {
-    let mut data: BTreeMap<&str, BTreeMap<&str, &[Json]>> = BTreeMap::new();
+/// From each node without outgoing taken connections to its handles' items. A node whose items
+/// would bring all of it above `limit_bytes` shows their size only.
+pub fn output_data(plan: &Plan, state: &State, limit_bytes: usize) -> Json {
+    let mut data: BTreeMap<&str, Shown<'_>> = BTreeMap::new();
+    let mut left = limit_bytes;
     for node in &plan.nodes {
         let Some(state) = state.nodes.get(&node.key) else { continue };
         let taken = |c: &usize| !state.output.items(&plan.connections[*c].source_handle).is_empty();
         if state.status == NodeStatus::Success && !node.outgoing.iter().any(taken) {
-            data.insert(&node.id, by_handle(&state.output));
+            let bytes = state.output.size_bytes();
+            let shown = match left.checked_sub(bytes) {
+                Some(rest) => {
+                    left = rest;
+                    Shown::Items(by_handle(&state.output))
+                }
+                None => Shown::Cut { cut: true, bytes },
+            };
+            data.insert(&node.id, shown);
         }
     }
     Json::of(&data)
+}
+
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Items(BTreeMap<&'a str, &'a [Json]>),
+    Cut { cut: bool, bytes: usize },
 }
 
 /// Why it failed or was cancelled: a sentence, and details for programs.

@@ -44,6 +44,7 @@ impl Alarm {
             }
         };
         tokio::select! {
+            biased;
             () = wall => self.wall = None,
             () = running => self.running = None,
         }

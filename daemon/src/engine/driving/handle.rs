@@ -69,8 +69,12 @@ pub struct Tuning {
     pub parallel_jobs_per_execution: u32,
     /// Executions that are live at once; above it nothing is accepted.
     pub max_live: usize,
+    /// Bytes that live executions were started with; above it nothing is accepted.
+    pub max_live_bytes: usize,
     /// Largest output of a node that is kept whole after its execution ended, bytes.
     pub output_cut_bytes: usize,
+    /// Outputs of an ended execution larger than this together are not all in its header.
+    pub output_data_bytes: usize,
     /// Environment variables that expressions may see.
     pub allowed_env: Arc<BTreeMap<String, String>>,
 }
@@ -80,8 +84,10 @@ impl Default for Tuning {
         Self {
             parallel_jobs: 64,
             parallel_jobs_per_execution: 64,
-            max_live: 100_000,
+            max_live: 10_000,
+            max_live_bytes: 64 << 20,
             output_cut_bytes: 64 * 1024,
+            output_data_bytes: 4 * 1024 * 1024,
             allowed_env: Arc::default(),
         }
     }
@@ -124,6 +130,12 @@ pub enum Error {
     Overloaded {
         /// How many may be.
         limit: usize,
+    },
+    /// Live executions hold as much input as they may; nothing was accepted.
+    #[error("live executions hold {bytes} bytes of input already; nothing was accepted")]
+    Heavy {
+        /// How much they hold.
+        bytes: usize,
     },
     /// The daemon is stopping; nothing was accepted.
     #[error("the daemon is stopping; nothing was accepted")]

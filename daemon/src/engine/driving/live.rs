@@ -1,18 +1,19 @@
 //! One live execution in the driver's hands: its plan, its state, and what is under way for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use a2n_proto::Timestamp;
+use a2n_proto::document::{InDoubt, Repeat};
 use a2n_proto::execution::{Execution, ExecutionMetric};
+use a2n_proto::{Json, Timestamp};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::execution::State;
 use crate::engine::input::Input;
 use crate::engine::job::{JobEnd, JobKey, Measured};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, PlanNode};
 use crate::engine::view;
 
 /// An execution that has not ended, or whose end is not committed yet.
@@ -24,6 +25,8 @@ pub(super) struct Live {
     pub(super) execution: Execution,
     /// Attempts whose start is recorded, or about to be, with the switch that stops each.
     pub(super) jobs: BTreeMap<JobKey, CancellationToken>,
+    /// Attempts that were never begun, because the write with their start failed.
+    pub(super) not_begun: BTreeSet<JobKey>,
     /// Writes handed over and not yet committed.
     pub(super) writes: u32,
     /// Whom to tell when its end is committed.
@@ -37,27 +40,34 @@ pub(super) struct Live {
     pub(super) failed: Arc<AtomicBool>,
     /// Inputs that wait because a write failed: the state is to be read again first.
     pub(super) held: Option<Vec<Input>>,
+    /// Bytes that it was started with.
+    pub(super) input_bytes: usize,
 }
 
 impl Live {
     pub(super) fn new(plan: Arc<Plan>, state: State, execution: Execution) -> Self {
+        let start = state.start();
+        let input_bytes =
+            [&start.inputs, &start.trigger, &start.payload].map(Json::size_bytes).iter().sum();
         Self {
             plan,
             state,
             execution,
             jobs: BTreeMap::new(),
+            not_begun: BTreeSet::new(),
             writes: 0,
             waiters: Vec::new(),
             measured: Vec::new(),
             ends: BTreeMap::new(),
             failed: Arc::default(),
             held: None,
+            input_bytes,
         }
     }
 
     /// Brings the header up to the state after a step at `now`. `cut_bytes` bounds a node's output
-    /// in an execution that has ended.
-    pub(super) fn refresh(&mut self, now: Timestamp, cut_bytes: usize) {
+    /// in an execution that has ended, `data_bytes` that of all of it.
+    pub(super) fn refresh(&mut self, now: Timestamp, cut_bytes: usize, data_bytes: usize) {
         let header = &mut self.execution;
         header.revision += 1;
         header.updated_at = now;
@@ -73,24 +83,30 @@ impl Live {
             (Some(from), Some(to)) => u64::try_from(to.since(from).as_millis()).ok(),
             _ => Some(0),
         };
-        header.output_data = view::output_data(&self.plan, &self.state);
+        header.output_data = view::output_data(&self.plan, &self.state, data_bytes);
         (header.error_message, header.error_details) = view::error(&self.plan, &self.state);
         self.state.cut(cut_bytes);
     }
 
     /// Keeps what an attempt measured until the write that records its end.
-    pub(super) fn note(&mut self, key: &JobKey, measured: Vec<Measured>, now: Timestamp) {
+    pub(super) fn note(&mut self, key: &JobKey, measured: &[Measured], now: Timestamp) {
         let execution = self.execution.id;
-        self.measured.extend(measured.into_iter().map(|one| ExecutionMetric {
-            metric_name: one.name,
+        self.measured.extend(measured.iter().map(|one| ExecutionMetric {
+            metric_name: one.name.clone(),
             metric_value: one.value,
             metric_type: one.kind,
-            unit: one.unit,
-            tags: a2n_proto::Json::object(),
+            unit: one.unit.clone(),
+            tags: Json::object(),
             timestamp: now,
             node_id: Some(key.node.clone()),
             execution_id: execution,
         }));
+    }
+
+    /// Whether an attempt without a recorded end is simply made again after the next start.
+    pub(super) fn goes_on_by_itself(&self, key: &JobKey) -> bool {
+        let may = |node: &PlanNode| node.repeat != Repeat::Once || node.in_doubt == InDoubt::Retry;
+        !self.state.is_ending() && self.plan.node(&key.node).is_some_and(may)
     }
 
     /// Whether nothing is left to do or to commit.

@@ -7,6 +7,7 @@ pub mod persist;
 pub mod plans;
 pub mod recover;
 pub mod start;
+pub mod stuck;
 
 mod alarm;
 mod live;

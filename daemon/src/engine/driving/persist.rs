@@ -82,6 +82,7 @@ pub(super) fn insert(kept: Kept, accepted: Execution, within: Option<Within>) ->
         {
             return Ok(Inserted::Already(other));
         }
+        tx.room()?;
         let state = std::mem::take(&mut kept.state);
         execution::insert(tx, &kept.execution, state)?;
         let fields = Json::from(json!({

@@ -3,17 +3,17 @@
 
 use super::handle::{Engine, Error, Revived};
 use super::persist;
-use super::plans::Plans;
-use crate::store::{self, Origin, Store, execution, workflow_version};
+use super::plans::{self, Plans};
+use super::stuck::{Stuck, Why};
+use crate::store::{self, Origin, Snapshot, Store, execution, workflow_version};
 
 /// What a recovery found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Recovered {
     /// Executions that go on.
     pub live: usize,
-    /// Executions that can't: their record is damaged, or their version has no plan any more.
-    /// They stay as they are stored, and the log names each.
-    pub stuck: usize,
+    /// Executions that can't. They stay as they are stored, and the log names each.
+    pub stuck: Stuck,
 }
 
 /// Takes up all unfinished executions.
@@ -29,36 +29,56 @@ pub async fn recover(store: &Store, plans: &Plans, engine: &Engine) -> Result<Re
     Ok(Recovered { live, stuck })
 }
 
-fn read(store: &Store, plans: &Plans) -> Result<(Vec<Revived>, usize), store::Error> {
+fn read(store: &Store, plans: &Plans) -> Result<(Vec<Revived>, Stuck), store::Error> {
     let snapshot = store.read()?;
-    let mut revived = Vec::new();
-    let mut stuck = 0;
-    for execution in execution::unfinished(&snapshot)? {
-        let id = execution.id;
-        let state = execution::state(&snapshot, id)?.and_then(|bytes| persist::unpack(&bytes));
-        let definition = workflow_version::definition(
-            &snapshot,
-            execution.workflow_id,
-            execution.workflow_version,
-        )?;
-        let plan = definition.map(|definition| {
-            plans.make(execution.workflow_id, execution.workflow_version, &definition)
-        });
-        match (state, plan) {
-            (Some(state), Some(Ok(plan))) => revived.push(Revived { execution, plan, state }),
-            (None, _) => {
-                stuck += 1;
-                tracing::error!(execution_id = %id, "execution can't go on: its state is damaged");
-            }
-            (_, Some(Err(error))) => {
-                stuck += 1;
-                tracing::error!(execution_id = %id, %error, "execution can't go on: its version has no plan");
-            }
-            (_, None) => {
-                stuck += 1;
-                tracing::error!(execution_id = %id, "execution can't go on: its version is gone");
-            }
+    let (mut revived, stuck) = (Vec::new(), Stuck::default());
+    for id in execution::unfinished_ids(&snapshot)? {
+        match read_one(&snapshot, plans, id)? {
+            Ok(one) => revived.push(one),
+            Err(why) => stuck.add(id, why),
         }
     }
     Ok((revived, stuck))
+}
+
+/// One execution as it can go on, or why it can't. Damage is a reason here and not an error: the
+/// others go on.
+fn read_one(
+    snapshot: &Snapshot,
+    plans: &Plans,
+    id: a2n_proto::ExecutionId,
+) -> Result<Result<Revived, Why>, store::Error> {
+    let Some(execution) = intact(execution::get(snapshot, id))?.flatten() else {
+        return Ok(Err(Why::Record));
+    };
+    let state = intact(execution::state(snapshot, id))?.flatten();
+    let Some(state) = state.and_then(|bytes| persist::unpack(&bytes)) else {
+        return Ok(Err(Why::State));
+    };
+    let (workflow, version) = (execution.workflow_id, execution.workflow_version);
+    let definition = intact(workflow_version::definition(snapshot, workflow, version))?.flatten();
+    let Some(definition) = definition else { return Ok(Err(Why::NoVersion(version))) };
+    Ok(match plans.make(workflow, version, &definition) {
+        Ok(plan) => Ok(Revived { execution, plan, state }),
+        Err(error) => Err(Why::NoPlan { version, reason: told(&error) }),
+    })
+}
+
+fn told(error: &plans::Error) -> String {
+    match error {
+        plans::Error::Problems(problems) => match problems.first() {
+            Some(first) => format!("{}: {}", first.path, first.message),
+            None => error.to_string(),
+        },
+        plans::Error::Unreadable(_) => error.to_string(),
+    }
+}
+
+/// None where what was read is damaged.
+fn intact<T>(read: Result<T, store::Error>) -> Result<Option<T>, store::Error> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(store::Error::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -4,7 +4,6 @@ use a2n_proto::Json;
 
 use super::advance::advance;
 use super::turn::Turn;
-use super::unit::fail;
 use crate::engine::execution::{NodeKey, Phase, UnitKey};
 use crate::engine::fact::Fact;
 use crate::engine::input::Answer;
@@ -44,7 +43,8 @@ pub(super) fn answer(
             }
             Answer::Failed => {
                 let error = NodeError::new("IN_DOUBT", "a person said that it failed");
-                fail(turn, number, &unit, n, error);
+                // As with `inDoubt: FAIL`; who wants another try answers so.
+                turn.fact(Fact::UnitFailed { unit, n, error });
             }
             Answer::RunAgain => turn.fact(Fact::UnitReady { unit }),
         }

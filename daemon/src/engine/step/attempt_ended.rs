@@ -23,7 +23,7 @@ pub(super) fn attempt_ended(turn: &mut Turn<'_>, key: &JobKey, end: JobEnd) {
     let once = turn.node(number).repeat == Repeat::Once;
     let lost = once && error.as_ref().is_some_and(|error| error.in_doubt);
     let at = turn.env.now;
-    turn.parallel = turn.parallel.saturating_add(1);
+    turn.parallel += 1;
     turn.fact(Fact::AttemptEnded { unit: unit.clone(), n, at, exit, error, lost });
     match end.result {
         Ok(outcome) => settle(turn, &unit, outcome),

@@ -57,7 +57,7 @@ fn lost(turn: &mut Turn<'_>, key: &JobKey, never_began: bool) {
         NodeError { in_doubt: true, ..NodeError::new("IN_DOUBT", message) }
     };
     let told = Some(error.clone());
-    turn.parallel = turn.parallel.saturating_add(1);
+    turn.parallel += 1;
     turn.fact(Fact::AttemptEnded {
         unit: unit.clone(),
         n,

@@ -24,8 +24,9 @@ pub(super) struct Turn<'a> {
     pub(super) effects: Vec<Effect>,
     /// Units that this step may still start or compute.
     pub(super) budget: u32,
-    /// Attempts that may still be started beside those that run.
-    pub(super) parallel: u32,
+    /// Attempts that may still be started beside those that run. Below zero where more run than may:
+    /// ends then make no room until it is positive.
+    pub(super) parallel: i64,
     facts: Vec<Fact>,
     inputs: BTreeMap<usize, Arc<NodeInput>>,
     shared: Option<Arc<Shared>>,
@@ -34,14 +35,14 @@ pub(super) struct Turn<'a> {
 impl<'a> Turn<'a> {
     pub(super) fn new(plan: &'a Plan, state: &'a mut State, env: &'a Env) -> Self {
         let running = state.nodes.values().map(|node| node.running().count()).sum::<usize>();
-        let running = u32::try_from(running).unwrap_or(u32::MAX);
+        let running = i64::try_from(running).unwrap_or(i64::MAX);
         Self {
             plan,
             state,
             env,
             effects: Vec::new(),
             budget: env.limits.units_per_step.max(1),
-            parallel: env.limits.parallel.saturating_sub(running),
+            parallel: i64::from(env.limits.parallel) - running,
             facts: Vec::new(),
             inputs: BTreeMap::new(),
             shared: None,

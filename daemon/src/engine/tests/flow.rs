@@ -410,3 +410,27 @@ fn what_is_not_built_yet_is_named() {
     insta::assert_snapshot!(named("a: all\nsettings {\"errorWorkflow\": \"x\"}"), @"settings.errorWorkflow: settings.errorWorkflow is not built yet");
     insta::assert_snapshot!(named("a: all\nsettings {\"concurrency\": {\"policy\": \"QUEUE\"}}"), @"settings.concurrency: settings.concurrency is not built yet: only policy ALLOW without maxInstances runs");
 }
+
+/// The simulation saw more attempts at once than there were slots (seeds 5, 19 and 25), and a daemon
+/// that started attempts while it was stopping (21 and 24): where more ran than may, each end made
+/// room for another. Room has to be counted below zero too.
+#[test]
+fn where_more_attempts_run_than_may_an_end_makes_no_room() {
+    let plan =
+        plan("a: get {} {\"retry\": {\"maxRetries\": 1, \"retryDelay\": 0}}\nb: get\nc: get");
+    let mut run = crate::engine::scenario::Run::new(&plan);
+    run.play("begin");
+    assert_eq!(run.jobs.len(), 3);
+    run.limits.parallel = 2;
+    run.play("fail a#0 EXIT 1\ntick 1");
+    assert_eq!(run.jobs.len(), 2, "{}", run.journal);
+    run.limits.parallel = 0;
+    run.play("recover");
+    assert_eq!(run.jobs.len(), 0, "{}", run.journal);
+    run.limits.parallel = 1;
+    run.play("continue");
+    assert_eq!(run.jobs.len(), 1, "{}", run.journal);
+    run.limits.parallel = 3;
+    run.play("continue\nok a#0\nok b#0\nok c#0");
+    assert!(run.state.status().is_ended(), "{}", run.journal);
+}

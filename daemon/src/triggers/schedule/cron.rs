@@ -10,7 +10,7 @@ use ::cron::TimeUnitSpec;
 use jiff::civil::{Date, DateTime, Time};
 
 use super::fields::{self, DayField, Fault, Fields};
-use super::parse::Dialect;
+use super::rule::Dialect;
 
 /// How far a search looks: long enough for a 29 February on a given weekday across the year 2100.
 const HORIZON_YEARS: i16 = 40;

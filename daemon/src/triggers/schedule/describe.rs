@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::duration;
 use super::fields::{DayField, Fields};
-use super::parse::{Dialect, Rule, Schedule};
+use super::rule::{Dialect, Rule, Schedule};
 
 const DAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];

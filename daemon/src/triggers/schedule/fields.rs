@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::parse::Dialect;
+use super::rule::Dialect;
 use crate::triggers::nearest::nearest;
 
 /// Longest expression accepted.

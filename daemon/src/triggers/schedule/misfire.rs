@@ -6,7 +6,7 @@
 
 use a2n_proto::Timestamp;
 
-use super::parse::{Misfire, Schedule};
+use super::rule::{Misfire, Schedule};
 
 /// What becomes of one due instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod fields;
 mod misfire;
 mod occur;
 mod parse;
+mod rule;
 mod zone;
 
 #[cfg(test)]
@@ -22,5 +23,5 @@ mod tests;
 
 pub use misfire::{Decided, Decision, decide};
 pub use occur::Preview;
-pub use parse::{Dialect, DstFold, DstGap, Misfire, Overlap, Schedule};
+pub use rule::{Dialect, DstFold, DstGap, Misfire, Overlap, Schedule};
 pub use zone::Zone;

@@ -14,7 +14,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use super::cron::Cron;
 use super::describe;
-use super::parse::{DstFold, DstGap, Rule, Schedule};
+use super::rule::{DstFold, DstGap, Rule, Schedule};
 
 /// How far a search over clock changes looks.
 const HORIZON_MS: i64 = 131 * 366 * 86_400_000;
@@ -110,6 +110,7 @@ fn cron_after(schedule: &Schedule, cron: &Cron, after: Timestamp) -> Option<Time
     let mut cursor = after.to_jiff();
     let mut inclusive = false;
     let mut behind = joint_before(zone, cursor);
+    let mut search = Search { cron, known: None };
     loop {
         let offset = zone.to_offset(cursor);
         let ahead = joint_after(zone, cursor);
@@ -122,7 +123,7 @@ fn cron_after(schedule: &Schedule, cron: &Cron, after: Timestamp) -> Option<Time
             wall = fold.wall_before();
             from_here = true;
         }
-        let found = cron.next(wall, from_here);
+        let found = search.next(wall, from_here);
         if let Some(found) = found
             && let Ok(at) = offset.to_timestamp(found)
             && ahead.as_ref().is_none_or(|joint| at < joint.at)
@@ -135,7 +136,7 @@ fn cron_after(schedule: &Schedule, cron: &Cron, after: Timestamp) -> Option<Time
         found?;
         if gap_runs
             && joint.is_gap()
-            && cron.next(joint.wall_before(), true).is_some_and(|t| t < joint.wall_after())
+            && search.next(joint.wall_before(), true).is_some_and(|t| t < joint.wall_after())
         {
             return Some(joint.at.into());
         }
@@ -145,6 +146,28 @@ fn cron_after(schedule: &Schedule, cron: &Cron, after: Timestamp) -> Option<Time
         cursor = joint.at;
         inclusive = true;
         behind = Some(joint);
+    }
+}
+
+/// Looks for wall-clock times and remembers the last one: where it is far off, every joint before it
+/// asks again, and a 29 February on a Monday is many thousand days away.
+struct Search<'c> {
+    cron: &'c Cron,
+    /// Nothing matches after the first and before the second, which does.
+    known: Option<(DateTime, DateTime)>,
+}
+
+impl Search<'_> {
+    fn next(&mut self, from: DateTime, inclusive: bool) -> Option<DateTime> {
+        if let Some((low, found)) = self.known
+            && low < from
+            && (from < found || (inclusive && from == found))
+        {
+            return Some(found);
+        }
+        let found = self.cron.next(from, inclusive);
+        self.known = found.map(|found| (from, found));
+        found
     }
 }
 

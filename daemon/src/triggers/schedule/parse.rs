@@ -5,97 +5,16 @@
 
 use std::time::Duration;
 
-use a2n_proto::{Problem, Severity, Timestamp};
+use a2n_proto::{Problem, Severity};
 use serde_json::{Map, Value};
 
 use super::cron::Cron;
+use super::duration;
+use super::rule::{Dialect, DstFold, DstGap, Misfire, Overlap, Rule, Schedule};
 use super::zone::Zone;
-use super::{duration, occur};
 use crate::triggers::nearest::nearest;
 
-/// When something is due, by one rule.
-#[derive(Debug, Clone)]
-pub struct Schedule {
-    pub(super) rule: Rule,
-    pub(super) zone: Zone,
-    pub(super) start: Option<Timestamp>,
-    pub(super) end: Option<Timestamp>,
-    pub(super) dst_gap: DstGap,
-    pub(super) dst_fold: DstFold,
-    /// Each start is put off by up to this long; its nominal instant stays.
-    pub jitter: Duration,
-    /// What happens to instants that were missed.
-    pub misfire: Misfire,
-    /// At most so many missed instants are started by RUN_ALL.
-    pub misfire_max: u32,
-    /// How late a start may be before it counts as missed.
-    pub misfire_grace: Duration,
-    /// What happens when the one before still runs.
-    pub overlap: Overlap,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Rule {
-    Cron(Box<Cron>),
-    Every { period_ms: i64 },
-    At(Timestamp),
-}
-
-/// How a cron expression is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Dialect {
-    /// Unix: five fields, or six with the second first; Sunday is 0 or 7.
-    #[default]
-    Cron,
-    /// Quartz: six fields with the second first, or seven with the year last; Sunday is 1.
-    Quartz,
-}
-
-/// What happens to instants that were missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Misfire {
-    /// Nothing.
-    Skip,
-    /// The newest is started, the others are coalesced into it.
-    #[default]
-    RunOnce,
-    /// Each is started, oldest first.
-    RunAll,
-}
-
-/// What happens when the execution before still runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Overlap {
-    /// Both run.
-    Allow,
-    /// The new one waits; one waits at most.
-    #[default]
-    Queue,
-    /// The new one is not started.
-    Skip,
-    /// The old one is cancelled.
-    Replace,
-}
-
-/// What happens to a wall-clock time that does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DstGap {
-    /// Runs at the first moment that does.
-    #[default]
-    FirstValid,
-    /// Does not run that day.
-    Skip,
-}
-
-/// What happens to a wall-clock time that comes twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DstFold {
-    /// Runs the first time.
-    #[default]
-    First,
-    /// Runs both times.
-    Both,
-}
+mod values;
 
 const MEMBERS: &[&str] = &[
     "cron",
@@ -161,41 +80,6 @@ impl Schedule {
             Some(schedule) if read.problems.is_empty() => Ok(schedule),
             _ => Err(read.problems),
         }
-    }
-
-    /// The name of the zone it is evaluated in.
-    pub fn zone_name(&self) -> &str {
-        self.zone.name()
-    }
-
-    /// The first due instant after `after`; none where it never comes again.
-    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        occur::next_after(self, after)
-    }
-
-    /// The next `count` due instants after `from`.
-    pub fn upcoming(&self, from: Timestamp, count: usize) -> Vec<Timestamp> {
-        let mut times = Vec::new();
-        let mut last = from;
-        while times.len() < count {
-            let Some(next) = self.next_after(last) else { break };
-            times.push(next);
-            last = next;
-        }
-        times
-    }
-}
-
-impl Schedule {
-    /// Every due instant in (from, to]; only for short spans.
-    pub(super) fn upcoming_until(&self, from: Timestamp, to: Timestamp) -> Vec<Timestamp> {
-        let mut times = Vec::new();
-        let mut last = from;
-        while let Some(next) = self.next_after(last).filter(|next| *next <= to) {
-            times.push(next);
-            last = next;
-        }
-        times
     }
 }
 
@@ -403,103 +287,6 @@ impl Reader {
                     "write milliseconds or a text such as \"15m\" or \"1h30m\"",
                 );
                 None
-            }
-        }
-    }
-
-    /// A moment in RFC 3339, or a wall-clock time of the schedule's zone.
-    fn moment(
-        &mut self,
-        members: &Map<String, Value>,
-        name: &str,
-        zone: &Zone,
-    ) -> Option<Timestamp> {
-        let value = members.get(name).filter(|value| !value.is_null())?;
-        let read = value.as_str().and_then(|text| {
-            text.parse::<Timestamp>().ok().or_else(|| {
-                let civil = text.parse::<jiff::civil::DateTime>().ok()?;
-                zone.rules().to_ambiguous_timestamp(civil).compatible().ok().map(Timestamp::from)
-            })
-        });
-        if read.is_none() {
-            self.wrong(name, "BAD_SCHEDULE", format!("`{name}` is not a time"), "write RFC 3339, for example 2026-11-22T12:00:00Z, or without Z in the schedule's zone");
-        }
-        read
-    }
-
-    fn length(
-        &mut self,
-        members: &Map<String, Value>,
-        name: &str,
-        default: Duration,
-        most: Duration,
-    ) -> Duration {
-        match members.get(name).filter(|value| !value.is_null()) {
-            None => default,
-            Some(value) => match duration::read(value).filter(|length| *length <= most) {
-                Some(length) => length,
-                None => {
-                    self.wrong(
-                        name,
-                        "BAD_SCHEDULE",
-                        format!(
-                            "`{name}` must be a length of at most {} days",
-                            most.as_secs() / 86_400
-                        ),
-                        "write milliseconds or a text such as \"30s\"",
-                    );
-                    default
-                }
-            },
-        }
-    }
-
-    fn count(&mut self, members: &Map<String, Value>, name: &str, default: u32, most: u32) -> u32 {
-        match members.get(name).filter(|value| !value.is_null()) {
-            None => default,
-            Some(value) => match value.as_u64().and_then(|n| u32::try_from(n).ok()) {
-                Some(n) if (1..=most).contains(&n) => n,
-                _ => {
-                    self.wrong(
-                        name,
-                        "BAD_SCHEDULE",
-                        format!("`{name}` must be a number from 1 to {most}"),
-                        format!("leave it out for {default}"),
-                    );
-                    default
-                }
-            },
-        }
-    }
-
-    fn one_of<T: Copy + Default>(
-        &mut self,
-        members: &Map<String, Value>,
-        name: &str,
-        choices: &[(&str, T)],
-    ) -> T {
-        let Some(value) = members.get(name).filter(|value| !value.is_null()) else {
-            return T::default();
-        };
-        let found =
-            value.as_str().and_then(|text| choices.iter().find(|(choice, _)| *choice == text));
-        match found {
-            Some((_, choice)) => *choice,
-            None => {
-                let names: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
-                let near = value
-                    .as_str()
-                    .map(|text| nearest(text, names.iter().copied(), 1))
-                    .unwrap_or_default();
-                let hint =
-                    near.first().map(|near| format!("did you mean {near}?")).unwrap_or_default();
-                self.wrong(
-                    name,
-                    "BAD_SCHEDULE",
-                    format!("`{name}` must be one of {}", names.join(", ")),
-                    hint,
-                );
-                T::default()
             }
         }
     }

@@ -51,17 +51,20 @@ impl Driver {
         }
         self.n_jobs -= 1;
         if self.interrupting && matches!(&end.result, Err(e) if e.kind == "CANCELLED") {
+            if live.goes_on_by_itself(&key) {
+                // Its end is not recorded: the next start repeats it, as after a crash.
+                return;
+            }
             let message = "the daemon was stopped while it ran, and it was stopped with it";
             end.result = Err(NodeError::new("INTERRUPTED", message));
         }
         let kind = live.plan.node(&key.node).map_or("", |node| node.kind.name());
         let failed = end.result.as_ref().err().map(|e| e.kind.as_str());
         self.parts.observer.attempt_ended(kind, failed);
-        live.note(&key, std::mem::take(&mut end.measured), now);
+        live.note(&key, &end.measured, now);
         live.ends.insert(key.clone(), (*end).clone());
         self.advance_carrying(id, Input::AttemptEnded { key: key.clone(), end }, Some(key));
         self.let_go(id);
-        self.feed_hungry();
     }
 
     /// Gives free slots to executions that wait for one.
@@ -130,6 +133,7 @@ impl Driver {
     pub(super) fn forget(&mut self, id: ExecutionId) {
         self.timers.clear_all(id);
         if let Some(live) = self.live.remove(&id) {
+            self.live_bytes -= live.input_bytes;
             self.parts.observer.gone(&live.execution);
             self.again.remove(&id);
             self.n_jobs -= live.jobs.len();

@@ -44,14 +44,29 @@ impl Driver {
         }
     }
 
+    /// Whether one more execution may become live: each is in memory as long as it has not ended.
+    fn may_accept(&self) -> Result<(), Error> {
+        let tuning = self.parts.tuning.borrow();
+        let (limit, bytes) = (tuning.max_live, self.live_bytes);
+        match () {
+            () if self.stopping => Err(Error::Stopping),
+            () if self.live.len() >= limit => Err(Error::Overloaded { limit }),
+            () if bytes >= tuning.max_live_bytes => Err(Error::Heavy { bytes }),
+            () => Ok(()),
+        }
+    }
+
+    fn take_in(&mut self, id: ExecutionId, live: Live) {
+        self.live_bytes += live.input_bytes;
+        self.live.insert(id, live);
+    }
+
     pub(super) fn accept(
         &mut self,
         beginning: Beginning,
         reply: oneshot::Sender<Result<Accepted, Error>>,
     ) {
-        let limit = self.parts.tuning.borrow().max_live;
-        if self.stopping || self.live.len() >= limit {
-            let error = if self.stopping { Error::Stopping } else { Error::Overloaded { limit } };
+        if let Err(error) = self.may_accept() {
             let _ = reply.send(Err(error));
             return;
         }
@@ -61,7 +76,7 @@ impl Driver {
         self.parts.observer.began(&accepted);
         let mut live = Live::new(plan, state, execution);
         live.waiters.extend(waiter);
-        self.live.insert(id, live);
+        self.take_in(id, live);
         let Some((step, kept)) = self.decide(id, Input::Begin, origin) else {
             let _ = reply.send(Err(Error::Panicked));
             return;
@@ -137,7 +152,7 @@ impl Driver {
             return;
         }
         self.parts.observer.began(&execution);
-        self.live.insert(id, Live::new(plan, state, execution));
+        self.take_in(id, Live::new(plan, state, execution));
         let input = Input::Recovered { alive: BTreeSet::new(), not_begun: BTreeSet::new() };
         self.advance(id, input);
     }

@@ -94,7 +94,7 @@ impl Driver {
             }
         }
         if !decided.facts.is_empty() {
-            live.refresh(origin.at, tuning.output_cut_bytes);
+            live.refresh(origin.at, tuning.output_cut_bytes, tuning.output_data_bytes);
         }
         let kept = Kept::of(live, &decided.facts, origin);
         // Only where slots of the whole daemon are what is missing: a node's own concurrency brings

@@ -1,7 +1,7 @@
 //! Where a write failed: starts that were never recorded are taken back, inputs are held, and the
 //! execution goes on from what the store has.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::engine::input::Input;
 use crate::store;
 
 impl Driver {
-    /// Attempts whose start was not committed never begin.
+    /// Attempts whose start was not committed never begin, also where the start is found stored
+    /// after all.
     pub(super) fn undo_starts(&mut self, id: ExecutionId, effects: &[Effect]) {
         let Some(live) = self.live.get_mut(&id) else { return };
         for effect in effects {
@@ -22,6 +23,7 @@ impl Driver {
                 && live.jobs.remove(&job.key).is_some()
             {
                 self.n_jobs -= 1;
+                live.not_begun.insert(job.key.clone());
             }
         }
     }
@@ -33,6 +35,8 @@ impl Driver {
             tracing::warn!(execution_id = %id, %error, "execution not stored; its state will be read again");
             live.held = Some(Vec::new());
         }
+        // It can't take a slot now, and must not keep one from those behind it.
+        self.hungry.remove(&(Reverse(live.execution.priority), live.execution.created_at, id));
         self.timers.clear_all(id);
         self.again.insert(id, self.parts.system.clock.monotonic() + AGAIN_AFTER);
     }
@@ -75,7 +79,8 @@ impl Driver {
                 }
                 let ends = live.ends.clone();
                 let alive = live.jobs.keys().chain(ends.keys()).cloned().collect();
-                self.advance(id, Input::Recovered { alive, not_begun: BTreeSet::new() });
+                let not_begun = std::mem::take(&mut live.not_begun);
+                self.advance(id, Input::Recovered { alive, not_begun });
                 for (key, end) in ends {
                     let input = Input::AttemptEnded { key: key.clone(), end: Box::new(end) };
                     self.advance_carrying(id, input, Some(key));

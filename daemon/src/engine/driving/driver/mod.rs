@@ -89,6 +89,8 @@ pub struct Driver {
     live: BTreeMap<ExecutionId, Live>,
     timers: Timers,
     n_jobs: usize,
+    /// Bytes that live executions were started with.
+    live_bytes: usize,
     /// Executions with work that waits for a slot: highest priority first, then oldest.
     hungry: BTreeSet<(Reverse<i32>, Timestamp, ExecutionId)>,
     /// Executions whose state is to be read again, and when.
@@ -119,6 +121,7 @@ impl Driver {
             live: BTreeMap::new(),
             timers: Timers::default(),
             n_jobs: 0,
+            live_bytes: 0,
             hungry: BTreeSet::new(),
             again: BTreeMap::new(),
             gauges: Arc::clone(&gauges),
@@ -173,6 +176,9 @@ impl Driver {
                 }
                 () = alarm.ring() => self.take_timers(),
             }
+            // Not only an attempt's end frees a slot: a start that was not stored does, and an
+            // execution that is let go.
+            self.feed_hungry();
         }
     }
 

@@ -1,0 +1,138 @@
+//! Executions that a start could not take up again: each with its reason, until somebody ends it.
+//!
+//! They stay as they are stored; health names them. The engine does not hold them, so their end is
+//! a write of its own, and only for those that are listed here: nothing else can be at work on one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use a2n_proto::execution::{ErrorDetails, Execution, ExecutionStatus};
+use a2n_proto::{ChangeKind, ExecutionId, Json};
+use serde_json::json;
+
+use super::persist;
+use crate::engine::execution::Start;
+use crate::store::{self, Snapshot, Tx, execution};
+
+/// Why an execution can't go on; reads after "it can't go on: ".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// Its row, or the one with its data, does not hold.
+    #[error("its record is damaged")]
+    Record,
+    /// Its state can't be read.
+    #[error("its state is damaged")]
+    State,
+    /// The version that it runs is not there any more.
+    #[error("version {0} of its workflow is gone")]
+    NoVersion(u32),
+    /// The version that it runs can't be run any more.
+    #[error("version {version} of its workflow has no plan any more: {reason}")]
+    NoPlan {
+        /// Which version.
+        version: u32,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The list; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Stuck(Arc<Mutex<BTreeMap<ExecutionId, Why>>>);
+
+impl Stuck {
+    /// Why this execution can't go on; none where it is not listed.
+    pub fn why(&self, id: ExecutionId) -> Option<Why> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// Those that have not been ended or removed meanwhile.
+    pub fn unfinished(&self, read: &Snapshot) -> Vec<(ExecutionId, Why)> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|id, _| match execution::head(read, *id) {
+            Ok(found) => found.is_some_and(|execution| !execution.status.is_ended()),
+            Err(_) => true,
+        });
+        all.iter().map(|(id, why)| (*id, why.clone())).collect()
+    }
+
+    pub(super) fn add(&self, id: ExecutionId, why: Why) {
+        tracing::error!(execution_id = %id, %why, "execution can't go on");
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, why);
+    }
+}
+
+/// Ends an execution that can't go on as CANCELLED, and says why it could not. What can still be
+/// read of it is kept.
+pub fn cancel(
+    tx: &mut Tx<'_>,
+    id: ExecutionId,
+    why: &Why,
+    by: &str,
+    reason: Option<&str>,
+) -> Result<Execution, store::Error> {
+    let whole = match execution::get(tx, id) {
+        // Its data does not hold: the header is enough.
+        Err(store::Error::Damaged { .. }) => execution::head(tx, id)?,
+        other => other?,
+    };
+    let missing = || store::Error::NotFound { entity: "execution", id: id.to_string() };
+    let mut ended = whole.ok_or_else(missing)?;
+    if ended.status.is_ended() {
+        let message = format!("execution {id} has ended already");
+        return Err(store::Error::Precondition { message, hint: None });
+    }
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    ended.revision += 1;
+    ended.updated_at = tx.at();
+    ended.status = ExecutionStatus::Cancelled;
+    ended.paused_reason = None;
+    ended.end_time = Some(tx.at());
+    let lasted = tx.at().since(ended.start_time.unwrap_or(tx.at()));
+    ended.duration = Some(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX));
+    ended.error_message = Some(format!("cancelled by {by}{reason}; it could not go on: {why}"));
+    ended.error_details = Some(ErrorDetails {
+        code: "CANCELLED".into(),
+        node_id: None,
+        retry_count: ended.retry_count,
+        cause: vec![why.to_string()],
+    });
+    let state = match execution::state(tx, id) {
+        Ok(state) => state.filter(|bytes| persist::unpack(bytes).is_some()),
+        Err(store::Error::Damaged { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    execution::save(tx, &ended, state.unwrap_or_default())?;
+    let fields = Json::from(json!({
+        "status": ended.status,
+        "pausedReason": ended.paused_reason,
+        "endTime": ended.end_time,
+        "duration": ended.duration,
+        "errorMessage": ended.error_message,
+        "errorDetails": ended.error_details,
+    }));
+    let (revision, workflow) = (ended.revision, Some(ended.workflow_id));
+    tx.change("execution", id, revision, ChangeKind::Updated, fields, Some(id), workflow);
+    Ok(ended)
+}
+
+/// How an execution began, from its header alone, with other inputs where these are given; none
+/// where there are none.
+pub fn beginning(header: &Execution, inputs: Option<&Json>) -> Option<Start> {
+    let inputs = inputs.unwrap_or(&header.input_data).clone();
+    let trigger = header.trigger_data.clone();
+    if inputs.is_null() {
+        return None;
+    }
+    Some(Start {
+        execution: header.id,
+        workflow: header.workflow_id,
+        version: header.workflow_version,
+        created_at: header.created_at,
+        payload: if trigger.is_null() { inputs.clone() } else { trigger.clone() },
+        trigger,
+        inputs,
+        retry_of: header.retry_of,
+        carried: BTreeMap::new(),
+    })
+}

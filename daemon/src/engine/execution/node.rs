@@ -1,0 +1,202 @@
+//! One node of an execution: its units of work, their attempts, and what came out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use a2n_proto::execution::NodeStatus;
+use a2n_proto::{Json, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::kind::{Handles, Item, NodeError};
+
+/// One node that is not PENDING.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeState {
+    /// Where it stands.
+    pub status: NodeStatus,
+    /// When it became ready.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Whether each unit is one item; else there is one unit.
+    pub each: bool,
+    /// Its units of work.
+    pub units: Vec<UnitState>,
+    /// What it sent on, once it ended.
+    pub output: Arc<Output>,
+    /// Why it failed.
+    pub error: Option<NodeError>,
+    /// How far it is.
+    pub progress: Option<(u8, Option<String>)>,
+    /// Whether the result was taken over from the execution that this one retries.
+    pub carried: bool,
+}
+
+/// One unit of work: one item of a node that works on EACH, or everything.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitState {
+    /// Where it stands.
+    pub phase: Phase,
+    /// Its tries. Empty where it was computed at once and well.
+    pub attempts: Vec<AttemptState>,
+}
+
+/// Where a unit of work stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Phase {
+    /// May be started.
+    Ready,
+    /// An attempt runs: its start is recorded, its end is not.
+    Running {
+        /// The attempt.
+        n: u32,
+    },
+    /// Will be tried again.
+    Backoff {
+        /// When.
+        until: Timestamp,
+    },
+    /// Only waits.
+    Waiting {
+        /// Until when.
+        until: Timestamp,
+        /// What it then passes on.
+        then: Handles,
+    },
+    /// A person has to say how it ended.
+    InDoubt {
+        /// The attempt whose end is not known.
+        n: u32,
+    },
+    /// Done.
+    Done {
+        /// What came out; moved to the node when that ends.
+        output: Handles,
+    },
+    /// Its last attempt failed.
+    Failed {
+        /// Why.
+        error: NodeError,
+        /// The last attempt.
+        n: u32,
+    },
+    /// Stopped before its end.
+    Cancelled,
+}
+
+impl Phase {
+    /// Whether nothing more happens with it.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
+    }
+}
+
+/// One try.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttemptState {
+    /// From 1.
+    pub n: u32,
+    /// When its start was committed.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Exit code or HTTP status.
+    pub exit: Option<i32>,
+    /// Why it failed.
+    pub error: Option<NodeError>,
+    /// Whether its real end is not known; it then does not count as a failure.
+    pub lost: bool,
+}
+
+/// What a node sent on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// By handle.
+    pub handles: BTreeMap<String, Sent>,
+    /// Whether items were cut away after the end; then it can't be used again.
+    pub cut: bool,
+}
+
+/// What left through one handle.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The items.
+    pub items: Vec<Item>,
+    /// For each item the number of the input item it came from, over all input handles in order.
+    /// Empty where that is lost (nodes that work on ALL).
+    pub from: Vec<u32>,
+}
+
+impl NodeState {
+    pub(super) fn unstarted() -> Self {
+        Self {
+            status: NodeStatus::Pending,
+            started_at: None,
+            ended_at: None,
+            each: false,
+            units: Vec::new(),
+            output: Arc::new(Output::default()),
+            error: None,
+            progress: None,
+            carried: false,
+        }
+    }
+    pub(super) fn started(at: Timestamp, units: u32, each: bool) -> Self {
+        let unit = UnitState { phase: Phase::Ready, attempts: Vec::new() };
+        Self {
+            status: NodeStatus::Running,
+            started_at: Some(at),
+            each,
+            units: vec![unit; units as usize],
+            ..Self::unstarted()
+        }
+    }
+    pub(super) fn skipped(at: Timestamp) -> Self {
+        Self { status: NodeStatus::Skipped, ended_at: Some(at), ..Self::unstarted() }
+    }
+    /// Whether it is over.
+    pub fn is_settled(&self) -> bool {
+        !matches!(self.status, NodeStatus::Pending | NodeStatus::Running)
+    }
+    /// Attempts after the first, over all units.
+    pub fn retries(&self) -> u32 {
+        self.units
+            .iter()
+            .map(|unit| u32::try_from(unit.attempts.len()).unwrap_or(u32::MAX).saturating_sub(1))
+            .fold(0, u32::saturating_add)
+    }
+    /// The running attempts: item and number.
+    pub(in crate::engine) fn running(&self) -> impl Iterator<Item = (Option<u32>, u32)> + '_ {
+        self.units.iter().zip(0_u32..).filter_map(|(unit, index)| match unit.phase {
+            Phase::Running { n } => Some((self.each.then_some(index), n)),
+            _ => None,
+        })
+    }
+}
+
+impl UnitState {
+    /// Ended attempts that count as failures.
+    pub(in crate::engine) fn failures(&self) -> u32 {
+        let failed = self.attempts.iter().filter(|a| a.error.is_some() && !a.lost).count();
+        u32::try_from(failed).unwrap_or(u32::MAX)
+    }
+    /// The number of the next attempt.
+    pub(in crate::engine) fn next_attempt(&self) -> u32 {
+        self.attempts.last().map_or(1, |a| a.n.saturating_add(1))
+    }
+}
+
+impl Output {
+    /// The items of one handle; none where nothing left through it.
+    pub fn items(&self, handle: &str) -> &[Item] {
+        self.handles.get(handle).map_or(&[], |sent| sent.items.as_slice())
+    }
+    /// Whether nothing left through any handle.
+    pub fn is_empty(&self) -> bool {
+        self.handles.values().all(|sent| sent.items.is_empty())
+    }
+    /// Size of the items' texts together.
+    pub fn size_bytes(&self) -> usize {
+        self.handles.values().flat_map(|sent| &sent.items).map(Json::size_bytes).sum()
+    }
+}
