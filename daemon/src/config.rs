@@ -15,6 +15,7 @@ use a2n_proto::api::system::Mode;
 use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::operations::settings::{Fault, Layers};
+use crate::system::listen;
 use crate::triggers::schedule::Zone;
 
 /// Where the system's daemon keeps its things.
@@ -67,6 +68,29 @@ impl Config {
     /// The marker that says the store was made; it stands beside the store's folder.
     pub fn marker(&self) -> PathBuf {
         self.data_dir.join("initialised")
+    }
+
+    /// What holds, for people: a line each.
+    pub fn summary(&self) -> String {
+        let mode = match self.mode {
+            Mode::User => "user",
+            Mode::System => "system",
+        };
+        let file = match &self.file {
+            Some(file) => file.display().to_string(),
+            None => "none".to_owned(),
+        };
+        let mut text = format!(
+            "mode        {mode}\nfile        {file}\ndata folder {}\nsocket      {}\n\
+             time zone   {}\n",
+            self.data_dir.display(),
+            self.socket.display(),
+            self.zone.name(),
+        );
+        for (key, value, source) in self.layers.fixed_values() {
+            text.push_str(&format!("setting     {key} = {value} ({source})\n"));
+        }
+        text
     }
 }
 
@@ -249,6 +273,13 @@ fn read_from(
     );
     let socket =
         place("socket", given(arguments.socket, "A2N_SOCKET").or(options.socket).or(places.socket));
+    if let Err(error) = listen::check_path(&socket) {
+        faults.push(Wrong {
+            place: "socket".into(),
+            message: error.to_string(),
+            hint: Some("name a shorter one with --socket".into()),
+        });
+    }
     if !faults.is_empty() {
         return Err(Error::Configuration { faults });
     }

@@ -17,6 +17,12 @@ impl From<store::Error> for RpcError {
                 .hint(format!("`{entity}.list` shows what you may see")),
             Error::Forbidden { need, .. } => RpcError::new(ErrorKind::Forbidden, message)
                 .hint(format!("ask its owner for {need}")),
+            Error::Taken { field: "idempotencyKey", value, .. } => {
+                let message = format!("the idempotency key `{value}` was used with other params");
+                RpcError::new(ErrorKind::Conflict, message)
+                    .at("idempotencyKey")
+                    .hint("take a new key for a new call")
+            }
             Error::Taken { field, .. } => RpcError::new(ErrorKind::Conflict, message)
                 .at(field)
                 .hint("take another value, or change the one that has it"),
@@ -37,6 +43,8 @@ impl From<store::Error> for RpcError {
                 RpcError::new(ErrorKind::TooLarge, message).hint("make it smaller")
             }
             Error::Overloaded => overloaded(message),
+            Error::NoRoom { .. } => RpcError::new(ErrorKind::Storage, message)
+                .hint("make room, or lower `store.minFreeBytes`; see `a2n health`"),
             Error::Full | Error::Storage { .. } | Error::Refusing { .. } => {
                 tracing::error!(%error, "store refused");
                 let mut error = RpcError::new(ErrorKind::Storage, message)
@@ -78,7 +86,7 @@ impl From<handle::Error> for RpcError {
         use handle::Error;
         let message = error.to_string();
         match error {
-            Error::Overloaded { .. } => overloaded(message),
+            Error::Overloaded { .. } | Error::Heavy { .. } => overloaded(message),
             Error::Stopping => stopping(),
             Error::NotLive(_) | Error::Refused => RpcError::new(ErrorKind::Precondition, message)
                 .hint("`a2n show` tells where it stands"),
@@ -173,4 +181,30 @@ fn stopping() -> RpcError {
         .hint("try again when it is back");
     error.retry_after_ms = Some(2_000);
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever hears of an unknown outcome must neither take it for a refusal nor simply repeat it.
+    #[test]
+    fn an_unknown_outcome_says_so_whichever_way_it_comes() {
+        let unknown = || store::Error::unknown(store::Error::Full);
+        let ways: [RpcError; 4] = [
+            unknown().into(),
+            handle::Error::Store(unknown()).into(),
+            start::Error::Engine(handle::Error::Store(unknown())).into(),
+            workflows::Error::Store(unknown()).into(),
+        ];
+        for error in ways {
+            assert_eq!(error.kind, ErrorKind::Storage);
+            assert_eq!(error.kind.code(), 507);
+            assert!(error.message.contains("not known yet"), "{error}");
+            let hint = error.hint.unwrap();
+            assert!(hint.contains("may be stored") && hint.contains("idempotencyKey"), "{hint}");
+            // A time to try again after would ask for doing it twice.
+            assert_eq!(error.retry_after_ms, None);
+        }
+    }
 }

@@ -18,7 +18,8 @@ fn main() -> ExitCode {
             say(&text);
             ExitCode::SUCCESS
         }
-        Asked::Check(_) => {
+        Asked::Check(config) => {
+            say(&config.summary());
             say("the configuration is right\n");
             ExitCode::SUCCESS
         }

@@ -70,8 +70,7 @@ macro_rules! ids {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
                 if d.is_human_readable() {
-                    let text = std::borrow::Cow::<str>::deserialize(d)?;
-                    text.parse().map_err(serde::de::Error::custom)
+                    crate::json::parsed(d)
                 } else {
                     <[u8; 16]>::deserialize(d).map(Self::from_bytes)
                 }

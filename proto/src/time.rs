@@ -122,12 +122,7 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        if d.is_human_readable() {
-            let text = std::borrow::Cow::<str>::deserialize(d)?;
-            text.parse().map_err(serde::de::Error::custom)
-        } else {
-            i64::deserialize(d).map(Self)
-        }
+        if d.is_human_readable() { crate::json::parsed(d) } else { i64::deserialize(d).map(Self) }
     }
 }
 

@@ -5,7 +5,6 @@
 //! kept as its size and hash (a version keeps every definition whole).
 
 use a2n_proto::Json;
-use a2n_proto::api::{self, Kind};
 use a2n_proto::merge_patch::{members, object};
 use a2n_proto::secret_mask::MASK;
 use sha2::{Digest, Sha256};
@@ -35,11 +34,6 @@ const SECRET_NAMES: &[&str] = &[
 
 /// Members that change with every write and say nothing.
 const BOOKKEEPING: &[&str] = &["revision", "updatedAt"];
-
-/// Whether a call of this method leaves an audit row: everything that changes something does.
-pub fn is_audited(method: &str) -> bool {
-    api::find(method).is_some_and(|method| matches!(method.kind, Kind::Write))
-}
 
 /// `oldValues` and `newValues` of a change: of two objects only the members that differ; of
 /// something new or gone (the other one is null) everything.
@@ -196,13 +190,5 @@ mod tests {
         let kept: serde_json::Value = masked(&large).to().unwrap();
         assert_eq!(kept["definition"]["sizeBytes"], LARGE_BYTES + 2);
         assert_eq!(kept["definition"]["sha256"].as_str().unwrap().len(), 64);
-    }
-
-    #[test]
-    fn all_that_changes_something_is_audited_and_nothing_else() {
-        for method in api::all() {
-            assert_eq!(is_audited(method.name), method.writes(), "{}", method.name);
-        }
-        assert!(is_audited("workflow.run") && !is_audited("workflow.get"));
     }
 }

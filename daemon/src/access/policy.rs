@@ -1,90 +1,11 @@
-//! The policy: what each method of the socket needs, in one table, and the one decision over it.
+//! The policy: the one decision over what the contract says that a method needs ([`Access`]).
 //!
-//! The contract in proto names each method's [`Access`] too. The table says it a second time, on
-//! purpose: a change of one without the other fails a test, so no method's lock changes unnoticed.
+//! A table in the tests says it a second time, on purpose: a change of one without the other fails,
+//! so no method's lock changes unnoticed.
 
 use a2n_proto::api::Access;
 use a2n_proto::identity::Role;
-use a2n_proto::workflow::SharePermission;
 use a2n_proto::{ErrorKind, RpcError};
-
-const OPEN: Access = Access::Open;
-const ACCOUNT: Access = Access::Account;
-const ADMIN: Access = Access::Role(Role::Admin);
-const VIEW: Access = Access::Workflow(SharePermission::View);
-const EDIT: Access = Access::Workflow(SharePermission::Edit);
-const EXECUTE: Access = Access::Workflow(SharePermission::Execute);
-const OWN: Access = Access::Workflow(SharePermission::Admin);
-
-/// One row for each method.
-const TABLE: &[(&str, Access)] = &[
-    // Lists answer what the caller may see; the view filters row by row.
-    ("workflow.list", ACCOUNT),
-    ("workflow.get", VIEW),
-    ("workflow.create", ACCOUNT),
-    ("workflow.update", EDIT),
-    ("workflow.delete", OWN),
-    ("workflow.validate", ACCOUNT),
-    ("workflow.run", EXECUTE),
-    ("workflow.publish", EDIT),
-    ("workflow.unpublish", EDIT),
-    ("workflow.rollback", EDIT),
-    ("workflow.diff", VIEW),
-    ("workflow.duplicate", VIEW),
-    ("workflow.archive", OWN),
-    ("workflow.export", VIEW),
-    // Each document is checked like a create or an update of its workflow.
-    ("workflow.apply", ACCOUNT),
-    ("workflow.layout", ACCOUNT),
-    ("workflowTrigger.list", ACCOUNT),
-    ("workflowTrigger.get", VIEW),
-    ("workflowTrigger.create", EDIT),
-    ("workflowTrigger.update", EDIT),
-    ("workflowTrigger.delete", EDIT),
-    ("workflowTrigger.fire", EXECUTE),
-    ("workflowTrigger.next", VIEW),
-    ("workflowVersion.list", ACCOUNT),
-    ("workflowVersion.get", VIEW),
-    ("execution.list", ACCOUNT),
-    ("execution.get", VIEW),
-    ("execution.wait", VIEW),
-    ("execution.cancel", EXECUTE),
-    ("execution.retry", EXECUTE),
-    ("execution.stats", ACCOUNT),
-    ("executionLog.query", VIEW),
-    ("executionLog.subscribe", VIEW),
-    ("executionLog.unsubscribe", VIEW),
-    ("executionMetrics.query", ACCOUNT),
-    ("executionNodeState.list", VIEW),
-    ("executionNodeState.get", VIEW),
-    ("executionSchedule.upcoming", ACCOUNT),
-    ("executionSchedule.preview", ACCOUNT),
-    ("nodeDefinition.list", ACCOUNT),
-    ("nodeDefinition.get", ACCOUNT),
-    ("system.ping", OPEN),
-    ("system.info", ACCOUNT),
-    ("system.health", ACCOUNT),
-    ("system.metrics", ACCOUNT),
-    ("system.stats", ACCOUNT),
-    ("system.subscribe", ACCOUNT),
-    ("system.unsubscribe", ACCOUNT),
-    ("system.verify", ADMIN),
-    ("auth.whoami", OPEN),
-    ("auditLog.list", ADMIN),
-    ("auditLog.verify", ADMIN),
-    ("systemLog.query", ADMIN),
-    // Settings that are not public are left out for a USER, by the view.
-    ("appSetting.list", ACCOUNT),
-    ("appSetting.get", ACCOUNT),
-    ("appSetting.set", ADMIN),
-    ("appSetting.reset", ADMIN),
-    ("rpc.discover", OPEN),
-];
-
-/// What a method needs; `None` where there is no such method.
-pub fn required(method: &str) -> Option<Access> {
-    TABLE.iter().find(|(name, _)| *name == method).map(|(_, access)| *access)
-}
 
 /// Whether the door opens at all, before anything is read. `role` is that of the caller's account.
 ///
@@ -109,8 +30,82 @@ mod tests {
 
     use a2n_proto::api;
 
+    use a2n_proto::workflow::SharePermission;
+
     use super::*;
-    use crate::store::view::grants;
+
+    const OPEN: Access = Access::Open;
+    const ACCOUNT: Access = Access::Account;
+    const ADMIN: Access = Access::Role(Role::Admin);
+    const VIEW: Access = Access::Workflow(SharePermission::View);
+    const EDIT: Access = Access::Workflow(SharePermission::Edit);
+    const EXECUTE: Access = Access::Workflow(SharePermission::Execute);
+    const OWN: Access = Access::Workflow(SharePermission::Admin);
+
+    /// One row for each method.
+    const TABLE: &[(&str, Access)] = &[
+        // Lists answer what the caller may see; the view filters row by row.
+        ("workflow.list", ACCOUNT),
+        ("workflow.get", VIEW),
+        ("workflow.create", ACCOUNT),
+        ("workflow.update", EDIT),
+        ("workflow.delete", OWN),
+        ("workflow.validate", ACCOUNT),
+        ("workflow.run", EXECUTE),
+        ("workflow.publish", EDIT),
+        ("workflow.unpublish", EDIT),
+        ("workflow.rollback", EDIT),
+        ("workflow.diff", VIEW),
+        ("workflow.duplicate", VIEW),
+        ("workflow.archive", OWN),
+        ("workflow.export", VIEW),
+        // Each document is checked like a create or an update of its workflow.
+        ("workflow.apply", ACCOUNT),
+        ("workflow.layout", ACCOUNT),
+        ("workflowTrigger.list", ACCOUNT),
+        ("workflowTrigger.get", VIEW),
+        ("workflowTrigger.create", EDIT),
+        ("workflowTrigger.update", EDIT),
+        ("workflowTrigger.delete", EDIT),
+        ("workflowTrigger.fire", EXECUTE),
+        ("workflowTrigger.next", VIEW),
+        ("workflowVersion.list", ACCOUNT),
+        ("workflowVersion.get", VIEW),
+        ("execution.list", ACCOUNT),
+        ("execution.get", VIEW),
+        ("execution.wait", VIEW),
+        ("execution.cancel", EXECUTE),
+        ("execution.retry", EXECUTE),
+        ("execution.stats", ACCOUNT),
+        ("executionLog.query", VIEW),
+        ("executionLog.subscribe", VIEW),
+        ("executionLog.unsubscribe", VIEW),
+        ("executionMetrics.query", ACCOUNT),
+        ("executionNodeState.list", VIEW),
+        ("executionNodeState.get", VIEW),
+        ("executionSchedule.upcoming", ACCOUNT),
+        ("executionSchedule.preview", ACCOUNT),
+        ("nodeDefinition.list", ACCOUNT),
+        ("nodeDefinition.get", ACCOUNT),
+        ("system.ping", OPEN),
+        ("system.info", ACCOUNT),
+        ("system.health", ACCOUNT),
+        ("system.metrics", ACCOUNT),
+        ("system.stats", ACCOUNT),
+        ("system.subscribe", ACCOUNT),
+        ("system.unsubscribe", ACCOUNT),
+        ("system.verify", ADMIN),
+        ("auth.whoami", OPEN),
+        ("auditLog.list", ADMIN),
+        ("auditLog.verify", ADMIN),
+        ("systemLog.query", ADMIN),
+        // Settings that are not public are left out for a USER, by the view.
+        ("appSetting.list", ACCOUNT),
+        ("appSetting.get", ACCOUNT),
+        ("appSetting.set", ADMIN),
+        ("appSetting.reset", ADMIN),
+        ("rpc.discover", OPEN),
+    ];
 
     #[test]
     fn every_method_has_one_row_that_says_what_the_contract_says() {
@@ -126,19 +121,10 @@ mod tests {
         match (at_the_door(access, role), access, reach) {
             (Err(error), ..) => error.kind.code().to_string(),
             (Ok(()), Access::Workflow(_), None) => ErrorKind::NotFound.code().to_string(),
-            (Ok(()), Access::Workflow(needed), Some(has)) if !grants(has, needed) => {
+            (Ok(()), Access::Workflow(needed), Some(has)) if !has.includes(needed) => {
                 ErrorKind::Forbidden.code().to_string()
             }
             (Ok(()), ..) => "yes".into(),
-        }
-    }
-
-    #[test]
-    fn the_view_and_the_contract_agree_on_what_a_share_includes() {
-        for has in SharePermission::ALL {
-            for needed in SharePermission::ALL {
-                assert_eq!(grants(has, needed), has.includes(needed), "{has:?} for {needed:?}");
-            }
         }
     }
 
@@ -162,8 +148,7 @@ mod tests {
             "method                      none USER ADMIN OWNER | VIEW EDIT EXECUTE own/ADMIN\n",
         );
         for method in api::all() {
-            let access = required(method.name).unwrap();
-            let cells = callers.map(|(role, reach)| cell(access, role, reach));
+            let cells = callers.map(|(role, reach)| cell(method.access, role, reach));
             let [none, user, admin, owner, view, edit, execute, own] = cells;
             matrix += &format!(
                 "{:27} {none:4} {user:4} {admin:5} {owner:5} | {view:4} {edit:4} {execute:7} {own}\n",

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::schedules::Running;
 use crate::engine::driving::handle::{Engine, Observer};
+use crate::engine::driving::stuck::Stuck;
 use crate::operations::health::{self, Finding, Health, Probe};
 use crate::operations::metrics::{Looks, Metrics};
 use crate::operations::retention::Pressure;
@@ -19,7 +20,7 @@ use crate::operations::settings::Settings;
 use crate::rpc::{self, Dispatcher};
 use crate::store::Store;
 use crate::store::logs::LogStore;
-use crate::system::{self, Clock, Later, Usage};
+use crate::system::{self, Clock, Later, Usage, listen};
 use crate::triggers::service::Handle as Schedules;
 
 /// Looks things up when somebody asks.
@@ -149,16 +150,24 @@ impl rpc::Pages for Pages {
     }
 }
 
+/// Places of the machine that are looked at.
+pub(super) struct Paths {
+    pub(super) data_dir: PathBuf,
+    pub(super) socket: PathBuf,
+}
+
 /// The probes of `system.health`.
 pub(super) fn probes(
     store: &Store,
     logs: &LogStore,
     engine: &Engine,
+    stuck: &Stuck,
     schedules: &Schedules,
     settings: &Settings,
-    data_dir: PathBuf,
+    Paths { data_dir, socket }: Paths,
 ) -> Vec<(&'static str, Probe)> {
-    let (store, logs) = (store.clone(), logs.clone());
+    let (store, logs, stuck) = (store.clone(), logs.clone(), stuck.clone());
+    let reads = store.clone();
     let (engine, schedules, settings) = (engine.clone(), schedules.clone(), settings.clone());
     let now = |finding: Finding| -> Later<'static, Finding> { Box::pin(async move { finding }) };
     vec![
@@ -183,6 +192,17 @@ pub(super) fn probes(
                 })
             }),
         ),
+        (
+            "socket",
+            Box::new(move || {
+                let path = socket.display();
+                now(if listen::is_there(&socket) {
+                    Finding::healthy(format!("clients connect to {path}"))
+                } else {
+                    Finding::unhealthy(format!("{path} is gone: nobody new can connect; restart"))
+                })
+            }),
+        ),
         ("disk", Box::new(move || now(health::disk(system::space(&data_dir), &settings)))),
         (
             "queue",
@@ -204,6 +224,15 @@ pub(super) fn probes(
                         )),
                         Err(error) => Finding::unhealthy(error.to_string()),
                     }
+                })
+            }),
+        ),
+        (
+            "executions",
+            Box::new(move || {
+                now(match reads.read() {
+                    Ok(read) => health::executions(&stuck.unfinished(&read)),
+                    Err(error) => Finding::unhealthy(format!("can't be read: {error}")),
                 })
             }),
         ),

@@ -1,6 +1,7 @@
 //! The start-up story, and the only place that wires: open, recover, wire, serve, stop.
 
 mod counting;
+mod descriptors;
 mod identities;
 mod looks;
 mod marker;
@@ -8,6 +9,7 @@ mod opening;
 mod schedules;
 mod signals;
 mod tuning;
+mod watchdog;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,7 +31,7 @@ use crate::operations::metrics::Metrics;
 use crate::operations::retention::{Cleaner, Pressure};
 use crate::operations::settings::{Settings, table};
 use crate::operations::sweeper::StoreSweeper;
-use crate::rpc::{Context, Dispatcher, Server, methods, openrpc};
+use crate::rpc::{Context, Dispatcher, Server, Turns, methods, openrpc};
 use crate::store::logs::{LogStore, SystemLogs};
 use crate::store::{self, Store};
 use crate::system::listen::Socket;
@@ -39,6 +41,7 @@ use crate::triggers::service;
 use crate::workflows::{self, Workflows};
 
 use counting::Counting;
+use descriptors::Descriptors;
 use identities::Identities;
 use looks::{Eyes, Pages, Watcher};
 use opening::{
@@ -106,12 +109,15 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let started_at = system.now();
     let settings = Settings::new(config.layers.clone());
     let logbook = start_log(&config, &settings, system)?;
+    let steps = system.process.ready();
+    steps.map_err(|error| NotStarted { message: error.to_string(), code: 78 })?;
     let boot = host::boot_id();
     let counting = Counting::new(Arc::clone(&system.clock));
     let (store, running_marker) = open_store(&config, &settings, system, &boot, &counting)?;
     for fault in settings.begin(stored_settings(&store)?) {
         tracing::warn!(%fault, "setting of the store ignored");
     }
+    let shares = Descriptors::raised(&settings);
     let (logs, system_logs) = open_logs(&config, &store, system, &boot)?;
     let attachments = open_attachments(&config, &settings, system)?;
     logbook.keep_in(system_logs.clone());
@@ -156,7 +162,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         step_settings(&config, &settings),
     ));
     follow_step_settings(&tasks, &settings, &config, Arc::clone(&executor));
-    let tuning = follow_tuning(&tasks, &settings, &config);
+    let tuning = follow_tuning(&tasks, &settings, &config, shares);
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
         logs: logs.clone(),
@@ -186,8 +192,8 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let recovered = recover::recover(&store, &plans, &engine)
         .await
         .map_err(|error| NotStarted::later("executions not taken up again", error))?;
-    if recovered != recover::Recovered::default() {
-        tracing::info!(live = recovered.live, stuck = recovered.stuck, "executions taken up again");
+    if recovered.live > 0 {
+        tracing::info!(live = recovered.live, "executions taken up again");
     }
 
     let stop = tasks.stop_token();
@@ -213,17 +219,19 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     follow_attachment_limits(&tasks, &settings, attachments.clone());
     follow_log_level(&tasks, &settings, logbook);
 
+    let socket = listen(&config)?;
+    let paths = looks::Paths { data_dir: config.data_dir.clone(), socket: socket.path.clone() };
     let health = Health::new(
         Arc::clone(&system.clock),
-        looks::probes(&store, &logs, &engine, &schedules, &settings, config.data_dir.clone()),
+        looks::probes(&store, &logs, &engine, &recovered.stuck, &schedules, &settings, paths),
     );
-    let socket = listen(&config)?;
     let context = Arc::new(Context {
         store: store.clone(),
         logs: logs.clone(),
         system_logs: system_logs.clone(),
         attachments,
         engine: engine.clone(),
+        stuck: recovered.stuck,
         starter,
         plans: Arc::clone(&plans),
         workflows: Workflows {
@@ -245,14 +253,19 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         system: system.clone(),
         zone: config.zone.clone(),
         info: Arc::new(info(&config, &socket, started_at)),
+        turns: Turns::default(),
     });
     let identities = Identities::new(store.clone(), config.mode, host::uid());
     spawn_until_stop(&tasks, "identities", Arc::clone(&identities).follow());
+    if let Some(every) = systemd::watchdog_interval() {
+        let feeding = watchdog::feed(engine.clone(), Arc::clone(&system.clock), every);
+        spawn_until_stop(&tasks, "watchdog", feeding);
+    }
     let tag = format!("{:x}", started_at.as_unix_ms());
     let dispatcher = Dispatcher::new(
         methods::registry(context),
         Arc::new(move |peer| identities.identify(peer)),
-        rpc_limits(&settings),
+        rpc_limits(&settings, shares),
         tag,
         Some(counting),
     );

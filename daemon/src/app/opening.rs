@@ -58,7 +58,7 @@ pub(super) fn open_store(
     options.observer = Some(counting.clone());
     options.check_all = marker.was_cut_off(boot);
     let disk = Arc::clone(&options.disk);
-    let store = Store::open(options)
+    let store = logbook::without_panic_reports(|| Store::open(options))
         .map_err(|error| NotStarted { message: error.to_string(), code: error.exit_code() })?;
     if let Err(error) = disk.replace(&marker.path, boot.as_bytes()) {
         tracing::warn!(%error, "a power cut from here on will not be noticed");
@@ -105,6 +105,7 @@ pub(super) fn open_logs(
             boot_id: boot.to_owned(),
             at: system.now(),
             name: what,
+            drive: store::Drive::Thread,
         })
     };
     let live: Vec<_> = store

@@ -1,23 +1,35 @@
-//! The signals that ask the daemon to stop: each further one asks harder.
+//! The signals that ask the daemon to stop: each further one asks harder. A closed terminal does not
+//! ask: HUP is heard and changes nothing, since settings are changed on the socket.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+struct Caught {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
 /// The signals that ask the daemon to stop, caught from when this is made.
 pub(super) struct Signals {
-    caught: std::io::Result<(Signal, Signal)>,
+    caught: std::io::Result<Caught>,
 }
 
 impl Signals {
     pub(super) fn catch() -> Self {
-        let caught = signal(SignalKind::terminate())
-            .and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
-        Self { caught }
+        let catch = || {
+            Ok(Caught {
+                term: signal(SignalKind::terminate())?,
+                int: signal(SignalKind::interrupt())?,
+                hup: signal(SignalKind::hangup())?,
+            })
+        };
+        Self { caught: catch() }
     }
 
     /// The first TERM or INT asks; the second shortens the grace to nothing; the third exits at once.
     pub(super) async fn wait(self, stop: CancellationToken, hurry: CancellationToken) {
-        let (mut term, mut int) = match self.caught {
+        let Caught { mut term, mut int, mut hup } = match self.caught {
             Ok(caught) => caught,
             Err(error) => {
                 tracing::error!(%error, "signals can't be caught");
@@ -29,6 +41,10 @@ impl Signals {
             tokio::select! {
                 Some(()) = term.recv() => {}
                 Some(()) = int.recv() => {}
+                Some(()) = hup.recv() => {
+                    tracing::info!("HUP changes nothing: set settings with `a2n settings set`");
+                    continue;
+                }
                 else => return,
             }
             asked += 1;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use a2n_proto::api::system::Mode;
 use tokio::sync::watch;
 
+use super::descriptors::Descriptors;
 use super::spawn_until_stop;
 use crate::config::Config;
 use crate::engine::driving::handle::Tuning;
@@ -17,17 +18,18 @@ use crate::rpc;
 use crate::system::attachments::{Attachments, Limits};
 use crate::tasks::Tasks;
 
-pub(super) fn rpc_limits(settings: &Settings) -> rpc::Limits {
+pub(super) fn rpc_limits(settings: &Settings, shares: Descriptors) -> rpc::Limits {
     rpc::Limits {
         max_frame_in_bytes: settings.get(&table::RPC_MAX_REQUEST),
         max_frame_out_bytes: settings.get(&table::RPC_MAX_RESPONSE),
-        max_connections: settings.get(&table::RPC_MAX_CONNECTIONS),
+        max_connections: settings.get::<usize>(&table::RPC_MAX_CONNECTIONS).min(shares.connections),
         max_connections_per_uid: settings.get(&table::RPC_MAX_CONNECTIONS_PER_UID),
         max_in_flight: settings.get(&table::RPC_MAX_IN_FLIGHT),
         max_in_flight_per_connection: settings.get(&table::RPC_MAX_IN_FLIGHT_PER_CONNECTION),
         max_subscriptions_per_connection: settings.get(&table::RPC_MAX_SUBSCRIPTIONS),
         max_batch: settings.get(&table::RPC_MAX_BATCH),
         first_byte_within: Duration::from_secs(settings.get(&table::RPC_FIRST_BYTE)),
+        message_within: Duration::from_secs(settings.get(&table::RPC_MESSAGE)),
         write_stall: Duration::from_secs(settings.get(&table::RPC_SEND_TIMEOUT)),
         stop_grace: Duration::from_millis(settings.get(&table::SHUTDOWN_GRACE)),
     }
@@ -114,39 +116,53 @@ pub(super) fn follow_tuning(
     tasks: &Tasks,
     settings: &Settings,
     config: &Config,
+    shares: Descriptors,
 ) -> watch::Receiver<Arc<Tuning>> {
-    let (tell, tuning) = watch::channel(Arc::new(tuned(settings, &config.environment)));
+    let (tell, tuning) = watch::channel(Arc::new(tuned(settings, &config.environment, shares)));
     let (mut slots, mut kept) =
         (settings.watch(&table::ENGINE_PARALLEL), settings.watch(&table::ENGINE_NODE_STATE_KEPT));
+    let mut shown = settings.watch(&table::ENGINE_OUTPUT_KEPT);
     let mut allowed = settings.watch(&table::EXPRESSION_ENV);
+    let (mut live, mut live_bytes) =
+        (settings.watch(&table::ENGINE_MAX_LIVE), settings.watch(&table::ENGINE_MAX_LIVE_BYTES));
     let (settings, environment) = (settings.clone(), config.environment.clone());
     spawn_until_stop(tasks, "tuning", async move {
         loop {
             tokio::select! {
                 _ = slots.changed() => {}
                 _ = kept.changed() => {}
+                _ = shown.changed() => {}
                 _ = allowed.changed() => {}
+                _ = live.changed() => {}
+                _ = live_bytes.changed() => {}
             }
-            tell.send_replace(Arc::new(tuned(&settings, &environment)));
+            tell.send_replace(Arc::new(tuned(&settings, &environment, shares)));
         }
     });
     tuning
 }
 
-fn tuned(settings: &Settings, environment: &BTreeMap<String, String>) -> Tuning {
+fn tuned(
+    settings: &Settings,
+    environment: &BTreeMap<String, String>,
+    shares: Descriptors,
+) -> Tuning {
     let allowed: Vec<String> = settings.get(&table::EXPRESSION_ENV);
-    let slots = u32::try_from(settings.get::<usize>(&table::ENGINE_PARALLEL)).unwrap_or(u32::MAX);
+    let slots = settings.get::<usize>(&table::ENGINE_PARALLEL).min(shares.steps);
+    let slots = u32::try_from(slots).unwrap_or(u32::MAX);
     Tuning {
         parallel_jobs: slots,
         parallel_jobs_per_execution: slots,
+        max_live: settings.get(&table::ENGINE_MAX_LIVE),
+        max_live_bytes: settings.get(&table::ENGINE_MAX_LIVE_BYTES),
         output_cut_bytes: settings.get(&table::ENGINE_NODE_STATE_KEPT),
+        output_data_bytes: settings.get(&table::ENGINE_OUTPUT_KEPT),
         allowed_env: Arc::new(
             allowed
                 .into_iter()
                 .filter_map(|name| Some((name.clone(), environment.get(&name)?.clone())))
                 .collect(),
         ),
-        ..Tuning::default()
     }
 }
 

@@ -86,9 +86,9 @@ fn everything_wrong_is_told_at_once_with_its_line() {
     assert_eq!(
         told.lines().collect::<Vec<_>>(),
         [
-            "environment: log.level must be one of ERROR, WARN, INFO, DEBUG, TRACE, not \"LOUD\"",
+            "environment: log.level must be one of ERROR, WARN, INFO, DEBUG, TRACE, not \"LOUD\" (the default is \"INFO\")",
             "F:1: there is no setting `dataDirr` (did you mean dataDir?)",
-            "F:3: rpc.maxBatch must be a whole number from 1 to 10000 (calls), not \"many\"",
+            "F:3: rpc.maxBatch must be a whole number from 1 to 10000 (calls), not \"many\" (the default is 100)",
             "F:4: there is no setting `rpc.maxBatsh` (did you mean rpc.maxBatch?)",
             "F:6: there is no setting `retentoin` (did you mean retention?)",
         ]
@@ -115,8 +115,17 @@ fn usage_errors_are_two_and_help_is_no_error() {
         panic!("help is printed")
     };
     assert!(help.contains("--check-config") && help.contains("A2N_DATA_DIR"), "{help}");
-    assert!(matches!(
-        run(&["--system", "--check-config"], &[], &Host::default()).unwrap(),
-        Asked::Check(_)
-    ));
+    let environment = [("A2N_SETTING__RPC__MAX_BATCH", "9"), ("A2N_DATA_DIR", "/data")];
+    let asked = run(&["--system", "--check-config"], &environment, &Host::default()).unwrap();
+    let Asked::Check(config) = asked else { panic!("it is only checked") };
+    let told = config.summary();
+    for line in
+        ["mode        system", "data folder /data", "setting     rpc.maxBatch = 9 (environment)"]
+    {
+        assert!(told.lines().any(|told| told == line), "{line} is missing in\n{told}");
+    }
+    let long = format!("/{}", "x".repeat(200));
+    let error = run(&["--system", "--socket", &long], &[], &Host::default()).unwrap_err();
+    assert_eq!(error.exit_code(), 78);
+    assert!(error.to_string().starts_with("socket: "), "{error}");
 }

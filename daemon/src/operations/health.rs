@@ -7,9 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a2n_proto::Timestamp;
 use a2n_proto::api::system::{HealthAnswer, HealthReport};
 use a2n_proto::system::HealthStatus;
+use a2n_proto::{ExecutionId, Timestamp};
 use futures_util::future::join_all;
 
 use super::settings::{Settings, table};
@@ -146,6 +146,28 @@ pub fn queue(waiting: u64, oldest: Option<Timestamp>, now: Timestamp) -> Finding
     if lag > Duration::from_secs(600) { Finding::degraded(text) } else { Finding::healthy(text) }
 }
 
+/// Executions that a finding names one by one.
+const NAMED: usize = 5;
+
+/// Judges what the start could not take up again: which executions, why, and what to do.
+pub fn executions<W: fmt::Display>(stuck: &[(ExecutionId, W)]) -> Finding {
+    if stuck.is_empty() {
+        return Finding::healthy("all that had not ended go on");
+    }
+    let named = stuck.iter().take(NAMED).map(|(id, why)| format!("{id} ({why})"));
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = match stuck.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let n = stuck.len();
+    let noun = if n == 1 { "execution" } else { "executions" };
+    Finding::degraded(format!(
+        "{n} {noun} can't go on: {named}{more}; end them with `a2n cancel ID`, \
+         then run them again with `a2n retry ID --from START`"
+    ))
+}
+
 /// Judges the schedules' timer by its service's answer; none where the service has stopped.
 pub fn timers(lag: Option<Lag>) -> Finding {
     let Some(lag) = lag else {
@@ -228,5 +250,11 @@ mod tests {
             Finding::healthy("1 schedule is armed, 3 missed runs are being made up for")
         );
         assert_eq!(timers(None).status, HealthStatus::Unhealthy);
+        let all: Vec<_> = (1..8).map(|n| (ExecutionId::from_bytes([n; 16]), "torn")).collect();
+        assert_eq!(executions(&all[..0]).status, HealthStatus::Healthy);
+        let one = executions(&all[..1]);
+        assert_eq!(one.status, HealthStatus::Degraded);
+        assert!(one.message.starts_with("1 execution can't go on: 01010101-"), "{}", one.message);
+        assert!(executions(&all).message.contains("(torn) and 2 more; end them with"));
     }
 }

@@ -222,6 +222,7 @@ mod tests {
             boot_id: "boot".into(),
             at: at(0),
             name: "logs",
+            drive: crate::store::Drive::Thread,
         };
         StoreSweeper {
             clock,

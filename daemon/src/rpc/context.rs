@@ -1,5 +1,5 @@
 //! What the methods' bodies work with, and the few things that all of them do alike: who asks,
-//! which page, the same answer for the same key.
+//! which page.
 
 use std::sync::Arc;
 
@@ -7,20 +7,19 @@ use a2n_proto::api::system::InfoAnswer;
 use a2n_proto::api::{List, Match, Sort, Which};
 use a2n_proto::identity::Role;
 use a2n_proto::workflow::{SharePermission, Workflow};
-use a2n_proto::{ErrorKind, ExecutionId, RpcError, Timestamp, WorkflowId};
-use serde::Serialize;
-use sha2::{Digest, Sha256};
+use a2n_proto::{ErrorKind, RpcError, Timestamp, WorkflowId};
 
-use super::Call;
-use crate::engine::driving::handle::{Admission, Engine};
+use super::{Call, Turns};
+use crate::engine::driving::handle::Engine;
 use crate::engine::driving::plans::Plans;
 use crate::engine::driving::start::Starter;
+use crate::engine::driving::stuck::Stuck;
 use crate::nodes::Registry as Definitions;
 use crate::operations::health::Health;
 use crate::operations::metrics::{Looks, Metrics};
 use crate::operations::settings::Settings;
 use crate::store::logs::{LogStore, SystemLogs};
-use crate::store::{self, Origin, Paging, Store, Tx, View, idempotency};
+use crate::store::{self, Origin, Paging, Store, View};
 use crate::system::System;
 use crate::system::attachments::Attachments;
 use crate::triggers::schedule::Zone;
@@ -40,6 +39,8 @@ pub struct Context {
     pub attachments: Attachments,
     /// Live executions.
     pub engine: Engine,
+    /// Executions that could not be taken up again.
+    pub stuck: Stuck,
     /// Starts executions.
     pub starter: Starter,
     /// Plans of versions.
@@ -64,6 +65,8 @@ pub struct Context {
     pub zone: Zone,
     /// What `system.info` answers.
     pub info: Arc<InfoAnswer>,
+    /// Which idempotency keys are under way.
+    pub turns: Turns,
 }
 
 impl Context {
@@ -149,6 +152,26 @@ pub(super) fn only<T: Clone>(wanted: &Option<Match<T>>) -> Option<T> {
     }
 }
 
+/// The values that a filter names one by one; none where it does not.
+pub(super) fn named<T: Clone>(wanted: &Option<Match<T>>) -> Option<Vec<T>> {
+    match wanted {
+        Some(Match::Is(value)) => Some(vec![value.clone()]),
+        Some(Match::In(values)) => Some(values.clone()),
+        Some(Match::Range { .. } | Match::Text(_)) | None => None,
+    }
+}
+
+/// The time that a filter leaves: from (included) to (left out).
+pub(super) fn span(wanted: &Option<Match<Timestamp>>) -> (Option<Timestamp>, Option<Timestamp>) {
+    let after = |at: &Timestamp| at.plus(std::time::Duration::from_millis(1));
+    match wanted {
+        Some(Match::Range { gte, lt }) => (*gte, *lt),
+        Some(Match::Is(at)) => (Some(*at), Some(after(at))),
+        Some(Match::In(all)) => (all.iter().min().copied(), all.iter().max().map(after)),
+        Some(Match::Text(_)) | None => (None, None),
+    }
+}
+
 /// Where a list that is cut out of a whole one begins: its cursor is the place of the next row.
 pub(super) fn place(cursor: Option<&str>) -> Result<usize, RpcError> {
     match cursor {
@@ -160,102 +183,4 @@ pub(super) fn place(cursor: Option<&str>) -> Result<usize, RpcError> {
 /// A cursor that the list did not give.
 pub(super) fn bad_cursor() -> RpcError {
     store::Error::BadCursor.into()
-}
-
-/// A caller's idempotency key for one call.
-#[derive(Debug, Clone)]
-pub(super) struct Once {
-    caller: String,
-    method: &'static str,
-    key: String,
-    params: [u8; 32],
-}
-
-impl Once {
-    /// The key of a call, where it has one. `params` are hashed, never kept.
-    pub(super) fn of<P: Serialize>(
-        call: &Call,
-        key: Option<&str>,
-        params: &P,
-    ) -> Result<Option<Self>, RpcError> {
-        let Some(key) = key else { return Ok(None) };
-        if key.is_empty() || key.len() > 255 {
-            let message = "idempotencyKey has to have 1 to 255 characters";
-            return Err(RpcError::new(ErrorKind::Invalid, message).at("idempotencyKey"));
-        }
-        let text = serde_json::to_vec(params).expect("our types are JSON");
-        Ok(Some(Self {
-            caller: call.caller()?.user.to_string(),
-            method: call.method,
-            key: key.to_owned(),
-            params: Sha256::digest(&text).into(),
-        }))
-    }
-
-    /// The id that the same call was answered with before; an error where the params differ.
-    pub(super) fn before(&self, context: &Context) -> Result<Option<String>, RpcError> {
-        let snapshot = context.store.read()?;
-        let window = context.settings.get(&crate::operations::settings::table::RPC_IDEMPOTENCY);
-        let found = idempotency::find(
-            &snapshot,
-            &self.caller,
-            self.method,
-            &self.key,
-            context.now(),
-            window * 24 * 3_600_000,
-        )?;
-        match found {
-            None => Ok(None),
-            Some(answered) if answered.params_hash == self.params => Ok(Some(answered.result_id)),
-            Some(_) => Err(self.conflict()),
-        }
-    }
-
-    /// The same within the transaction that would use the key.
-    pub(super) fn before_in(&self, tx: &Tx<'_>) -> Result<Option<String>, store::Error> {
-        match idempotency::find_in(tx, &self.caller, self.method, &self.key)? {
-            None => Ok(None),
-            Some(answered) if answered.params_hash == self.params => Ok(Some(answered.result_id)),
-            Some(answered) => Err(store::Error::Taken {
-                entity: "idempotencyKey",
-                field: "idempotencyKey",
-                value: self.key.clone(),
-                by: answered.result_id,
-            }),
-        }
-    }
-
-    /// For a start: the execution that the key was answered with before, else remembers this one.
-    pub(super) fn admit(
-        once: Option<&Self>,
-        tx: &mut Tx<'_>,
-        id: ExecutionId,
-    ) -> Result<Admission, store::Error> {
-        let Some(once) = once else { return Ok(Admission::New) };
-        if let Some(result) = once.before_in(tx)?
-            && let Ok(before) = result.parse()
-        {
-            return Ok(Admission::Already(before));
-        }
-        once.remember(tx, id)?;
-        Ok(Admission::New)
-    }
-
-    /// Remembers the answer, in the transaction of the write.
-    pub(super) fn remember(
-        &self,
-        tx: &mut Tx<'_>,
-        result: impl std::fmt::Display,
-    ) -> Result<(), store::Error> {
-        idempotency::put(tx, &self.caller, self.method, &self.key, self.params, &result.to_string())
-    }
-
-    fn conflict(&self) -> RpcError {
-        RpcError::new(
-            ErrorKind::Conflict,
-            format!("the idempotency key `{}` was used with other params", self.key),
-        )
-        .at("idempotencyKey")
-        .hint("take a new key for a new call")
-    }
 }

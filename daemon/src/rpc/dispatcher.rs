@@ -128,6 +128,15 @@ impl Dispatcher {
         envelope::error("null", &error)
     }
 
+    /// The answer to a frame that has begun and does not get on.
+    pub(crate) fn overdue(&self) -> Vec<u8> {
+        let within = self.limits.message_within.as_secs_f64();
+        let message = format!("the message has begun, and its end did not come within {within} s");
+        let error = RpcError::new(ErrorKind::Parse, message)
+            .hint("on lines a message ends with a line feed");
+        envelope::error("null", &error)
+    }
+
     fn batch(
         self: &Arc<Self>,
         session: &Arc<Session>,
@@ -197,6 +206,11 @@ impl Dispatcher {
             );
         };
         identity.admit(entry.access, &session.peer)?;
+        if entry.is_subscription && id.is_none() {
+            let message =
+                format!("{method} needs an id: nobody would know the subscription's number");
+            return Err(RpcError::new(ErrorKind::Request, message));
+        }
         let slot = self.slot()?;
         let call = Call {
             method,

@@ -1,15 +1,22 @@
 //! HTTP/1.1 on the socket: POST `/` or `/rpc`, the pages, and the way to WebSocket.
 //!
 //! Any content type or none is taken. A call's error is an ordinary 200 with the JSON-RPC error in
-//! it; other statuses are about HTTP itself. Connections are kept alive without an idle limit.
+//! it; other statuses are about HTTP itself. Connections are kept alive without an idle limit, but a
+//! request that has begun has to get on. A client that has ended its side still gets its answer.
 
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use a2n_proto::{ErrorKind, RpcError};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,7 +25,10 @@ use soketto::handshake::http as handshake;
 use tokio::net::UnixStream;
 
 use super::caller::{Identity, Way};
+use super::envelope;
+use super::http_stream::{HttpStream, Progress};
 use super::limits::Place;
+use super::pace::Pace;
 use super::server::{Hub, Probe};
 use super::session::Session;
 use super::stream::Connection;
@@ -30,13 +40,22 @@ type Answer = Response<Full<Bytes>>;
 pub(crate) async fn serve(hub: Arc<Hub>, stream: UnixStream, peer: Peer, place: Place) {
     let place = Arc::new(place);
     let stop = hub.stop.clone();
+    let progress = Arc::new(Progress::default());
+    let stream =
+        HttpStream::new(stream, Arc::clone(&progress), hub.dispatcher.limits().message_within);
     let service = service_fn(move |request: Request<Incoming>| {
         let (hub, place) = (Arc::clone(&hub), Arc::clone(&place));
-        async move { Ok::<_, Infallible>(route(hub, request, peer, place).await) }
+        let progress = Arc::clone(&progress);
+        async move {
+            progress.begin_answer();
+            let answer = route(hub, request, peer, place, &progress).await;
+            progress.end_answer();
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut builder = http1::Builder::new();
-    // Half a request and then silence harms nobody: connections are counted and cost little.
-    builder.header_read_timeout(None);
+    // hyper's own limit would also close idle connections; the stream looks after heads.
+    builder.header_read_timeout(None).half_close(true);
     let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -52,10 +71,22 @@ pub(crate) async fn serve(hub: Arc<Hub>, stream: UnixStream, peer: Peer, place: 
     }
 }
 
-async fn route(hub: Arc<Hub>, request: Request<Incoming>, peer: Peer, place: Arc<Place>) -> Answer {
+async fn route(
+    hub: Arc<Hub>,
+    request: Request<Incoming>,
+    peer: Peer,
+    place: Arc<Place>,
+    progress: &Progress,
+) -> Answer {
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
-    match request.uri().path() {
-        "/" | "/rpc" if *request.method() == Method::POST => post(&hub, request, peer).await,
+    let path = request.uri().path();
+    if request.headers().contains_key(header::AUTHORIZATION) && !is_probe(path) {
+        return no_tokens();
+    }
+    match path {
+        "/" | "/rpc" if *request.method() == Method::POST => {
+            post(&hub, request, peer, progress).await
+        }
         "/" | "/rpc" if is_get && handshake::is_upgrade_request(&request) => {
             upgrade(hub, request, peer, place)
         }
@@ -83,24 +114,84 @@ async fn route(hub: Arc<Hub>, request: Request<Incoming>, peer: Peer, place: Arc
 }
 
 /// One call, notification or batch in the body.
-async fn post(hub: &Arc<Hub>, request: Request<Incoming>, peer: Peer) -> Answer {
-    let limit = hub.dispatcher.limits().max_frame_in_bytes;
+async fn post(
+    hub: &Arc<Hub>,
+    request: Request<Incoming>,
+    peer: Peer,
+    progress: &Progress,
+) -> Answer {
     let (head, body) = request.into_parts();
-    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let body = if told > limit { None } else { Limited::new(body, limit).collect().await.ok() };
-    let Some(body) = body else {
-        // Either too large or lost in the middle; a lost client does not read this.
-        let mut answer = json(StatusCode::PAYLOAD_TOO_LARGE, hub.dispatcher.too_large());
-        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        return answer;
+    let body = match whole(hub, body, progress).await {
+        Ok(body) => body,
+        Err(unread) => {
+            let (status, error) = match unread {
+                Unread::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, hub.dispatcher.too_large()),
+                Unread::Overdue => (StatusCode::REQUEST_TIMEOUT, hub.dispatcher.overdue()),
+                Unread::Torn => {
+                    let message = "the body ended before its announced end";
+                    let error = RpcError::new(ErrorKind::Parse, message);
+                    (StatusCode::BAD_REQUEST, envelope::error("null", &error))
+                }
+            };
+            let mut answer = json(status, error);
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return answer;
+        }
     };
     let user_agent = user_agent(&head.headers);
     let (session, _notes) = Session::new(peer, Way::Http, user_agent, hub.stop.clone());
-    let reply = hub.dispatcher.handle(&session, &body.to_bytes()).wait().await;
+    let reply = hub.dispatcher.handle(&session, &body).wait().await;
     if reply.text.is_empty() {
         return plain(StatusCode::NO_CONTENT, "");
     }
     json(StatusCode::OK, reply.text)
+}
+
+/// Why a body is not there.
+enum Unread {
+    TooLarge,
+    Overdue,
+    Torn,
+}
+
+/// The whole body, as long as it gets on.
+async fn whole(hub: &Hub, body: Incoming, progress: &Progress) -> Result<Bytes, Unread> {
+    let limits = hub.dispatcher.limits();
+    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if told > limits.max_frame_in_bytes {
+        return Err(Unread::TooLarge);
+    }
+    let mut pace = Pace::default();
+    let mut collected = pin!(Limited::new(body, limits.max_frame_in_bytes).collect());
+    let collected = poll_fn(|cx| {
+        if let Poll::Ready(collected) = collected.as_mut().poll(cx) {
+            return Poll::Ready(Some(collected));
+        }
+        pace.poll_late(cx, progress.received(), limits.message_within).map(|()| None)
+    })
+    .await;
+    match collected {
+        None => Err(Unread::Overdue),
+        Some(Ok(body)) => Ok(body.to_bytes()),
+        Some(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+        Some(Err(_)) => Err(Unread::Torn),
+    }
+}
+
+/// A token acts as somebody else. There are none yet, so whoever sends one is told, instead of
+/// being given the rights of the Unix user.
+fn no_tokens() -> Answer {
+    let message = "tokens and passwords are not taken yet: the Unix user of the connection counts";
+    let error = RpcError::new(ErrorKind::Unauthenticated, message)
+        .hint("leave out the header Authorization");
+    let mut answer = json(StatusCode::UNAUTHORIZED, envelope::error("null", &error));
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    answer
+}
+
+/// The pages that are open to all who can connect.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
 }
 
 /// Answers the handshake; the same connection then goes on with WebSocket frames.
@@ -113,9 +204,9 @@ fn upgrade(hub: Arc<Hub>, mut request: Request<Incoming>, peer: Peer, place: Arc
     let tracker = hub.tracker.clone();
     tracker.spawn(async move {
         let Ok(upgraded) = upgraded.await else { return };
-        let Ok(parts) = upgraded.downcast::<TokioIo<UnixStream>>() else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<HttpStream>>() else { return };
         let read_already = BytesMut::from(&*parts.read_buf);
-        let stream = parts.io.into_inner();
+        let stream = parts.io.into_inner().into_inner();
         let connection = Connection::new(
             Arc::clone(&hub),
             stream,
@@ -168,6 +259,17 @@ fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answe
     *answer.status_mut() = status;
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     answer
+}
+
+/// The answer to a head that has begun and does not get on; hyper would close without a word.
+pub(crate) fn overdue(within: Duration) -> Vec<u8> {
+    let body = format!("the request did not come within {} s\n", within.as_secs_f64());
+    format!(
+        "HTTP/1.1 408 Request Timeout\r\nContent-Type: text/plain; charset=utf-8\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 /// The head of the answer to a client that is over a limit, before hyper has it.

@@ -28,6 +28,8 @@ pub struct Limits {
     pub max_batch: usize,
     /// How long a new connection may stay silent; afterwards there is no idle limit.
     pub first_byte_within: Duration,
+    /// How long a message that has begun may stand still before the connection is closed.
+    pub message_within: Duration,
     /// How long a client may leave its answers unread before it is dropped.
     pub write_stall: Duration,
     /// How long calls in flight may take once the daemon stops.
@@ -47,6 +49,7 @@ impl Default for Limits {
             max_subscriptions_per_connection: 64,
             max_batch: 100,
             first_byte_within: Duration::from_secs(30),
+            message_within: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
             stop_grace: Duration::from_secs(4),
         }

@@ -38,6 +38,8 @@ type Body = Box<dyn Fn(Asked<'_>) -> Result<Answering, RpcError> + Send + Sync>;
 /// One method with its body.
 pub(crate) struct Entry {
     pub(crate) access: Access,
+    /// Whether it opens a subscription.
+    pub(crate) is_subscription: bool,
     pub(crate) body: Body,
 }
 
@@ -71,7 +73,7 @@ impl<C: Send + Sync + 'static> Registry<C> {
             let answer = body(Arc::clone(&context), asked.call, params);
             Ok(Box::pin(async move { answer.await.map(|answer| Outcome::Answer(text(&answer))) }))
         });
-        self.insert(M::NAME, M::ACCESS, body);
+        self.insert(M::NAME, M::ACCESS, false, body);
     }
 
     /// Gives subscription `S` its body, in two parts: the first checks and answers an error or the
@@ -93,7 +95,7 @@ impl<C: Send + Sync + 'static> Registry<C> {
             let most = asked.max_subscriptions;
             let Some((id, end)) = asked.session.open(S::UNSUBSCRIBE, most) else {
                 let message = format!("{most} subscriptions are open on this connection");
-                return Err(RpcError::new(ErrorKind::TooLarge, message)
+                return Err(RpcError::new(ErrorKind::Overloaded, message)
                     .hint("end one of them, or open another connection"));
             };
             let session = Arc::clone(asked.session);
@@ -107,9 +109,9 @@ impl<C: Send + Sync + 'static> Registry<C> {
                 Ok(Outcome::Opened(text(&id), Box::pin(opened.run())))
             }))
         });
-        self.insert(S::NAME, S::ACCESS, body);
+        self.insert(S::NAME, S::ACCESS, true, body);
         let body: Body = Box::new(move |asked| unsubscribe(&asked, S::UNSUBSCRIBE));
-        self.insert(S::UNSUBSCRIBE, S::ACCESS, body);
+        self.insert(S::UNSUBSCRIBE, S::ACCESS, false, body);
     }
 
     /// A method outside of the contract, for the conformance cases: params as they come.
@@ -124,7 +126,7 @@ impl<C: Send + Sync + 'static> Registry<C> {
             let answer = body(params);
             Ok(Box::pin(std::future::ready(answer.map(|answer| Outcome::Answer(text(&answer))))))
         });
-        self.insert(name, Access::Open, body);
+        self.insert(name, Access::Open, false, body);
     }
 
     /// The contract's methods that have no body yet.
@@ -137,8 +139,8 @@ impl<C: Send + Sync + 'static> Registry<C> {
         self.methods
     }
 
-    fn insert(&mut self, name: &'static str, access: Access, body: Body) {
-        let before = self.methods.insert(name, Entry { access, body });
+    fn insert(&mut self, name: &'static str, access: Access, is_subscription: bool, body: Body) {
+        let before = self.methods.insert(name, Entry { access, is_subscription, body });
         assert!(before.is_none(), "{name} has two bodies");
     }
 }

@@ -60,7 +60,8 @@ pub(crate) struct Hub {
     cut: CancellationToken,
     pub(crate) tracker: TaskTracker,
     places: Places,
-    /// Connections over the limit that are being told so; beyond these they are just closed.
+    /// Connections over the limit that are being told so; while these are all taken, nobody is
+    /// accepted.
     refusing: Arc<tokio::sync::Semaphore>,
 }
 
@@ -72,6 +73,7 @@ impl Server {
         openrpc: fn() -> Json,
         stop: CancellationToken,
     ) -> Self {
+        let refusing = (dispatcher.limits().max_connections / 4).clamp(1, 64);
         let hub = Hub {
             dispatcher,
             pages,
@@ -80,7 +82,7 @@ impl Server {
             cut: CancellationToken::new(),
             tracker: TaskTracker::new(),
             places: Places::default(),
-            refusing: Arc::new(tokio::sync::Semaphore::new(64)),
+            refusing: Arc::new(tokio::sync::Semaphore::new(refusing)),
         };
         Self { hub: Arc::new(hub) }
     }
@@ -91,10 +93,19 @@ impl Server {
         move || places.n_taken()
     }
 
+    /// Serves one client whose stream is open already, as [`Server::run`] does each that it accepts.
+    pub fn welcome(&self, stream: UnixStream) {
+        if let Err((stream, limit)) = welcome(&self.hub, stream) {
+            let hub = Arc::clone(&self.hub);
+            self.hub.tracker.spawn(async move { turn_away(&hub, stream, limit).await });
+        }
+    }
+
     /// Serves until stopped, then ends in order.
     pub async fn run(self, socket: Socket) {
         let Self { hub } = self;
         let stop = hub.stop.clone();
+        let (mut turned_away, mut is_short) = (0_u64, false);
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -102,10 +113,32 @@ impl Server {
                 accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok(stream) => welcome(&hub, stream),
+                Ok(stream) => match welcome(&hub, stream) {
+                    Ok(()) => {
+                        is_short = false;
+                        if turned_away > 0 {
+                            tracing::info!(turned_away, "clients taken again");
+                            turned_away = 0;
+                        }
+                    }
+                    Err((stream, limit)) => {
+                        // Once for a whole crowd, which must not fill the log.
+                        if turned_away == 0 {
+                            tracing::warn!(limit, "clients turned away");
+                        }
+                        turned_away += 1;
+                        tokio::select! {
+                            biased;
+                            () = stop.cancelled() => break,
+                            () = turn_away(&hub, stream, limit) => {}
+                        }
+                    }
+                },
                 Err(error) => {
-                    // Out of descriptors, mostly: others need time to close theirs.
-                    tracing::warn!(%error, "client not accepted");
+                    // Out of descriptors, mostly: others need time to close theirs. Said once.
+                    if !std::mem::replace(&mut is_short, true) {
+                        tracing::warn!(%error, "client not accepted");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -121,18 +154,18 @@ impl Server {
     }
 }
 
-/// Finds out who a new client is and starts its task.
-fn welcome(hub: &Arc<Hub>, stream: UnixStream) {
+/// Finds out who a new client is and starts its task; gives it back with the limit that is reached.
+fn welcome(hub: &Arc<Hub>, stream: UnixStream) -> Result<(), (UnixStream, &'static str)> {
     let peer = match Peer::of(&stream) {
         Ok(peer) => peer,
         Err(error) => {
             tracing::warn!(%error, "client closed: credentials can't be read");
-            return;
+            return Ok(());
         }
     };
     let place = match hub.places.take(peer.uid, hub.dispatcher.limits()) {
         Ok(place) => place,
-        Err(limit) => return turn_away(hub, stream, limit),
+        Err(limit) => return Err((stream, limit)),
     };
     let task = serve(Arc::clone(hub), stream, peer, place);
     let cut = hub.cut.clone();
@@ -143,6 +176,7 @@ fn welcome(hub: &Arc<Hub>, stream: UnixStream) {
             () = task => {}
         }
     });
+    Ok(())
 }
 
 async fn serve(hub: Arc<Hub>, stream: UnixStream, peer: Peer, place: Place) {
@@ -170,9 +204,8 @@ const fn is_http(first: u8) -> bool {
 }
 
 /// Tells a client over a limit so, in its own protocol, and closes.
-fn turn_away(hub: &Arc<Hub>, stream: UnixStream, limit: &'static str) {
-    tracing::warn!(limit, "client turned away");
-    let Ok(permit) = Arc::clone(&hub.refusing).try_acquire_owned() else { return };
+async fn turn_away(hub: &Arc<Hub>, stream: UnixStream, limit: &'static str) {
+    let Ok(permit) = Arc::clone(&hub.refusing).acquire_owned().await else { return };
     hub.tracker.spawn(async move {
         let said = async {
             let first = listen::first_byte(&stream).await?;

@@ -15,7 +15,6 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
@@ -24,6 +23,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::caller::Way;
 use super::dispatcher::{Handling, Reply};
 use super::framing::{Cut, Ending, Framing};
+use super::pace::Pace;
 use super::server::Hub;
 use super::session::{Note, Session};
 use crate::system::listen;
@@ -50,6 +50,10 @@ pub(crate) struct Connection {
     is_input_held: bool,
     /// Whether the client has ended its side; frames may still be in `input`.
     is_input_over: bool,
+    /// All bytes that were read.
+    received: u64,
+    /// Runs while a message has begun and its rest is missing.
+    pace: Pace,
     output: Vec<u8>,
     /// How much of `output` is written.
     written: usize,
@@ -70,6 +74,8 @@ enum Wake {
     Reply(Reply),
     Note(Note),
     Stopping,
+    /// A message has begun and does not get on.
+    Late,
     /// The client is gone, or did not read for too long.
     Gone,
 }
@@ -100,9 +106,12 @@ impl Connection {
             input: read_already,
             is_input_held: false,
             is_input_over: false,
+            received: 0,
+            pace: Pace::default(),
             output: Vec::new(),
             written: 0,
-            is_readiness_spent: false,
+            // HTTP, where a WebSocket begins, may have spent it.
+            is_readiness_spent: way == Way::WebSocket,
             stall: None,
             stop,
             ending: None,
@@ -137,6 +146,7 @@ impl Connection {
                 }
                 Wake::Note(note) => self.note(&note),
                 Wake::Stopping => self.end(Ending::Stopping),
+                Wake::Late => self.refuse(self.hub.dispatcher.overdue(), Ending::Overdue),
                 Wake::Gone => return Ok(()),
             }
         }
@@ -187,6 +197,7 @@ impl Connection {
             return Poll::Ready(Wake::Stopping);
         }
         if unread > HIGH_WATER {
+            self.pace.rest();
             return Poll::Pending;
         }
         if let Poll::Ready(Some(note)) = self.notes.poll_recv(cx) {
@@ -197,28 +208,34 @@ impl Connection {
         }
         let most = self.hub.dispatcher.limits().max_in_flight_per_connection;
         if self.ending.is_none() && !self.is_input_over {
-            if self.calls.len() < most && self.stream.poll_read_ready(cx).is_ready() {
-                return Poll::Ready(Wake::Readable);
+            if self.calls.len() < most {
+                if self.stream.poll_read_ready(cx).is_ready() {
+                    return Poll::Ready(Wake::Readable);
+                }
+                return self.poll_late(cx);
             }
+            self.pace.rest();
         } else if unread == 0 && self.poll_gone(cx) {
             return Poll::Ready(Wake::Gone);
         }
         Poll::Pending
     }
 
+    /// While the rest of a message is waited for: whether it still comes.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+        if !self.framing.has_begun(&self.input) {
+            self.pace.rest();
+            return Poll::Pending;
+        }
+        let within = self.hub.dispatcher.limits().message_within;
+        self.pace.poll_late(cx, self.received, within).map(|()| Wake::Late)
+    }
+
     /// After the end of input: whether the client has closed for good, so that nobody waits for the
     /// calls in flight any more.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.stream.poll_write_ready(cx).is_ready() {
-            if listen::is_gone(&self.stream) {
-                return true;
-            }
-            // Nothing is to be written: wait for the next change, which a close is.
-            let blocked = || Err::<(), _>(io::Error::from(ErrorKind::WouldBlock));
-            let _ = self.stream.try_io(Interest::WRITABLE, blocked);
-            self.is_readiness_spent = true;
-        }
-        false
+        self.is_readiness_spent = true;
+        listen::poll_gone(&self.stream, cx).is_ready()
     }
 
     /// How much of the output the client has not taken yet.
@@ -230,6 +247,7 @@ impl Connection {
         match listen::receive(&self.stream, &mut self.input) {
             Ok(n) => {
                 self.is_input_over = n == 0;
+                self.received += n as u64;
                 self.take_frames();
             }
             Err(e) if is_again(&e) => {}
@@ -252,17 +270,20 @@ impl Connection {
                 Cut::Frame(frame) => self.frame(&frame),
                 Cut::More if self.is_input_over => self.end_input(),
                 Cut::More => break,
-                Cut::TooLarge => {
-                    self.framing.put(&self.hub.dispatcher.too_large(), &mut self.output);
-                    self.end(Ending::TooLarge);
-                    self.input = BytesMut::new();
-                }
+                Cut::TooLarge => self.refuse(self.hub.dispatcher.too_large(), Ending::TooLarge),
                 Cut::Close => self.leave(),
             }
         }
         if self.input.is_empty() && self.input.capacity() > 4 * READ_BYTES {
             self.input = BytesMut::new();
         }
+    }
+
+    /// Says why the message that comes is not taken; nothing more is read.
+    fn refuse(&mut self, error: Vec<u8>, ending: Ending) {
+        self.framing.put(&error, &mut self.output);
+        self.end(ending);
+        self.input = BytesMut::new();
     }
 
     /// Nothing more comes. On lines only reading ends; a WebSocket is over without a goodbye.

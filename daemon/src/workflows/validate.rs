@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use a2n_proto::document::{Connection, Document, DocumentTrigger, Node, Repeat};
 use a2n_proto::workflow::TriggerType;
-use a2n_proto::{Json, Problem, Severity};
+use a2n_proto::{Json, Problem, Severity, WorkflowId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -66,7 +66,9 @@ pub fn validate(
     found.extend(check::structure(&document, kinds));
     configurations(&document, kinds, &mut found);
     found.extend(expressions::problems(&document, kinds));
+    credentials(&document, kinds, &mut found);
     triggers(&document, trigger, &mut found);
+    deprecated(&document, kinds, &mut found);
     warnings(&document, kinds, &mut found);
     // What could not be read was told by the schema; what follows from that is noise.
     found.retain(|problem| !unreadable.iter().any(|part| problem.path.starts_with(part)));
@@ -168,6 +170,11 @@ fn nameless(document: &Document, found: &mut Vec<Problem>) {
         let message = "this is not a name for a workflow".to_owned();
         found.push(error("name", "BAD_NAME", message, Some(hint)));
     }
+    if name.parse::<WorkflowId>().is_ok() {
+        let hint = "use a name that people can say".to_owned();
+        let message = "a name that looks like an id would be taken for one".to_owned();
+        found.push(error("name", "BAD_NAME", message, Some(hint)));
+    }
     if document.nodes.is_empty() {
         let message = "the workflow has no nodes; running it does nothing".to_owned();
         found.push(warning("nodes", "EMPTY", message, None));
@@ -189,6 +196,36 @@ fn configurations(document: &Document, kinds: &dyn Kinds, found: &mut Vec<Proble
             let path = if below.is_empty() { path.clone() } else { format!("{path}.{below}") };
             found.push(error(&path, "CONFIG", message, hint));
         }
+    }
+}
+
+/// Credentials that a definition can't do without.
+fn credentials(document: &Document, kinds: &dyn Kinds, found: &mut Vec<Problem>) {
+    for (number, node) in document.nodes.iter().enumerate() {
+        let Some(needed) = kinds.find(&node.kind).map(|kind| kind.credentials()) else { continue };
+        if needed.required && node.credentials.is_empty() {
+            found.push(error(
+                &format!("nodes[{number}].credentials"),
+                "MISSING_CREDENTIAL",
+                format!("node `{}` ({}) needs a credential", node.id, node.kind),
+                Some(format!("name one of type {}", needed.types.join(" or "))),
+            ));
+        }
+    }
+}
+
+fn deprecated(document: &Document, kinds: &dyn Kinds, found: &mut Vec<Problem>) {
+    for (number, node) in document.nodes.iter().enumerate() {
+        let Some(kind) = kinds.find(&node.kind).filter(|kind| kind.is_deprecated()) else {
+            continue;
+        };
+        let (id, name, version) = (&node.id, kind.name(), kind.version());
+        found.push(warning(
+            &format!("nodes[{number}].type"),
+            "DEPRECATED",
+            format!("node `{id}` uses {name}@{version}, which is deprecated"),
+            Some("it goes on working; take a newer definition for new workflows".to_owned()),
+        ));
     }
 }
 

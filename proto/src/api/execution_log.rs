@@ -51,6 +51,7 @@ pub struct QueryParams {
     /// After this cursor.
     pub cursor: Option<String>,
     /// How many at most; 50 where absent.
+    #[serde(default, deserialize_with = "super::page::how_many")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
 }

@@ -40,6 +40,7 @@ pub struct UpcomingParams {
     /// One workflow only.
     pub workflow_id: Option<WorkflowId>,
     /// How many at most; 50 where absent.
+    #[serde(default, deserialize_with = "super::page::how_many")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
     /// Where the page before ended: its `nextCursor`.
@@ -72,6 +73,7 @@ pub struct PreviewParams {
     /// After this moment; now where absent.
     pub from: Option<Timestamp>,
     /// So many times; 5 where absent.
+    #[serde(default, deserialize_with = "super::page::how_many")]
     #[schemars(range(min = 1, max = 1000))]
     pub count: Option<u32>,
 }

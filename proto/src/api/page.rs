@@ -1,7 +1,10 @@
 //! What all lists have in common, and what a deletion answers.
 
+use std::fmt;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Parameters of every `list`: which rows, in which order, how many, from where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -14,10 +17,39 @@ pub struct List<F> {
     /// In which order; newest first where absent.
     pub sort: Option<Sort>,
     /// How many at most; 50 where absent.
+    #[serde(deserialize_with = "how_many")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
     /// Where the page before ended: its `nextCursor`.
     pub cursor: Option<String>,
+}
+
+/// Reads how many rows are wanted: what is out of range is refused, so that nobody takes a page for
+/// more, or for less, than it is.
+pub(super) fn how_many<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    from.deserialize_option(HowMany)
+}
+
+/// Checks while the number is read: only then is its place known.
+struct HowMany;
+
+impl<'de> Visitor<'de> for HowMany {
+    type Value = Option<u32>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number from 1 to 1000")
+    }
+    fn visit_none<E>(self) -> Result<Option<u32>, E> {
+        Ok(None)
+    }
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Option<u32>, D::Error> {
+        from.deserialize_u32(self)
+    }
+    fn visit_u64<E: Error>(self, n: u64) -> Result<Option<u32>, E> {
+        match u32::try_from(n) {
+            Ok(fits @ 1..=1000) => Ok(Some(fits)),
+            _ => Err(E::invalid_value(Unexpected::Unsigned(n), &self)),
+        }
+    }
 }
 
 impl<F: Default> Default for List<F> {
@@ -56,7 +88,8 @@ pub enum Sort {
 pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
-    /// Asks for the page after; `null` where this is the last.
+    /// Asks for the page after; `null` where this is the last. Only where a filter leaves out very
+    /// much has a page that is not full one, too.
     pub next_cursor: Option<String>,
 }
 
@@ -81,5 +114,26 @@ impl Deleted {
     /// The answer that this is gone.
     pub fn of(id: impl std::fmt::Display) -> Self {
         Self { id: id.to_string(), deleted: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ErrorKind;
+    use crate::api::{execution, execution_schedule, read_params};
+
+    #[test]
+    fn a_page_of_nothing_or_of_too_much_is_refused_with_its_path() {
+        for limit in ["0", "1001", "-1", "5000000000", "1.5", "\"7\""] {
+            let params = format!(r#"{{"limit":{limit}}}"#);
+            let error = read_params::<execution::List>(&params).unwrap_err();
+            assert_eq!((error.kind, error.path.as_deref()), (ErrorKind::Params, Some("limit")));
+        }
+        for limit in ["1", "1000", "null"] {
+            read_params::<execution::List>(&format!(r#"{{"limit":{limit}}}"#)).unwrap();
+        }
+        let params = r#"{"schedule":{"every":"1h"},"count":5000}"#;
+        let error = read_params::<execution_schedule::Preview>(params).unwrap_err();
+        assert!(error.message.contains("expected a number from 1 to 1000"), "{error}");
     }
 }

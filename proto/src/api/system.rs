@@ -245,6 +245,8 @@ pub struct StoreProblem {
 pub struct SubscribeParams {
     /// Names of entities; all where absent.
     pub topics: Option<Vec<String>>,
-    /// Where an earlier subscription was; from now on where absent.
+    /// Where an earlier subscription was; from now on where absent. One that this feed has not
+    /// come to (of another store, or from before it was restored) is answered by a `gap` over all
+    /// that the feed holds: read a snapshot, then go on.
     pub cursor: Option<String>,
 }

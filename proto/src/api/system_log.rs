@@ -33,6 +33,7 @@ pub struct QueryParams {
     /// Where the page before ended: its `nextCursor`.
     pub cursor: Option<String>,
     /// How many at most; 50 where absent.
+    #[serde(default, deserialize_with = "super::page::how_many")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
 }

@@ -161,6 +161,7 @@ pub struct NextParams {
     /// By id.
     pub id: WorkflowTriggerId,
     /// So many times; 5 where absent.
+    #[serde(default, deserialize_with = "super::page::how_many")]
     #[schemars(range(min = 1, max = 1000))]
     pub count: Option<u32>,
     /// After this moment; now where absent.

@@ -8,8 +8,10 @@
 mod check;
 mod place;
 mod read;
+mod text;
 mod value;
 
 pub use check::{Fault, MAX_DEPTH, MAX_VALUES, check};
 pub use read::{Unfit, read};
+pub(crate) use text::parsed;
 pub use value::Json;

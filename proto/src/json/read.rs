@@ -93,4 +93,18 @@ mod tests {
         check(r#"{"a":1}"#, "a", "invalid type: integer");
         check("7", "", "invalid type: integer");
     }
+
+    /// What is wrong with an id or a time was told without saying where it stands.
+    #[test]
+    fn ids_and_times_that_are_none_have_a_path_too() {
+        use crate::api::{execution, workflow_trigger};
+        let unfit = read::<execution::One>(r#"{"id":"zz"}"#).expect_err("refused");
+        assert_eq!(
+            (unfit.path.as_str(), unfit.message.contains("`zz` is not an id")),
+            ("id", true)
+        );
+        let text = r#"{"id":"0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "from": "now", "count": 3}"#;
+        let unfit = read::<workflow_trigger::NextParams>(text).expect_err("refused");
+        assert_eq!((unfit.path.as_str(), unfit.message.contains("`now`")), ("from", true));
+    }
 }

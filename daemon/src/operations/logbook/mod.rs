@@ -14,6 +14,7 @@ mod text;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -124,8 +125,29 @@ pub fn report_panics() {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let thread = std::thread::current();
         let text = panic.payload_as_str().unwrap_or("no message");
+        if IS_QUIET.load(Ordering::Relaxed) {
+            tracing::debug!(panic = text, place, "panic caught");
+            return;
+        }
         tracing::error!(panic = text, place, thread = thread.name().unwrap_or(""), "panic");
     }));
+}
+
+/// Whether panics are caught by who runs now, and told by it in its own words.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Does work that catches its panics and answers them as errors: a second line about the same would
+/// only confuse. For the start, where nothing else runs beside.
+pub fn without_panic_reports<T>(work: impl FnOnce() -> T) -> T {
+    struct Loud;
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            IS_QUIET.store(false, Ordering::Relaxed);
+        }
+    }
+    IS_QUIET.store(true, Ordering::Relaxed);
+    let _loud = Loud;
+    work()
 }
 
 /// Ours at `level`; what libraries say only where it matters more.

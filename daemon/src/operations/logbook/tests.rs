@@ -65,6 +65,7 @@ fn logs(disk: &SimDisk) -> SystemLogs {
         boot_id: "boot".into(),
         at: Timestamp::from_unix_ms(0),
         name: "logs",
+        drive: crate::store::Drive::Thread,
     };
     SystemLogs::open(options).expect("opens")
 }

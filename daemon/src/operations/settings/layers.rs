@@ -44,7 +44,9 @@ impl Fault {
                 Some("`a2n settings ls` shows all".into())
             }
             Self::Unknown { near, .. } => Some(format!("did you mean {}?", near.join(" or "))),
-            Self::Invalid { .. } => None,
+            Self::Invalid { key, .. } => {
+                find(key).ok().map(|one| format!("the default is {}", one.default()))
+            }
         }
     }
 }
@@ -81,8 +83,11 @@ impl Layers {
                 continue;
             }
             let Some(found) = ALL.iter().find(|one| one.environment() == name) else {
+                // What all begin with alike makes none nearer.
                 let names: Vec<String> = ALL.iter().map(|one| one.environment()).collect();
-                let near = nearest(&name, names.iter().map(String::as_str), 1);
+                let ends = names.iter().filter_map(|name| name.strip_prefix(PREFIX));
+                let near = nearest(&name[PREFIX.len()..], ends, 1);
+                let near = near.iter().map(|end| format!("{PREFIX}{end}")).collect();
                 faults.push(Fault::Unknown { key: name, near });
                 continue;
             };
@@ -93,6 +98,17 @@ impl Layers {
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// What is fixed while the daemon runs: key, value, and where it is said.
+    pub fn fixed_values(&self) -> Vec<(&'static str, &Json, &'static str)> {
+        let said = |one: &&'static Declaration| {
+            let from_environment =
+                self.environment.get(one.key).map(|value| (value, "environment"));
+            let found = from_environment.or_else(|| Some((self.file.get(one.key)?, "file")));
+            found.map(|(value, place)| (one.key, value, place))
+        };
+        ALL.iter().filter_map(said).collect()
     }
 
     /// Takes one value of the configuration file.
@@ -116,7 +132,7 @@ struct Inner {
     /// What the store says. Held only to look or to change one value, never across a wait.
     stored: Mutex<BTreeMap<&'static str, Json>>,
     /// What held at the start, for settings that need a restart.
-    began: Mutex<BTreeMap<&'static str, Json>>,
+    began: Mutex<BTreeMap<&'static str, (Json, Source)>>,
     changed: watch::Sender<u64>,
 }
 
@@ -148,7 +164,7 @@ impl Settings {
                 faults.push(fault);
             }
         }
-        let began = ALL.iter().map(|one| (one.key, self.resolve(one).0)).collect();
+        let began = ALL.iter().map(|one| (one.key, self.resolve(one))).collect();
         *lock(&self.inner.began) = began;
         self.inner.changed.send_modify(|n| *n += 1);
         faults
@@ -156,7 +172,7 @@ impl Settings {
 
     /// The value that holds.
     pub fn get<T: Value>(&self, setting: &Setting<T>) -> T {
-        let value = self.in_effect(&setting.declaration);
+        let (value, _) = self.in_effect(&setting.declaration);
         T::of(&value)
             .or_else(|| T::of(&setting.declaration.default()))
             .expect("a default has its setting's type")
@@ -210,13 +226,14 @@ impl Settings {
         }
     }
 
-    pub(super) fn in_effect(&self, one: &Declaration) -> Json {
+    /// The value that holds now, and where it came from.
+    pub(super) fn in_effect(&self, one: &Declaration) -> (Json, Source) {
         if !one.live
             && let Some(value) = lock(&self.inner.began).get(one.key)
         {
             return value.clone();
         }
-        self.resolve(one).0
+        self.resolve(one)
     }
 
     pub(super) fn fixed(&self, one: &Declaration) -> (Option<Json>, Option<Json>) {
@@ -351,6 +368,15 @@ mod tests {
             ]))
             .unwrap_err();
         assert_eq!(faults.len(), 2);
+        let hint = |name: &str| {
+            let faults = Layers::default().add_environment(variables(&[(name, "1")]));
+            faults.unwrap_err()[0].hint().unwrap()
+        };
+        assert_eq!(
+            hint("A2N_SETTING__RPC__MAX_BATCHES"),
+            "did you mean A2N_SETTING__RPC__MAX_BATCH?"
+        );
+        assert_eq!(hint("A2N_SETTING__RPC__NOPE"), "`a2n settings ls` shows all");
     }
 
     #[test]

@@ -77,13 +77,13 @@ impl Settings {
         row.created_at = created_at;
         row.updated_at = now;
         row.updated_by = user;
-        if row.source >= SettingSource::Store {
-            row.source =
-                if value.is_some() { SettingSource::Store } else { SettingSource::Default };
+        if self.fixed(one) == (None, None) {
             let holds = value.clone().unwrap_or_else(|| row.default_value.clone());
-            row.needs_restart = !one.live && Json::from(self.in_effect(one)) != holds;
+            row.needs_restart = !one.live && row.value != holds;
             if one.live {
                 row.value = holds;
+                row.source =
+                    if value.is_some() { SettingSource::Store } else { SettingSource::Default };
             }
         }
         row.store_value = value;
@@ -91,8 +91,9 @@ impl Settings {
     }
 
     fn row_of(&self, one: &Declaration, stored: Option<AppSetting>) -> AppSetting {
-        let (chosen, source) = self.resolve(one);
-        let in_effect = self.in_effect(one);
+        let (chosen, _) = self.resolve(one);
+        // Value and source are of the same moment; what waits for a restart stands beside them.
+        let (in_effect, source) = self.in_effect(one);
         let (environment, file) = self.fixed(one);
         let stored = stored.as_ref();
         AppSetting {
@@ -171,7 +172,10 @@ mod tests {
         assert_eq!(row.value.as_str(), "14");
         settings.apply_row(&row).unwrap();
         assert_eq!(settings.get(&LOG_FILES), 14);
-        assert!(settings.row("log.files", Some(row)).unwrap().needs_restart);
+        let shown = settings.row("log.files", Some(row)).unwrap();
+        assert!(shown.needs_restart);
+        assert_eq!((shown.value.as_str(), shown.source), ("14", SettingSource::Default));
+        assert_eq!(shown.store_value, Some(Json::from(json!(3))));
         let level = settings.set_row("log.level", &Json::from(json!("WARN")), None, now, None);
         let level = level.unwrap();
         assert_eq!((level.source, level.value.as_str()), (SettingSource::File, "\"ERROR\""));

@@ -44,7 +44,7 @@ settings! {
     RPC_MAX_RESPONSE: usize = "rpc.maxResponseBytes" number(64 * KIB, 256 * MIB, 16 * MIB, "bytes"), RESTART,
         "Largest answer given on the socket; a larger one is an error that says so.";
     RPC_MAX_CONNECTIONS: usize = "rpc.maxConnections" number(4, 100_000, 512, "clients"), RESTART,
-        "Most clients connected at once; a further one is refused with a reason.";
+        "Most clients connected at once; a further one is refused with a reason. Fewer where descriptors are short.";
     RPC_MAX_CONNECTIONS_PER_UID: usize = "rpc.maxConnectionsPerUser" number(2, 100_000, 256, "clients"), RESTART,
         "Most clients connected at once by one Unix user.";
     RPC_MAX_IN_FLIGHT: usize = "rpc.maxInFlight" number(1, 100_000, 4096, "calls"), RESTART,
@@ -57,6 +57,8 @@ settings! {
         "Most calls in one batch.";
     RPC_FIRST_BYTE: u64 = "rpc.firstByteSeconds" number(1, 3600, 30, "seconds"), RESTART,
         "How long a client may stay silent before its first byte.";
+    RPC_MESSAGE: u64 = "rpc.messageSeconds" number(1, 3600, 30, "seconds"), RESTART,
+        "How long a message that has begun may stand still; one that comes at 1 KiB a second or faster is waited for.";
     RPC_SEND_TIMEOUT: u64 = "rpc.sendTimeoutSeconds" number(1, 3600, 30, "seconds"), RESTART,
         "How long a client may leave its answers unread before it is cut off.";
     RPC_IDEMPOTENCY: u64 = "rpc.idempotencyDays" number(7, 365, 7, "days"), LIVE,
@@ -65,8 +67,14 @@ settings! {
     // Running.
     ENGINE_PARALLEL: usize = "engine.parallelSteps" number(1, 10_000, 32, "steps"), LIVE,
         "Most steps with an outside effect that run at once.";
+    ENGINE_MAX_LIVE: usize = "engine.maxLive" number(100, 10_000_000, 10_000, "executions"), LIVE,
+        "Most executions that have not ended, each in memory; a further one is told OVERLOADED.";
+    ENGINE_MAX_LIVE_BYTES: usize = "engine.maxLiveBytes" number(MIB, 64 * GIB, 64 * MIB, "bytes"), LIVE,
+        "Most inputs of executions that have not ended; beyond it a further one is told OVERLOADED.";
     ENGINE_NODE_STATE_KEPT: usize = "engine.nodeStateKeptBytes" number(KIB, 64 * MIB, 64 * KIB, "bytes"), LIVE,
         "How much of a node's input and output is kept once its execution has ended.";
+    ENGINE_OUTPUT_KEPT: usize = "engine.outputKeptBytes" number(KIB, 8 * MIB, 4 * MIB, "bytes"), LIVE,
+        "Largest output that an ended execution shows; a node whose items do not fit shows their size.";
     ENGINE_TIMEOUT: u64 = "engine.timeoutMs" number(0, 31_622_400_000, 0, "milliseconds, 0 for none"), LIVE,
         "Running time of an execution whose workflow says none.";
     ENGINE_STEP_TIMEOUT: u64 = "engine.stepTimeoutMs" number(0, 31_622_400_000, 3_600_000, "milliseconds, 0 for none"), LIVE,

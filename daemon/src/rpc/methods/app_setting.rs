@@ -6,7 +6,7 @@ use a2n_proto::identity::Role;
 use a2n_proto::system::AppSetting;
 use a2n_proto::{ErrorKind, Json, RpcError};
 
-use super::super::context::Once;
+use super::super::once::{Key, Once};
 use super::super::{Call, Context, Registry};
 use crate::access::record;
 use crate::operations::settings::{Fault, Settings};
@@ -26,7 +26,8 @@ pub(super) fn register(registry: &mut Registry<Context>) {
                 RpcError::new(ErrorKind::Invalid, "the cursor is not one of this list").at("cursor")
             })?,
         };
-        let to = from.saturating_add(params.limit.map_or(1_000, |n| n as usize)).min(fitting.len());
+        let to =
+            from.saturating_add(params.limit.map_or(1_000, |_| params.limit())).min(fitting.len());
         let next_cursor = fitting.get(to).map(|row| row.key.clone());
         Ok(Page { items: fitting.drain(from..to).collect(), next_cursor })
     });
@@ -39,12 +40,13 @@ pub(super) fn register(registry: &mut Registry<Context>) {
         row(&context, &key)
     });
     registry.method::<Set, _>(|context, call, params| async move {
-        let once = Once::of(&call, params.idempotency_key.as_deref(), &params)?;
-        change(&context, &call, &params.key, Some(&params.value), params.if_revision, once).await
+        let once = Once::of(&context, &call, params.idempotency_key.as_deref(), &params).await?;
+        change(&context, &call, &params.key, Some(&params.value), params.if_revision, once.as_ref())
+            .await
     });
     registry.method::<Reset, _>(|context, call, params| async move {
-        let once = Once::of(&call, params.idempotency_key.as_deref(), &params)?;
-        change(&context, &call, &params.key, None, params.if_revision, once).await
+        let once = Once::of(&context, &call, params.idempotency_key.as_deref(), &params).await?;
+        change(&context, &call, &params.key, None, params.if_revision, once.as_ref()).await
     });
 }
 
@@ -54,12 +56,10 @@ async fn change(
     key: &str,
     value: Option<&Json>,
     if_revision: Option<u64>,
-    once: Option<Once>,
+    once: Option<&Once>,
 ) -> Result<AppSetting, RpcError> {
-    if let Some(once) = &once
-        && once.before(context)?.is_some()
-    {
-        return row(context, key);
+    if let Some(before) = Once::before::<String>(once) {
+        return row(context, &before);
     }
     let old = stored(context, key)?;
     let shown = context.settings.row(key, old.clone()).map_err(refused)?;
@@ -81,17 +81,14 @@ async fn change(
         None => context.settings.reset_row(key, old, origin.at, Some(user)),
     }
     .map_err(refused)?;
-    let kept = new.clone();
+    let (kept, once) = (new.clone(), Once::key(once));
     let action = if value.is_some() { "appSetting.set" } else { "appSetting.reset" };
     context
         .store
         .write(origin, move |tx| {
             app_setting::put(tx, &kept)?;
             record::changed(tx, action, Some(&shown), Some(&kept), None);
-            match once {
-                Some(once) => once.remember(tx, &kept.key),
-                None => Ok(()),
-            }
+            Key::remember(once.as_ref(), tx, &kept.key)
         })
         .await?;
     context.settings.apply_row(&new).map_err(refused)?;
@@ -112,12 +109,11 @@ fn rows(context: &Context) -> Result<Vec<AppSetting>, RpcError> {
 }
 
 fn refused(fault: Fault) -> RpcError {
-    let kind = if matches!(fault, Fault::Unknown { .. }) {
-        ErrorKind::NotFound
-    } else {
-        ErrorKind::Invalid
+    let (kind, path) = match fault {
+        Fault::Unknown { .. } => (ErrorKind::NotFound, "key"),
+        Fault::Invalid { .. } => (ErrorKind::Invalid, "value"),
     };
-    let error = RpcError::new(kind, fault.to_string()).at("key");
+    let error = RpcError::new(kind, fault.to_string()).at(path);
     RpcError { hint: fault.hint(), ..error }
 }
 

@@ -1,37 +1,34 @@
 //! `auditLog.*`: who changed what.
 
 use a2n_proto::RpcError;
-use a2n_proto::api::Page;
-use a2n_proto::api::audit_log::{ChainProblem, List, Verify, VerifyAnswer};
+use a2n_proto::api::Match;
+use a2n_proto::api::audit_log::{ChainProblem, Filter, List, Verify, VerifyAnswer};
+use a2n_proto::system::AuditLog;
 
-use super::super::context::{only, page, paging};
+use super::super::context::{only, page, paging, span};
 use super::super::{Context, Registry};
 use crate::store::audit;
 
 pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<List, _>(|context, _, params| async move {
         let filter = &params.filter;
+        let (from, to) = span(&filter.timestamp);
+        let (from_seq, to_seq) = match filter.seq {
+            Some(Match::Is(seq)) => (Some(seq), Some(seq.saturating_add(1))),
+            Some(Match::Range { gte, lt }) => (gte, lt),
+            _ => (None, None),
+        };
         let query = audit::Query {
             resource: only(&filter.resource),
             resource_id: only(&filter.resource_id),
             user: only(&filter.user_id),
-            action: only(&filter.action),
-            from: None,
-            to: None,
+            from_seq,
+            to_seq,
+            from,
+            to,
         };
-        let snapshot = context.store.read()?;
-        let mut found: Page<_> = page(audit::list(&snapshot, &query, &paging(&params))?);
-        found.items.retain(|row| {
-            filter.action.as_ref().is_none_or(|wanted| wanted.holds_text(&row.action))
-                && filter.resource.as_ref().is_none_or(|wanted| wanted.holds_text(&row.resource))
-                && filter
-                    .user_id
-                    .as_ref()
-                    .is_none_or(|wanted| wanted.holds_some(row.user_id.as_ref()))
-                && filter.timestamp.as_ref().is_none_or(|wanted| wanted.holds(&row.timestamp))
-                && filter.seq.as_ref().is_none_or(|wanted| wanted.holds(&row.seq))
-        });
-        Ok(found)
+        let fits = |row: &AuditLog| fits(row, filter);
+        Ok(page(audit::list(&context.store.read()?, &query, &paging(&params), &fits)?))
     });
     registry.method::<Verify, _>(|context, _, params| async move {
         let store = context.store.clone();
@@ -55,4 +52,14 @@ pub(super) fn register(registry: &mut Registry<Context>) {
             problems,
         })
     });
+}
+
+/// What the store's index does not decide.
+fn fits(row: &AuditLog, filter: &Filter) -> bool {
+    filter.action.as_ref().is_none_or(|wanted| wanted.holds_text(&row.action))
+        && filter.resource.as_ref().is_none_or(|wanted| wanted.holds_text(&row.resource))
+        && filter.resource_id.as_ref().is_none_or(|wanted| wanted.holds_text(&row.resource_id))
+        && filter.user_id.as_ref().is_none_or(|wanted| wanted.holds_some(row.user_id.as_ref()))
+        && filter.timestamp.as_ref().is_none_or(|wanted| wanted.holds(&row.timestamp))
+        && filter.seq.as_ref().is_none_or(|wanted| wanted.holds(&row.seq))
 }

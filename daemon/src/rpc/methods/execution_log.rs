@@ -126,12 +126,7 @@ fn of(
             Ok(Of::Execution(id))
         }
         (None, Some(id)) => {
-            // The lines of all its executions: asked as an execution's reader would have to.
-            view.executions(
-                &crate::store::execution::Query { workflow: Some(id), ..Default::default() },
-                &crate::store::Paging::first(1),
-            )?;
-            view.workflow(id, SharePermission::View)?;
+            view.runs_of(id)?;
             Ok(Of::Workflow(id))
         }
         _ => Err(RpcError::new(ErrorKind::Params, "give either executionId or workflowId")

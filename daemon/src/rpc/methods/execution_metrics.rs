@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use a2n_proto::api::execution_metrics::{GroupBy, Point, Query, QueryAnswer, QueryParams, Series};
-use a2n_proto::workflow::SharePermission;
+use a2n_proto::workflow::{SharePermission, Workflow};
 use a2n_proto::{ErrorKind, RpcError, WorkflowId};
 
 use super::super::{Call, Context, Registry};
@@ -45,11 +45,13 @@ fn over_time(
     let minutes = u32::try_from(minutes).unwrap_or(u32::MAX);
     let scopes: Vec<(String, Option<WorkflowId>)> = match (params.workflow_id, params.group_by) {
         (Some(id), None | Some(GroupBy::WorkflowId)) => {
+            view.runs_of(id)?;
             vec![(view.workflow(id, SharePermission::View)?.name, Some(id))]
         }
         (None, Some(GroupBy::WorkflowId)) => {
             let query = workflow::Query::default();
-            let all = view.workflows(&query, &Paging::first(1_000))?.items;
+            let runs_are_seen = |one: &Workflow| view.runs_of(one.id).is_ok();
+            let all = view.workflows(&query, &Paging::first(1_000), &runs_are_seen)?.items;
             all.into_iter().map(|one| (one.name, Some(one.id))).collect()
         }
         (None, None) => {

@@ -81,8 +81,11 @@ pub(super) async fn read(
     }
     let state = store.execution_state(id)?.and_then(|bytes| persist::unpack(&bytes));
     let state = state.ok_or_else(|| {
-        RpcError::new(ErrorKind::Internal, format!("the state of execution {id} can't be read"))
-            .hint("see `a2n verify`")
+        RpcError::new(
+            ErrorKind::Precondition,
+            format!("the node states of execution {id} are lost"),
+        )
+        .hint(format!("`a2n retry {id} --from START` runs it again where it has ended"))
     })?;
     let (workflow, version) = (header.workflow_id, header.workflow_version);
     if let Some(plan) = context.plans.kept(workflow, version) {

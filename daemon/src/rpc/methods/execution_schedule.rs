@@ -22,13 +22,17 @@ pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<Upcoming, _>(|context, call, params| async move {
         let view = context.view(&call)?;
         let now = context.now();
-        let from = match &params.cursor {
-            None => params.from.unwrap_or(now).max(now),
-            Some(cursor) => cursor.parse().map_err(|_| bad_cursor())?,
+        let last = params.cursor.as_deref().map(|cursor| Due::read(cursor).ok_or_else(bad_cursor));
+        let last = last.transpose()?;
+        let begin = params.from.unwrap_or(now).max(now);
+        let from = match last {
+            None => begin,
+            // Others may be due at the very instant where the page before ended.
+            Some(Due(at, _)) => at.minus(Duration::from_millis(1)),
         };
-        let to = params.to.unwrap_or(from.plus(DAY));
+        let to = params.to.unwrap_or(begin.plus(DAY));
         let most = context.settings.get(&SCHEDULE_UPCOMING);
-        let limit = params.limit.map_or(most, |n| (n as usize).min(most));
+        let limit = params.limit.map_or(most, |n| (n as usize).clamp(1, most.max(1)));
         let armed: BTreeMap<WorkflowTriggerId, (WorkflowTrigger, String, Schedule)> =
             armed(&context, &view)?
                 .into_iter()
@@ -38,18 +42,11 @@ pub(super) fn register(registry: &mut Registry<Context>) {
                 .map(|(trigger, name, schedule)| (trigger.id, (trigger, name, schedule)))
                 .collect();
         let schedules = armed.iter().map(|(id, (_, _, schedule))| (*id, schedule));
-        let mut due = upcoming(schedules, from, to, limit + 1);
-        // A page ends between two instants, so that its cursor can be the last one.
-        let next_cursor = match due.get(limit).copied() {
-            None => None,
-            Some((next, _)) => {
-                due.truncate(limit);
-                while due.last().is_some_and(|(at, _)| *at == next) && due.len() > 1 {
-                    due.pop();
-                }
-                due.last().map(|(at, _)| at.to_string())
-            }
-        };
+        let mut due = upcoming(schedules, from, to, limit + 1 + armed.len());
+        due.retain(|(at, id)| last.as_ref().is_none_or(|last| Due(*at, *id) > *last));
+        let more = due.len() > limit;
+        due.truncate(limit);
+        let next_cursor = due.last().filter(|_| more).map(|(at, id)| format!("{at}/{id}"));
         let items = due
             .into_iter()
             .filter_map(|(at, id)| {
@@ -70,6 +67,17 @@ pub(super) fn register(registry: &mut Registry<Context>) {
             Schedule::parse(&params.schedule.to_value(), &context.zone).map_err(invalid)?;
         Ok(preview(&schedule, params.from.unwrap_or(context.now()), params.count))
     });
+}
+
+/// One instant of one trigger, in the order of the list.
+#[derive(PartialEq, PartialOrd)]
+struct Due(Timestamp, WorkflowTriggerId);
+
+impl Due {
+    fn read(cursor: &str) -> Option<Self> {
+        let (at, id) = cursor.split_once('/')?;
+        Some(Self(at.parse().ok()?, id.parse().ok()?))
+    }
 }
 
 /// The next instants of a schedule, in words too.
@@ -108,7 +116,7 @@ fn armed(
     let mut found = Vec::new();
     let mut paging = Paging::first(1_000);
     loop {
-        let page = view.triggers(&query, &paging)?;
+        let page = view.triggers(&query, &paging, &|_| true)?;
         for trigger in page.items {
             let Ok(workflow) = view.workflow(trigger.workflow_id, SharePermission::View) else {
                 continue;

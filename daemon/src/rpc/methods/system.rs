@@ -6,7 +6,8 @@ use a2n_proto::api::system::{
     Health, Info, Metrics, Ping, Pong, Stats, StoreProblem, Subscribe, VerifiedPart, Verify,
     VerifyAnswer,
 };
-use a2n_proto::{Change, ContentHash, ErrorKind, RpcError};
+use a2n_proto::entity::NAMES;
+use a2n_proto::{Change, ContentHash, ErrorKind, RpcError, nearest};
 
 use super::super::{Context, Ended, Registry, Sink, Stopped};
 use crate::store::{FeedRead, Store, View, execution, verify};
@@ -27,6 +28,7 @@ pub(super) fn register(registry: &mut Registry<Context>) {
     registry.subscription::<Subscribe, _, _>(|context, call, params, sink| async move {
         let view = context.view(&call)?;
         let topics = params.topics.unwrap_or_default();
+        known(&topics)?;
         let after = match &params.cursor {
             None => None,
             Some(cursor) => Some(cursor.parse::<u64>().map_err(|_| {
@@ -50,6 +52,13 @@ async fn run(
     let feed = context.store.feed();
     let mut watch = feed.watch();
     let mut last = match after {
+        Some(after) if after > feed.last() => {
+            // A cursor of another store, or of this one before it was restored: nothing of what
+            // this feed holds can be taken as seen.
+            let last = feed.last();
+            sink.gap(1, last, last).await?;
+            last
+        }
         Some(after) => after,
         None => {
             let last = feed.last();
@@ -89,6 +98,18 @@ async fn run(
             },
         }
     }
+}
+
+/// Refuses topics that no change will ever have.
+fn known(topics: &[String]) -> Result<(), RpcError> {
+    let unknown = topics.iter().enumerate().find(|(_, name)| !NAMES.contains(&name.as_str()));
+    let Some((number, name)) = unknown else { return Ok(()) };
+    let error = RpcError::new(ErrorKind::Invalid, format!("there is no entity `{name}`"))
+        .at(format!("topics[{number}]"));
+    Err(error.hint(match nearest(name, NAMES.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "topics are names of entities, for example `execution`".to_owned(),
+    }))
 }
 
 async fn check_all(context: &Context) -> Result<VerifyAnswer, RpcError> {

@@ -3,16 +3,17 @@
 use a2n_proto::api::workflow_trigger::{
     Create, CreateParams, Delete, Filter, Fire, FireParams, Get, List, Next, Update, UpdateParams,
 };
-use a2n_proto::api::{Deleted, Match, Page};
+use a2n_proto::api::{Deleted, Match};
 use a2n_proto::execution::{Execution, ExecutionMetadata};
 use a2n_proto::workflow::{SharePermission, TriggerType, WorkflowTrigger};
 use a2n_proto::{ErrorKind, Json, Problem, RpcError, Severity, WorkflowTriggerId, merge_patch};
 use serde_json::json;
 
-use super::super::context::{Once, only, page, paging};
+use super::super::context::{only, page, paging};
+use super::super::once::{Key, Once};
 use super::super::{Call, Context, Registry};
 use super::execution_schedule::{invalid, preview};
-use super::workflow::check_inputs;
+use super::workflow::{check_inputs, metadata};
 use crate::access::record;
 use crate::engine::driving::handle::{Accepted, Admission, Within};
 use crate::engine::driving::start::{Version, Wanted};
@@ -24,10 +25,8 @@ use crate::triggers::schedule::Schedule;
 pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<List, _>(|context, call, params| async move {
         let view = context.view(&call)?;
-        let mut found: Page<WorkflowTrigger> =
-            page(view.triggers(&query(&params.filter), &paging(&params))?);
-        found.items.retain(|one| fits(one, &params.filter));
-        Ok(found)
+        let fits = |one: &WorkflowTrigger| fits(one, &params.filter);
+        Ok(page(view.triggers(&query(&params.filter), &paging(&params), &fits)?))
     });
     registry.method::<Get, _>(|context, call, params| async move {
         Ok(context.view(&call)?.trigger(params.id, SharePermission::View)?)
@@ -39,14 +38,12 @@ pub(super) fn register(registry: &mut Registry<Context>) {
         update(&context, &call, params).await
     });
     registry.method::<Delete, _>(|context, call, params| async move {
-        let once = Once::of(&call, params.idempotency_key.as_deref(), &params)?;
-        if let Some(once) = &once
-            && let Some(id) = once.before(&context)?
-        {
-            return Ok(Deleted::of(id));
+        let once = Once::of(&context, &call, params.idempotency_key.as_deref(), &params).await?;
+        if let Some(before) = Once::before::<String>(once.as_ref()) {
+            return Ok(Deleted::of(before));
         }
         let old = context.view(&call)?.trigger(params.id, SharePermission::Edit)?;
-        let origin = context.origin(&call)?;
+        let (origin, key) = (context.origin(&call)?, Once::key(once.as_ref()));
         context
             .store
             .write(origin, move |tx| {
@@ -55,7 +52,7 @@ pub(super) fn register(registry: &mut Registry<Context>) {
                 workflow_trigger::remove(tx, old.id)?;
                 let workflow = Some(old.workflow_id);
                 record::changed(tx, "workflowTrigger.delete", Some(&old), None, workflow);
-                once.map_or(Ok(()), |once| once.remember(tx, old.id))
+                Key::remember(key.as_ref(), tx, old.id)
             })
             .await?;
         Ok(Deleted::of(params.id))
@@ -81,7 +78,7 @@ async fn create(
     call: &Call,
     params: CreateParams,
 ) -> Result<WorkflowTrigger, RpcError> {
-    let once = Once::of(call, params.idempotency_key.as_deref(), &params)?;
+    let once = Once::of(context, call, params.idempotency_key.as_deref(), &params).await?;
     if let Some(before) = answered(context, call, once.as_ref())? {
         return Ok(before);
     }
@@ -108,14 +105,14 @@ async fn create(
         workflow_id: workflow.id,
         user_id: view.caller().user,
     };
-    let made = trigger.clone();
+    let (made, key) = (trigger.clone(), Once::key(once.as_ref()));
     context
         .store
         .write(origin, move |tx| {
             workflow_trigger::put(tx, &trigger)?;
             let workflow = Some(trigger.workflow_id);
             record::changed(tx, "workflowTrigger.create", None, Some(&trigger), workflow);
-            once.map_or(Ok(()), |once| once.remember(tx, trigger.id))
+            Key::remember(key.as_ref(), tx, trigger.id)
         })
         .await?;
     Ok(made)
@@ -126,14 +123,14 @@ async fn update(
     call: &Call,
     params: UpdateParams,
 ) -> Result<WorkflowTrigger, RpcError> {
-    let once = Once::of(call, params.idempotency_key.as_deref(), &params)?;
+    let once = Once::of(context, call, params.idempotency_key.as_deref(), &params).await?;
     if let Some(before) = answered(context, call, once.as_ref())? {
         return Ok(before);
     }
     let seen = context.view(call)?.trigger(params.id, SharePermission::Edit)?;
     let patched: WorkflowTrigger = merge_patch::apply(&seen, &params.patch)?;
     check(context, patched.kind, &patched.configuration)?;
-    let origin = context.origin(call)?;
+    let (origin, key) = (context.origin(call)?, Once::key(once.as_ref()));
     let new = context
         .store
         .write(origin, move |tx| {
@@ -141,6 +138,7 @@ async fn update(
             fresh(&old, params.if_revision)?;
             // What was checked above is what was seen then; what changed since is another edit.
             fresh(&old, Some(seen.revision))?;
+            Key::remember(key.as_ref(), tx, old.id)?;
             if patched == old {
                 return Ok(old);
             }
@@ -162,9 +160,6 @@ async fn update(
             workflow_trigger::put(tx, &new)?;
             let workflow = Some(new.workflow_id);
             record::changed(tx, "workflowTrigger.update", Some(&old), Some(&new), workflow);
-            if let Some(once) = once {
-                once.remember(tx, new.id)?;
-            }
             Ok(new)
         })
         .await?;
@@ -173,8 +168,11 @@ async fn update(
 
 /// Starts an execution as if the trigger had: its payload, its name in the execution.
 async fn fire(context: &Context, call: &Call, params: FireParams) -> Result<Execution, RpcError> {
-    let once = Once::of(call, params.idempotency_key.as_deref(), &params)?;
+    let once = Once::of(context, call, params.idempotency_key.as_deref(), &params).await?;
     let view = context.view(call)?;
+    if let Some(before) = Once::before(once.as_ref()) {
+        return Ok(view.execution(before, SharePermission::View)?);
+    }
     let trigger = view.trigger(params.id, SharePermission::Execute)?;
     let workflow = view.workflow(trigger.workflow_id, SharePermission::Execute)?;
     let payload = params.payload.unwrap_or_else(Json::object);
@@ -193,16 +191,19 @@ async fn fire(context: &Context, call: &Call, params: FireParams) -> Result<Exec
         trigger: Some(trigger.id),
         priority: 0,
         user: view.caller().user,
-        metadata: ExecutionMetadata { source: Some("MANUAL".into()), ..Default::default() },
+        metadata: ExecutionMetadata {
+            idempotency_key: params.idempotency_key.clone(),
+            ..metadata(call, "MANUAL")
+        },
         workflow,
     };
     let origin = context.origin(call)?;
-    let (trigger, name) = (trigger.id, trigger.name);
+    let (trigger, name, key) = (trigger.id, trigger.name, Once::key(once.as_ref()));
     let started = context
         .starter
         .start(wanted, origin, move |id| {
             let within: Within = Box::new(move |tx| {
-                if let Admission::Already(before) = Once::admit(once.as_ref(), tx, id)? {
+                if let Admission::Already(before) = Key::admit(key.as_ref(), tx, id)? {
                     return Ok(Admission::Already(before));
                 }
                 workflow_trigger::count(tx, trigger)?;
@@ -224,8 +225,7 @@ fn answered(
     call: &Call,
     once: Option<&Once>,
 ) -> Result<Option<WorkflowTrigger>, RpcError> {
-    let Some(once) = once else { return Ok(None) };
-    let Some(id) = once.before(context)?.and_then(|id| id.parse().ok()) else { return Ok(None) };
+    let Some(id) = Once::before(once) else { return Ok(None) };
     Ok(Some(context.view(call)?.trigger(id, SharePermission::View)?))
 }
 

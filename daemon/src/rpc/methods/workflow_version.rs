@@ -1,8 +1,8 @@
 //! `workflowVersion.*`: the snapshots that every save makes.
 
-use a2n_proto::api::workflow_version::{Get, List};
-use a2n_proto::api::{Match, Page, Which};
-use a2n_proto::workflow::SharePermission;
+use a2n_proto::api::workflow_version::{Filter, Get, List};
+use a2n_proto::api::{Match, Which};
+use a2n_proto::workflow::{SharePermission, WorkflowVersion};
 use a2n_proto::{ErrorKind, RpcError};
 
 use super::super::context::{page, paging};
@@ -16,12 +16,12 @@ pub(super) fn register(registry: &mut Registry<Context>) {
                 .at("filter.workflowId")
                 .hint("give filter {\"workflowId\": \"…\"}"));
         };
-        let mut found: Page<_> = page(view.versions(workflow, &paging(&params))?);
-        found.items.retain(|row| {
-            params.filter.version.as_ref().is_none_or(|wanted| wanted.holds(&row.version))
-                && params.filter.is_published.as_ref().is_none_or(|w| w.holds(&row.is_published))
-        });
-        Ok(found)
+        let Filter { version, is_published, .. } = &params.filter;
+        let fits = |row: &WorkflowVersion| {
+            version.as_ref().is_none_or(|wanted| wanted.holds(&row.version))
+                && is_published.as_ref().is_none_or(|wanted| wanted.holds(&row.is_published))
+        };
+        Ok(page(view.versions(workflow, &paging(&params), &fits)?))
     });
     registry.method::<Get, _>(|context, call, params| async move {
         let view = context.view(&call)?;

@@ -9,4 +9,5 @@ mod interop;
 mod limits;
 mod stopping;
 mod subscriptions;
+mod unfinished;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use a2n_proto::api::Notice;
+use a2n_proto::api::{Gap, Notice};
 use serde_json::{Value, json};
 
 use super::world::{LineClient, World, WsClient, code, notice};
@@ -99,6 +99,40 @@ async fn a_refused_or_broken_subscription_says_so() {
     assert_eq!(code(&serde_json::from_str(&body).unwrap()), 501);
 }
 
+/// A subscriber that was too slow, or comes back too late, is told what it missed and from where
+/// it can go on; what comes after is in order.
+#[tokio::test]
+async fn what_was_left_out_is_said_in_its_place() {
+    let world = World::start();
+    for mut client in Client::both(&world).await {
+        client.call("test.subscribe", json!({"to": 3, "missing": true})).await;
+        client.receive().await;
+        let mut seen = Vec::new();
+        for _ in 0..6 {
+            seen.push(notice(&client.receive().await));
+        }
+        let item = |n: u64| Notice::Items { items: vec![n], cursor: format!("c{n}") };
+        let gap = Notice::Gap { gap: Gap { from: 1, to: 4 }, cursor: "c4".into() };
+        let lagged = Notice::Lagged { lagged: 7, cursor: "c\"7".into() };
+        let expect = [gap, lagged, item(1), item(2), item(3), Notice::end("EXECUTION_ENDED")];
+        assert_eq!(seen, expect);
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_nobody_could_name_is_not_opened() {
+    let world = World::start();
+    for mut client in Client::both(&world).await {
+        let silent = r#"{"jsonrpc":"2.0","method":"test.subscribe","params":{"to":3}}"#;
+        match &mut client {
+            Client::Lines(client) => client.send(silent).await,
+            Client::WebSocket(client) => client.send(silent.as_bytes()).await,
+        }
+        client.call("test.subscribe", json!({"to": 0})).await;
+        assert_eq!(client.receive().await["result"], 1, "the first one that was opened");
+    }
+}
+
 #[tokio::test]
 async fn end_of_input_on_lines_ends_reading_only() {
     let world = World::start();
@@ -130,9 +164,8 @@ async fn a_client_that_leaves_takes_its_calls_and_subscriptions_along() {
     world.context.begun.acquire_many(2).await.unwrap().forget();
     drop((lines, websocket));
     world.context.over.acquire_many(2).await.unwrap().forget();
-    while world.dispatcher.counts().n_in_flight() > 0 {
-        tokio::task::yield_now().await;
-    }
+    world.context.left.acquire_many(2).await.unwrap().forget();
+    assert_eq!(world.dispatcher.counts().n_in_flight(), 0);
     assert_eq!(world.context.sent.load(Ordering::Relaxed), 0);
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Context {
     pub(super) sent: AtomicU64,
     /// How many bodies of `test.subscribe` were dropped or ended.
     pub(super) over: Semaphore,
+    /// How many bodies of `test.held` were dropped or ended.
+    pub(super) left: Semaphore,
 }
 
 impl World {
@@ -58,6 +60,7 @@ impl World {
             begun: Semaphore::new(0),
             sent: AtomicU64::new(0),
             over: Semaphore::new(0),
+            left: Semaphore::new(0),
         });
         let identify: Identify = Arc::new(move |_| identity.clone());
         let registry = registry(Arc::clone(&context));
@@ -113,6 +116,7 @@ fn registry(context: Arc<Context>) -> Registry<Context> {
     registry.method::<Panic, _>(|_, _, _| async move { panic!("on purpose") });
     registry.method::<OwnersOnly, _>(|_, _, _| async move { Ok(true) });
     registry.method::<Held, _>(|context, _, _| async move {
+        let _left = Adds(&context.left);
         context.begun.add_permits(1);
         context.release.acquire().await.unwrap().forget();
         Ok(true)
@@ -122,9 +126,12 @@ fn registry(context: Arc<Context>) -> Registry<Context> {
         if params.to == 13 {
             return Err(RpcError::new(ErrorKind::Invalid, "13 brings bad luck").at("to"));
         }
-        let over = Over(Arc::clone(&context));
         Ok(async move {
-            let _over = over;
+            let _over = Adds(&context.over);
+            if params.missing {
+                sink.gap(1, 4, "c4").await?;
+                sink.lagged(7, "c\"7").await?;
+            }
             for n in 1..=params.to {
                 sink.items([(n, format!("c{n}"))]).await?;
                 context.sent.fetch_add(1, Ordering::Relaxed);
@@ -140,11 +147,12 @@ fn registry(context: Arc<Context>) -> Registry<Context> {
     registry
 }
 
-struct Over(Arc<Context>);
+/// Adds one when it is dropped.
+struct Adds<'s>(&'s Semaphore);
 
-impl Drop for Over {
+impl Drop for Adds<'_> {
     fn drop(&mut self) {
-        self.0.over.add_permits(1);
+        self.0.add_permits(1);
     }
 }
 
@@ -208,6 +216,9 @@ pub(super) struct EchoParams {
 pub(super) struct CountParams {
     /// Counts to here, or waits for ever at 0.
     to: u64,
+    /// Says first that something is missing.
+    #[serde(default)]
+    missing: bool,
 }
 
 /// Pages that say little.

@@ -205,3 +205,18 @@ fn the_contracts_own_example_is_good_and_its_slips_are_named() {
     nodes[0].config.script EXPRESSION_REFUSED: line 1, column 4: an expression is refused here, since its result would become code Some("pass the value by an environment variable, an argument or standard input")
     "#);
 }
+
+#[test]
+fn a_deprecated_definition_is_a_warning_and_a_missing_credential_an_error() {
+    insta::assert_snapshot!(check(with_nodes(
+        json!([
+            {"id": "a", "type": "old"},
+            {"id": "b", "type": "old@1.0.0", "credentials": {"key": "mine"}},
+        ]),
+        json!([]),
+    )), @r"
+    ✗ nodes[0].credentials MISSING_CREDENTIAL: node `a` (old) needs a credential [name one of type API_KEY]
+    ! nodes[0].type DEPRECATED: node `a` uses old@1.0.0, which is deprecated [it goes on working; take a newer definition for new workflows]
+    ! nodes[1].type DEPRECATED: node `b` uses old@1.0.0, which is deprecated [it goes on working; take a newer definition for new workflows]
+    ");
+}
