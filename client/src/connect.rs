@@ -185,8 +185,14 @@ pub async fn pipe(place: &Place) -> Result<(), Error> {
         if n == 0 {
             return Ok(());
         }
-        io::Write::write_all(&mut stdout, &buffer[..n]).map_err(lost)?;
-        io::Write::flush(&mut stdout).map_err(lost)?;
+        let told = io::Write::write_all(&mut stdout, &buffer[..n])
+            .and_then(|()| io::Write::flush(&mut stdout));
+        match told {
+            Ok(()) => {}
+            // Whoever asked has heard enough: the end of every command that was answered.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) => return Err(lost(error)),
+        }
     }
 }
 

@@ -97,9 +97,14 @@ impl Error {
         }
     }
 
-    /// Whether the connection is the cause, so that a new one may help.
-    pub fn is_connection(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Lost { .. })
+    /// Whether the daemon may only be away or busy for a moment, so that a call that changes nothing
+    /// can be made again. A daemon that stops or starts says so with the time to try again after.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Lost { .. } => true,
+            Self::Refused(error) => error.retry_after_ms.is_some(),
+            Self::Answer { .. } | Self::Place(_) => false,
+        }
     }
 }
 

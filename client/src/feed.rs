@@ -191,7 +191,7 @@ impl<T: DeserializeOwned + Numbered> Feed<T> {
                     self.subscription = Some(subscription);
                     return Ok(());
                 }
-                Err(error) if error.is_connection() || is_starting(&error) => {
+                Err(error) if error.is_passing() => {
                     if tokio::time::Instant::now() + wait > deadline {
                         return Err(error);
                     }
@@ -255,11 +255,6 @@ impl At {
 /// Whether a subscription's end only means that the daemon goes away for a moment.
 fn is_pause(reason: &str) -> bool {
     matches!(reason, "SHUTDOWN" | "SHUTTING_DOWN" | "INPUT_ENDED")
-}
-
-/// Whether the daemon is there but not ready yet.
-fn is_starting(error: &Error) -> bool {
-    matches!(error, Error::Refused(refused) if refused.kind == a2n_proto::ErrorKind::Overloaded)
 }
 
 #[cfg(test)]

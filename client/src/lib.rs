@@ -12,4 +12,4 @@ mod session;
 
 pub use error::{Error, Exit, Tried};
 pub use safe_text::SafeText;
-pub use session::Session;
+pub use session::{Listening, Session};

@@ -72,6 +72,11 @@ impl Session {
             .map_err(|e| from_wire(method, params, e))
     }
 
+    /// Starts any subscription of an entity, as it comes and without resuming.
+    pub async fn listen(&self, entity: &str, params: &Json) -> Result<Listening, Error> {
+        self.subscribe(entity, params).await.map(Listening)
+    }
+
     /// Starts a subscription; [`crate::feed::Feed`] is the one to use: it resumes.
     pub(crate) async fn subscribe(
         &self,
@@ -98,6 +103,24 @@ impl Session {
                 *client = Some(fresh.clone());
                 Ok(fresh)
             }
+        }
+    }
+}
+
+/// A subscription whose notices come as they are.
+#[derive(Debug)]
+pub struct Listening(Subscription<Json>);
+
+impl Listening {
+    /// The next notice.
+    ///
+    /// # Errors
+    /// The connection is gone, or what came is not JSON.
+    pub async fn next(&mut self) -> Result<Json, Error> {
+        match self.0.next().await {
+            Some(Ok(notice)) => Ok(notice),
+            Some(Err(error)) => Err(not_understood("the subscription", &error)),
+            None => Err(Error::Lost { reason: "it closed the subscription".into() }),
         }
     }
 }

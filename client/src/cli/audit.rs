@@ -42,7 +42,7 @@ enum Verb {
         #[arg(long, value_name = "WHEN", value_parser = moments::moment, allow_hyphen_values = true)]
         since: Option<Timestamp>,
         /// How many at most
-        #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = rows::how_many)]
         limit: usize,
     },
     /// Check that no row was changed, removed or reordered; exit 1 where one was

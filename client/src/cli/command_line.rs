@@ -107,7 +107,6 @@ pub(super) enum Command {
     Whoami(info::WhoamiArgs),
     Rpc(rpc::Args),
     Completions(completions::Args),
-    #[command(hide = true)]
     Man(man::Args),
     #[command(hide = true)]
     Pipe(pipe::Args),

@@ -1,5 +1,6 @@
 //! Staying with an execution until it has ended, and telling how it did.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use a2n_client::{Error, Exit, Session};
@@ -17,6 +18,7 @@ use super::{Answered, Outcome};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two attempts to reach it again.
 const PAUSE: Duration = Duration::from_millis(100);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// How to stay with an execution.
 #[derive(Debug, Clone)]
@@ -39,34 +41,59 @@ pub(super) async fn watch(out: &Out, session: &Session, id: ExecutionId, how: &W
     // Far enough away to be never.
     let limit = how.timeout.unwrap_or(Duration::from_secs(100 * 365 * 86_400));
     let ended = tokio::select! {
-        ended = work => ended?,
+        ended = work => ended,
+        never = still(out, id, how) => match never {},
         _ = tokio::signal::ctrl_c() => {
+            out.passed();
             out.aside("");
             return Err(left(Exit::Interrupted, "detached", id));
         }
         () = tokio::time::sleep(limit) => {
+            out.passed();
             return Err(left(Exit::TimedOut, &format!("not ended within {}", brief(limit)), id));
         }
     };
+    out.passed();
+    let ended = ended?;
     let execution = &ended.value;
     out.show(&ended.json, || vec![id.to_string()], |out| line(out, execution))?;
     Ok(if execution.status == ExecutionStatus::Success { Exit::Done } else { Exit::Failed })
 }
 
-/// The ended execution; goes on waiting through a restart of the daemon.
+/// Says on a terminal, second by second, that it is still waited for; a log says enough by itself.
+async fn still(out: &Out, id: ExecutionId, how: &Watch) -> Infallible {
+    if how.follow {
+        return std::future::pending().await;
+    }
+    let began = Instant::now();
+    loop {
+        out.passing(&format!(
+            "{id} runs, {}s (Ctrl-C leaves it running)",
+            began.elapsed().as_secs()
+        ));
+        tokio::time::sleep(SECOND).await;
+    }
+}
+
+/// The ended execution; goes on waiting through a stop, a crash or a restart of the daemon.
 async fn wait(session: &Session, id: ExecutionId) -> Result<Answered<Execution>, Failure> {
     let mut away_since = None;
     loop {
-        match super::ask::<Wait>(session, &WaitParams { id, timeout: None }).await {
+        let asked = Instant::now();
+        match super::ask_raw::<Wait>(session, &WaitParams { id, timeout: None }).await {
             Ok(ended) => return Ok(ended),
-            Err(failure) if failure.exit == Exit::Unreachable => {
+            Err(error) if error.is_passing() => {
+                // It was there as long as it let us wait.
+                if asked.elapsed() > SECOND {
+                    away_since = None;
+                }
                 let since = *away_since.get_or_insert_with(Instant::now);
                 if since.elapsed() > PATIENCE {
-                    return Err(failure);
+                    return Err(error.into());
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long)]
     archived: bool,
     /// How many at most
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 1_000)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1_000, value_parser = rows::how_many)]
     limit: usize,
 }
 

@@ -10,7 +10,10 @@ use super::{Cli, Context, Outcome, examples};
 
 /// Write the manual pages into a folder
 #[derive(Debug, clap::Args)]
-#[command(after_help = examples!("a2n man /usr/local/share/man/man1"))]
+#[command(after_help = examples!(
+    "a2n man /usr/local/share/man/man1"
+    "a2n man . && man ./a2n.1"
+))]
 pub(super) struct Args {
     /// The folder; it has to be there
     folder: PathBuf,

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::ending::status_text;
-use super::output::{Cell, Out, Style, Table};
+use super::output::{Cell, Out, Style, Table, wrapped};
 use super::rows;
 use super::{Context, Outcome, ask, examples};
 
@@ -75,14 +75,16 @@ fn text(out: &Out, node: &NodeDefinition) -> String {
     let title = format!("{} {}: {}", node.name, node.version, node.display_name);
     let mut text = format!("{}\n", out.styled(Style::Bold, &out.safe(&title)));
     for words in [&node.description, &node.documentation].into_iter().flatten() {
-        text.push_str(&format!("\n{}\n", SafeText::lines(words.trim_end())));
+        let words = SafeText::lines(words.trim_end()).into_string();
+        let words = out.width().map(|cells| wrapped(&words, cells)).unwrap_or(words);
+        text.push_str(&format!("\n{words}\n"));
     }
     text.push_str("\nConfiguration\n");
     let schema = node.settings_schema.to_value();
     let required = schema.get("required").and_then(Value::as_array);
     let is_required =
         |name: &str| required.is_some_and(|all| all.iter().any(|one| one.as_str() == Some(name)));
-    let mut table = Table::new(&["", "", "", "~"]);
+    let mut table = Table::new(&["", "~", "", "~"]);
     for (name, member) in schema.get("properties").and_then(Value::as_object).into_iter().flatten()
     {
         let about = member.get("description").and_then(Value::as_str).unwrap_or("");

@@ -38,7 +38,7 @@ pub(super) struct Args {
     #[arg(long, value_parser = status)]
     status: Option<ExecutionStatus>,
     /// How many at most
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = rows::how_many)]
     limit: usize,
 }
 

@@ -8,6 +8,14 @@ use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
 
+/// How many rows are wanted, as an option of the command line.
+pub(super) fn how_many(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("write a whole number, 1 or more".to_owned()),
+        Ok(wanted) => Ok(wanted),
+    }
+}
+
 /// Rows of a list: as they came, and as the type they stand for.
 #[derive(Debug)]
 pub(super) struct Rows<T> {

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use a2n_client::{Exit, SafeText};
+use a2n_client::{Exit, SafeText, Session};
 use a2n_proto::Json;
 
 use super::failure::Failure;
@@ -16,6 +16,7 @@ use super::{Context, Outcome, examples};
     "a2n rpc execution.list '{\"limit\": 3}'"
     "echo '{\"name\": \"backup\"}' | a2n rpc workflow.get -"
     "a2n rpc rpc.discover                 every method there is"
+    "a2n rpc system.subscribe             what it sends, a notice a line"
 ))]
 pub(super) struct Args {
     /// The method: entity.verb
@@ -39,12 +40,27 @@ impl Args {
             Some(text) => read_json(text)?,
         };
         let session = cx.session().await?;
+        if let Some(entity) = self.method.strip_suffix(".subscribe") {
+            return stay(cx, &session, entity, &params).await;
+        }
         let result = session.call_json(&self.method, &params).await?;
         match cx.out.format {
             Format::Yaml => cx.out.show(&result, Vec::new, |_| String::new())?,
             _ => cx.out.json(&result)?,
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Prints what a subscription sends, a notice a line, until it ends.
+async fn stay(cx: &Context, session: &Session, entity: &str, params: &Json) -> Outcome {
+    let mut listening = session.listen(entity, params).await?;
+    loop {
+        let notice = listening.next().await?;
+        cx.out.line(&cx.out.safe(notice.as_str()))?;
+        if notice.to_value().get("end").is_some() {
+            return Ok(Exit::Done);
+        }
     }
 }
 

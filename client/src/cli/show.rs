@@ -61,7 +61,9 @@ fn text(out: &Out, execution: &Execution, nodes: &[ExecutionNodeState]) -> Strin
     text.push_str(&node_table(nodes).text(out, "No node has started."));
     if let Some(message) = &execution.error_message {
         text.push_str(&format!("\n{} {}\n", out.styled(Style::Bad, "why:"), out.safe(message)));
-        for cause in execution.error_details.iter().flat_map(|details| &details.cause) {
+        let causes = execution.error_details.iter().flat_map(|details| &details.cause);
+        // The message of a failed step ends with its cause already.
+        for cause in causes.filter(|cause| !message.ends_with(cause.as_str())) {
             text.push_str(&format!("  because {}\n", out.safe(cause)));
         }
         text.push_str(&format!("hint: `a2n retry {}` goes on from there\n", execution.id));
@@ -209,7 +211,7 @@ mod tests {
             "outputData": {"shout": {"output": [{"line": "one", "n": 1}, {"line": "two", "n": 2}]}},
             "errorMessage": "exit code 1 of `cat /nonexistent`",
             "errorDetails": {"code": "EXIT", "nodeId": "read", "retryCount": 2,
-                "cause": ["cat: /nonexistent: No such file or directory"]},
+                "cause": ["exit code 1 of `cat /nonexistent`", "cat: /nonexistent: No such file or directory"]},
             "retryCount": 2, "maxRetries": 2, "priority": 0, "parentExecutionId": null,
             "retryOf": null, "pausedReason": null, "contextData": {},
             "metadata": {"source": "CLI", "userAgent": null, "ipAddress": null,

@@ -105,6 +105,7 @@ fn odd_command_lines_are_refused() {
         &["schedule", "preview", "* * * * *", "--every", "5m"],
         &["metrics", "x", "--metric", "y"],
         &["ps", "-n", "-1"],
+        &["ps", "-n", "0"],
         &["export", "x", "--format", "xml"],
     ] {
         let error = Cli::try_parse_from(std::iter::once("a2n").chain(words.iter().copied()));

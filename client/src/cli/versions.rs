@@ -18,7 +18,7 @@ pub(super) struct Args {
     #[arg(value_name = "NAME")]
     workflow: String,
     /// How many at most
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = rows::how_many)]
     limit: usize,
 }
 

@@ -118,6 +118,18 @@ impl Out {
         let _ = writeln!(io::stderr().lock(), "{}", SafeText::line(line));
     }
 
+    /// What goes on now, on standard error where that is a terminal; the next one takes its place.
+    pub(crate) fn passing(&self, line: &str) {
+        if io::stderr().is_terminal() {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K{}", SafeText::line(line));
+        }
+    }
+
+    /// Takes away what [`Out::passing`] wrote.
+    pub(crate) fn passed(&self) {
+        self.passing("");
+    }
+
     /// One line, written at once.
     pub(crate) fn line(&self, line: &str) -> Result<(), Failure> {
         self.write(&format!("{line}\n"))
