@@ -12,6 +12,20 @@ fmt:
 test:
     cargo test --workspace
 
+# Faults and load against the real daemon, at the counts that count (tests/torture/counts.rs)
+torture:
+    cargo build --release
+    A2N_TORTURE=full cargo test --release -p a2n-tests --test torture -- --test-threads=1 --nocapture
+
+# The same for a release, for hours
+torture-long:
+    cargo build --release
+    A2N_TORTURE=long cargo test --release -p a2n-tests --test torture -- --test-threads=1 --nocapture
+
+# Fuzzes one subject of tests/src/fuzz, or all, ten minutes each
+fuzz *SUBJECT:
+    fuzz/run {{SUBJECT}}
+
 # Only the tests of layout, words and generated pages
 tidy:
     cargo test -p a2n-tests --test tidy
@@ -28,6 +42,10 @@ docs:
 write-docs:
     UPDATE_DOCS=1 cargo test -p a2n-daemon --lib docs
 
+# What a long history costs, beside an empty one; the number is how many executions there are
+bench-history N="1000000":
+    cargo build --release && cargo bench -p a2n-tests --bench history -- {{N}}
+
 # What A2N promises about speed, each figure beside its limit; names choose parts (idle, ping, executions, logs)
 bench *PARTS:
     cargo build --release && cargo run --release -p a2n-bench -- {{PARTS}}
@@ -43,3 +61,7 @@ build:
 # Installs what `just build` made
 install *ARGS:
     systemd/install.sh {{ARGS}}
+
+# Ten thousand seeds of the simulation, about a quarter of an hour; SIM_SEED=n runs one again
+sim-long:
+    SIM_SEEDS=10000 cargo test --release -p a2n-tests --test sim -- --nocapture whatever

@@ -23,12 +23,16 @@ pub struct World {
     running: Option<Running>,
     /// Environment variables that the daemon gets besides the fixed ones.
     pub env: Vec<(String, String)>,
+    /// Words before the daemon's own command line: a program that sets something up and then
+    /// becomes the daemon (`prlimit`, `nsenter`, `strace -D`).
+    pub within: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Running {
     pid: Pid,
     ended: mpsc::Receiver<std::io::Result<ExitStatus>>,
+    notify: UnixDatagram,
 }
 
 /// Where cargo put the binaries: beside the folder of this test binary.
@@ -48,7 +52,7 @@ impl World {
     pub fn new() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("a2n-").tempdir()?;
         std::fs::create_dir(folder.path().join("home"))?;
-        Ok(Self { folder, running: None, env: Vec::new() })
+        Ok(Self { folder, running: None, env: Vec::new(), within: Vec::new() })
     }
 
     /// A fresh folder with a running, ready daemon.
@@ -81,7 +85,18 @@ impl World {
 
     /// A command for a binary of ours, with a clean environment that points at this world.
     pub fn command(&self, name: &str) -> Command {
-        let mut command = Command::new(binary(name));
+        self.dress(Command::new(binary(name)))
+    }
+
+    /// The daemon, within what the world says.
+    fn daemon(&self) -> Command {
+        let Some((first, rest)) = self.within.split_first() else { return self.command("a2nd") };
+        let mut command = Command::new(first);
+        command.args(rest).arg(binary("a2nd"));
+        self.dress(command)
+    }
+
+    fn dress(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
@@ -107,7 +122,7 @@ impl World {
         let stderr =
             std::fs::File::options().create(true).append(true).open(self.path().join("stderr"))?;
         let mut child = self
-            .command("a2nd")
+            .daemon()
             .args(["--user", "--socket"])
             .arg(self.socket())
             .arg("--data-dir")
@@ -129,12 +144,9 @@ impl World {
             let _ = tell.send(status);
             let _ = herald.send(b"EXITED");
         });
-        let mut buffer = [0u8; 4096];
         loop {
-            let n = ready
-                .recv(&mut buffer)
+            let text = received(&ready)
                 .with_context(|| format!("a2nd is not ready; it said:\n{}", self.stderr()))?;
-            let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
             if text == "EXITED" {
                 bail!("a2nd ended with {:?}; it said:\n{}", ended.recv()??, self.stderr());
             }
@@ -142,13 +154,38 @@ impl World {
                 break;
             }
         }
-        self.running = Some(Running { pid, ended });
+        self.running = Some(Running { pid, ended, notify: ready });
         Ok(())
+    }
+
+    /// Waits until the daemon tells its service manager `line`.
+    pub fn told(&self, line: &str) -> Result<()> {
+        let running = self.running.as_ref().expect("a daemon runs");
+        loop {
+            let text = received(&running.notify)
+                .with_context(|| format!("no {line}; a2nd said:\n{}", self.stderr()))?;
+            if text == "EXITED" {
+                bail!("a2nd ended without {line}; it said:\n{}", self.stderr());
+            }
+            if text.lines().any(|told| told == line) {
+                return Ok(());
+            }
+        }
     }
 
     /// The daemon's process id.
     pub fn pid(&self) -> Pid {
         self.running.as_ref().expect("a daemon runs").pid
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill(self.pid(), signal)?)
+    }
+
+    /// Whether the daemon is still there.
+    pub fn is_running(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| kill(running.pid, None).is_ok())
     }
 
     /// The most memory that the daemon has held at once since the last call, in bytes.
@@ -164,11 +201,16 @@ impl World {
 
     /// Sends a signal and waits for the daemon's end.
     pub fn end_by(&mut self, signal: Signal) -> Result<ExitStatus> {
+        self.signal(signal)?;
+        self.ended().with_context(|| format!("after {signal}"))
+    }
+
+    /// Waits for the daemon's end.
+    pub fn ended(&mut self) -> Result<ExitStatus> {
         let running = self.running.take().expect("a daemon runs");
-        kill(running.pid, signal)?;
         match running.ended.recv_timeout(LIMIT) {
             Ok(status) => Ok(status?),
-            Err(_) => bail!("a2nd did not end on {signal}; it said:\n{}", self.stderr()),
+            Err(_) => bail!("a2nd did not end; it said:\n{}", self.stderr()),
         }
     }
     /// Stops the daemon as systemd does; it must end well.
@@ -189,6 +231,13 @@ impl World {
         Lines::connect(&self.socket())
             .with_context(|| format!("connect; a2nd said:\n{}", self.stderr()))
     }
+}
+
+/// The next message that the service manager would get.
+fn received(notify: &UnixDatagram) -> Result<String> {
+    let mut buffer = [0u8; 4096];
+    let n = notify.recv(&mut buffer)?;
+    Ok(String::from_utf8_lossy(&buffer[..n]).into_owned())
 }
 
 impl Drop for World {

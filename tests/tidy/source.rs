@@ -66,7 +66,7 @@ pub(crate) fn rust(folder: &str) -> Vec<Source> {
 
 /// Every package's sources.
 pub(crate) fn all() -> Vec<Source> {
-    ["proto", "client", "daemon", "tui", "tests"].into_iter().flat_map(rust).collect()
+    ["proto", "client", "daemon", "tui", "tests", "fuzz"].into_iter().flat_map(rust).collect()
 }
 
 /// Fails with everything that is wrong.

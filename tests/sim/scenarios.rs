@@ -1,0 +1,86 @@
+//! The workflows that the sweep and the simulation run: those of the engine's own sweep, with the
+//! real node definitions in place of the stand-ins.
+
+use std::collections::BTreeMap;
+
+use a2n_daemon::engine::plan::Plan;
+use a2n_daemon::nodes::Registry;
+use a2n_proto::document::{InDoubt, Repeat};
+
+use crate::text;
+
+/// `J`, `G` and `N` stand for a step that may run once, one that may be repeated, and one that does
+/// nothing; `L` for three items.
+const TEXTS: &[&str] = &[
+    "a: N",
+    "a: J",
+    "a: G\nb: set {\"values\": {\"y\": 1}}\na -> b",
+    "a: J\nb: J\nc: J\na -> b\nb -> c",
+    "a: J\nb: G\nc: merge\na -> c.input1\nb -> c.input2",
+    "a: if {\"where\": \"{{ item.x == 1 }}\"}\nb: J\nc: J\nd: N\na.true -> b\na.false -> c\nb -> d\nc -> d",
+    "L\nb: J {\"concurrency\": 2}\nc: N\na -> b\nb -> c",
+    "L\nb: G {\"onError\": \"CONTINUE\", \"concurrency\": 3}\nc: set {\"values\": {\"n\": \"{{ index }}\"}}\na -> b\nb -> c",
+    "L\nb: G {\"onError\": \"BRANCH\"}\nc: J\nd: J\na -> b\nb -> c\nb.error -> d",
+    "a: wait {\"duration\": 1000}\nb: J\na -> b",
+    "a: wait {\"duration\": 1000}\nb: G\nc: N\na -> c\nb -> c\nsettings {\"timeout\": 100000}",
+    "a: G {\"retry\": {\"maxRetries\": 2, \"retryDelay\": 100}}\nb: J\na -> b",
+    "a: J {\"inDoubt\": \"FAIL\", \"onError\": \"CONTINUE\"}\nb: N\na -> b",
+    "a: J {\"inDoubt\": \"RETRY\"}\nb: N\na -> b",
+    "a: J\nb: J\nc: N\na -> c\nsettings {\"onFailure\": \"FINISH_BRANCHES\"}",
+    "a: J {\"runOnce\": true, \"runOnEmpty\": true}\nb: stop {\"status\": \"FAILED\", \"message\": \"x\"}\na -> b",
+    "a: filter {\"where\": \"{{ false }}\"}\nb: J\nc: J {\"runOnEmpty\": true}\na -> b\nb -> c",
+    // More than the engine's own sweep has: retries of a step that may run once, time-outs.
+    "a: J {\"retry\": {\"maxRetries\": 3, \"retryDelay\": 500}}\nb: J\na -> b",
+    "a: J {\"timeout\": 5000}\nb: G {\"timeout\": 3000, \"retry\": {\"maxRetries\": 1, \"retryDelay\": 10}}\nsettings {\"timeout\": 60000}",
+    "L\nb: J {\"concurrency\": 3, \"retry\": {\"maxRetries\": 1, \"retryDelay\": 50}, \"onError\": \"CONTINUE\"}\na -> b",
+    "a: wait {\"duration\": 600000}\nb: wait {\"duration\": 5}\nc: N\na -> c\nb -> c",
+    "a: set {\"values\": {\"n\": 1}}\nb: set {\"values\": {\"n\": 2}}\nc: set {\"values\": {\"n\": 3}}\na -> b\nb -> c",
+];
+
+/// One workflow.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Scenario> {
+    let numbered = TEXTS.iter().zip(1..);
+    numbered
+        .map(|(text, n)| Scenario {
+            name: format!("scenario-{n}"),
+            text: text
+                .replace("L\n", LIST)
+                .replace(": J", ": shell {\"command\": [\"job\"]}")
+                .replace(": G", ": http {\"url\": \"http://sim/\"}")
+                .replace(": N", ": noop"),
+        })
+        .collect()
+}
+
+const LIST: &str = "a1: set {\"values\": {\"n\": 1}}\na2: set {\"values\": {\"n\": 2}}\n\
+    a3: set {\"values\": {\"n\": 3}}\na: merge\na1 -> a.input1\na2 -> a.input2\na3 -> a.input3\n";
+
+/// What the executor has to know of a node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rule {
+    /// Items at once.
+    pub(crate) concurrency: u32,
+    /// Whether it may not be repeated without a known failure.
+    pub(crate) once: bool,
+}
+
+/// The rules of all nodes, by workflow and node.
+pub(crate) fn rules(kinds: &Registry) -> BTreeMap<(String, String), Rule> {
+    let mut rules = BTreeMap::new();
+    for Scenario { name, text } in all() {
+        let plan = Plan::new(&text::document(&text), kinds).expect("a scenario has a plan");
+        for node in plan.nodes() {
+            let once = node.repeat == Repeat::Once && node.in_doubt != InDoubt::Retry;
+            let rule = Rule { concurrency: node.concurrency, once };
+            rules.insert((name.clone(), node.id.clone()), rule);
+        }
+    }
+    rules
+}
