@@ -1,0 +1,4 @@
+//! Fuzzes what `tests/src/fuzz/codec.rs` says.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| a2n_tests::fuzz::codec::run(data));

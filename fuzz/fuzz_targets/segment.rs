@@ -1,0 +1,4 @@
+//! Fuzzes what `tests/src/fuzz/segment.rs` says.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| a2n_tests::fuzz::segment::run(data));
