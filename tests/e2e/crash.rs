@@ -74,6 +74,41 @@ fn a_once_step_that_was_running_is_in_doubt_and_is_not_run_again() -> Result<()>
 }
 
 #[test]
+fn what_may_be_repeated_goes_on_after_an_orderly_stop() -> Result<()> {
+    let mut world = World::new()?;
+    world.env.push(("A2N_SETTING__SHUTDOWN__GRACE_MS".into(), "100".into()));
+    world.start()?;
+    let mark = world.path().join("mark");
+    // The first time it never ends.
+    let script = "if [ -e \"$0\" ]; then exit 3; fi; touch \"$0\"; echo started; sleep 1000";
+    let step = |more: serde_json::Value| {
+        let config = json!({"command": ["sh", "-c", script, mark], "successCodes": [0, 3]});
+        let mut node = json!({"id": "step", "type": "shell", "config": config});
+        node.as_object_mut().expect("an object").extend(more.as_object().cloned().expect("too"));
+        json!({"name": "again", "nodes": [node]})
+    };
+    let mut lines = world.lines()?;
+    let document = step(json!({"repeat": "RETRYABLE"}));
+    lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    let run = lines.call("workflow.run", json!({"name": "again"}))?;
+    lines.call(
+        "executionLog.subscribe",
+        json!({"executionId": run["id"], "afterSeq": 0, "follow": true}),
+    )?;
+    while !lines.notification()?.to_string().contains("started") {}
+    world.stop()?;
+    world.start()?;
+    let mut lines = world.lines()?;
+    let ended = lines.call("execution.wait", json!({"id": run["id"], "timeout": 60000}))?;
+    assert_eq!(ended["status"], "SUCCESS", "{ended}");
+    let state = lines
+        .call("executionNodeState.get", json!({"executionId": run["id"], "nodeId": "step"}))?;
+    let attempts = &state["units"][0]["attempts"];
+    assert_eq!(attempts[1]["exit"], 3, "the exit code of a success: {state}");
+    Ok(())
+}
+
+#[test]
 fn everything_acknowledged_under_load_is_there_after_kill_nine() -> Result<()> {
     let mut world = World::started()?;
     let document = json!({"name": "quick", "nodes": [{"id": "a", "type": "set", "config": {"values": {"n": "{{ inputs.n }}"}}}]});

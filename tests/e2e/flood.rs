@@ -16,6 +16,11 @@ fn flood(world: &World, name: &str, script: &str, output: &str) -> Result<(Value
         json!({"name": name, "nodes": [{"id": "flood", "type": "shell", "config": config}]});
     let applied = a2n_with_input(world, &["apply", "-f", "-"], &document.to_string())?;
     assert_eq!(applied.code, Some(0), "{applied:?}");
+    // What a first step brings into memory is not what a flood does.
+    let small = json!({"name": "small", "nodes": [{"id": "one", "type": "shell",
+        "config": {"command": ["true"]}}]});
+    a2n_with_input(world, &["apply", "-f", "-"], &small.to_string())?;
+    a2n(world, &["run", "small", "--wait"])?;
     world.peak_memory()?;
     let before = world.peak_memory()?;
     a2n(world, &["run", name, "--wait"])?;

@@ -67,6 +67,7 @@ fn exactly_these_files_are_installed_and_taken_away_again() -> Result<()> {
     assert!(String::from_utf8_lossy(&said.stdout).contains("Nothing was started"));
     let wanted = [
         "0755 /usr/local/bin/a2n",
+        "0755 /usr/local/bin/a2n-shim",
         "0755 /usr/local/bin/a2nd",
         "0644 /usr/local/lib/systemd/system/a2nd.service",
         "0644 /usr/local/lib/systemd/system/a2nd.socket",
@@ -85,6 +86,7 @@ fn exactly_these_files_are_installed_and_taken_away_again() -> Result<()> {
         "0644 /home/someone/.config/systemd/user/a2nd.service",
         "0644 /home/someone/.config/systemd/user/a2nd.socket",
         "0755 /home/someone/.local/bin/a2n",
+        "0755 /home/someone/.local/bin/a2n-shim",
         "0755 /home/someone/.local/bin/a2nd",
         "0644 /home/someone/.local/share/bash-completion/completions/a2n",
         "0644 /home/someone/.local/share/fish/vendor_completions.d/a2n.fish",

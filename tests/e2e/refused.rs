@@ -24,6 +24,7 @@ connections:
   - {source: e, target: g, sourceHandle: "true"}
 triggers:
   - {type: SCHEDULE, name: bad, configuration: {schedule: {cron: "61 * * * *", timezone: Europe/Berln}}}
+  - {type: WEBHOOK, name: hook, configuration: {webhook: {path: no slash}}}
 "#;
 
 #[test]
@@ -45,6 +46,8 @@ fn every_fault_is_named_at_once_and_nothing_is_stored() -> Result<()> {
         "nodes[6].config.script",
         "nodes[7]",
         "triggers[0].configuration.schedule.cron",
+        "triggers[1].configuration.webhook.path",
+        "WEBHOOK_OPEN",
         "connections[1]",
         "connections[2].target",
         "connections[3].sourceHandle",
@@ -106,6 +109,17 @@ fn what_this_version_cannot_run_is_saved_and_refused_when_published_or_run() -> 
         let error = lines.refused("workflow.run", json!({"id": made["id"], "draft": true}))?;
         assert_eq!(error["code"], 501, "{error}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_topic_that_no_change_has_is_refused() -> Result<()> {
+    let world = World::started()?;
+    let mut lines = world.lines()?;
+    let topics = json!({"topics": ["execution", "workflo"]});
+    let error = lines.refused("system.subscribe", topics)?;
+    assert_eq!((&error["code"], &error["data"]["path"]), (&json!(422), &json!("topics[1]")));
+    assert!(error["data"]["hint"].as_str().is_some_and(|h| h.contains("`workflow`")), "{error}");
     Ok(())
 }
 
