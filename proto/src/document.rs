@@ -126,6 +126,7 @@ pub struct Node {
     pub finally: bool,
     /// Higher first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1_000_000, max = 1_000_000))]
     pub priority: Option<i32>,
     /// Credential names by slot.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

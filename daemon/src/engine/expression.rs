@@ -125,9 +125,14 @@ impl Template {
     }
 }
 
-/// Whether a string is a template at all.
+/// Whether a string is a template at all: one that is opened and not closed is a faulty one.
 pub fn is_template(text: &str) -> bool {
-    text.find("{{").is_some_and(|open| text[open..].contains("}}"))
+    text.contains("{{")
+}
+
+/// Whether a string is one expression and nothing else, so that its result keeps its type.
+pub fn is_one_expression(text: &str) -> bool {
+    one_expression(text).is_some()
 }
 
 /// The names that a template takes from outside and that no scope has, with their places.

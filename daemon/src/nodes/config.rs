@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::definition::Fault;
+use crate::engine::expression::is_one_expression;
 use crate::engine::kind::NodeError;
 
 /// The members of a resolved configuration, or of an object in it.
@@ -164,6 +166,19 @@ pub(super) fn holds(value: &Value) -> bool {
         }
         Value::Array(list) => !list.is_empty(),
         Value::Object(members) => !members.is_empty(),
+    }
+}
+
+/// What is wrong with a condition as it stands in the document: text that is no expression, or has
+/// more around one, would hold whatever it says.
+pub(super) fn condition(at: &str, value: Option<&Value>) -> Vec<Fault> {
+    match value.and_then(Value::as_str) {
+        Some(text) if !is_one_expression(text) => vec![(
+            at.to_owned(),
+            "a condition is one expression and nothing else; a text always holds".to_owned(),
+            Some("write all of it inside one pair of braces: `{{ item.n > 3 }}`".to_owned()),
+        )],
+        _ => Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Nodes put them in (`http`, `file`) piece by piece; the cleaner takes out those that no execution
 //! names any longer. A file gets its name only when it is whole and synced, so what has a name is
 //! what the name says, also after a power cut. Invariant: an attachment that was just put in stays
-//! for [`FRESH`], long enough for the commit that names it.
+//! for `FRESH`, long enough for the commit that names it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

@@ -74,6 +74,13 @@ pub fn validate(
     found.retain(|problem| !unreadable.iter().any(|part| problem.path.starts_with(part)));
     problems.extend(found);
     problems.sort_by_key(|problem| problem.severity == Severity::Warning);
+    // The last word is that of the reader which a save goes through.
+    if !has_errors(&problems)
+        && let Err(why) = serde_json::from_value::<Document>(value)
+    {
+        let hint = "the message names the value; write one of the wanted kind".to_owned();
+        problems.push(error("", "UNREADABLE", why.to_string(), Some(hint)));
+    }
     let mut seen = std::collections::BTreeSet::new();
     problems.retain(|p| seen.insert((p.path.clone(), p.code.clone(), p.message.clone())));
     problems

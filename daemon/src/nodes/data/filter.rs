@@ -5,9 +5,9 @@ use a2n_proto::nodes::NodeType;
 use serde_json::json;
 
 use crate::engine::kind::{Handles, NodeError, Outcome, Work, WorksOn};
-use crate::nodes::config::{Config, holds};
+use crate::nodes::config::{Config, condition, holds};
 use crate::nodes::context::{all_items, output};
-use crate::nodes::definition::{CarryOut, Definition, nothing_more, one_input, one_output};
+use crate::nodes::definition::{CarryOut, Definition, one_input, one_output};
 use crate::nodes::schema;
 
 const DOCUMENTATION: &str = "\
@@ -44,7 +44,7 @@ pub(in crate::nodes) fn definition() -> Definition {
         inputs: one_input(),
         outputs: one_output,
         repeat: |_| Repeat::Pure,
-        check: nothing_more,
+        check: |config| condition("where", config.get("where")),
         carry_out: CarryOut::Inline(compute),
     }
 }

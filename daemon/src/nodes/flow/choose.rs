@@ -5,9 +5,9 @@ use a2n_proto::nodes::NodeType;
 use serde_json::json;
 
 use crate::engine::kind::{Handles, NodeError, Outcome, Work, WorksOn};
-use crate::nodes::config::{Config, holds};
+use crate::nodes::config::{Config, condition, holds};
 use crate::nodes::context::all_items;
-use crate::nodes::definition::{CarryOut, Definition, nothing_more, one_input};
+use crate::nodes::definition::{CarryOut, Definition, one_input};
 use crate::nodes::schema;
 
 const DOCUMENTATION: &str = "\
@@ -43,7 +43,7 @@ pub(in crate::nodes) fn definition() -> Definition {
         inputs: one_input(),
         outputs: |_| vec!["true".into(), "false".into()],
         repeat: |_| Repeat::Pure,
-        check: nothing_more,
+        check: |config| condition("where", config.get("where")),
         carry_out: CarryOut::Inline(compute),
     }
 }
@@ -56,7 +56,19 @@ fn compute(work: &Work) -> Result<Outcome, NodeError> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::nodes::bench::check_each;
+
+    #[test]
+    fn a_condition_is_one_expression_or_no_text_at_all() {
+        let faults = |where_: serde_json::Value| (definition().check)(&json!({"where": where_}));
+        for fine in [json!("{{ item.n > 3 }}"), json!(" {{ item.n }} "), json!(true), json!(null)] {
+            assert_eq!(faults(fine.clone()), [], "{fine}");
+        }
+        for wrong in ["{{ item.n }} > 3", "item.n > 3", "{{ item.n > 3 }", ""] {
+            assert_eq!(faults(json!(wrong)).len(), 1, "{wrong}");
+        }
+    }
 
     #[test]
     fn each_item_takes_one_way() {

@@ -5,7 +5,7 @@ use a2n_proto::nodes::NodeType;
 use serde_json::{Value, json};
 
 use crate::engine::kind::{Handles, NodeError, Outcome, Work, WorksOn};
-use crate::nodes::config::{Config, holds};
+use crate::nodes::config::{Config, condition, holds};
 use crate::nodes::context::all_items;
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_input};
 use crate::nodes::schema;
@@ -72,6 +72,11 @@ fn outputs(config: &Value) -> Vec<String> {
 }
 
 fn check(config: &Value) -> Vec<Fault> {
+    let cases = config.get("cases").and_then(Value::as_array).into_iter().flatten();
+    let conditions = cases
+        .zip(0..)
+        .flat_map(|(case, n)| condition(&format!("cases[{n}].where"), case.get("where")));
+    let conditions: Vec<Fault> = conditions.collect();
     let names: Vec<&str> = names(config).collect();
     let twice = |n: &usize| names[..*n].contains(&names[*n]);
     (0..names.len())
@@ -80,6 +85,7 @@ fn check(config: &Value) -> Vec<Fault> {
             let message = format!("case `{}` stands twice", names[n]);
             (format!("cases[{n}].name"), message, Some("give it another name".into()))
         })
+        .chain(conditions)
         .collect()
 }
 

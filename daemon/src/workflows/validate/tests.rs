@@ -220,3 +220,20 @@ fn a_deprecated_definition_is_a_warning_and_a_missing_credential_an_error() {
     ! nodes[1].type DEPRECATED: node `b` uses old@1.0.0, which is deprecated [it goes on working; take a newer definition for new workflows]
     ");
 }
+
+/// What happened: `{{` with one brace missing at the end was text, so a filter let everything pass;
+/// and a number that the reader can't hold was no problem here and one when it was saved.
+#[test]
+fn a_broken_template_and_a_number_out_of_reach_are_found() {
+    insta::assert_snapshot!(check(with_nodes(
+        json!([
+            {"id": "a", "type": "list", "config": {"of": "{{ inputs.x }"}},
+            {"id": "b", "type": "job", "priority": 99_999_999_999_i64},
+        ]),
+        json!([]),
+    )), @r"
+    ✗ nodes[1].priority WRONG_VALUE: 99999999999 is greater than the maximum of 1000000
+    ✗ nodes[0].config.of EXPRESSION_SYNTAX: column 13: syntax error: unexpected `}`, expected end of variable block [to write two braces as they are, use {{ '{{' }}]
+    ! nodes[1].onError NO_ERROR_HANDLING: node `b` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
+    ");
+}
