@@ -85,9 +85,17 @@ impl Schema {
                     }
                 };
                 let message = format!("{} is not of type {wanted}", short(found));
-                say(&here, "WRONG_TYPE", message, None);
+                say(&here, "WRONG_TYPE", message, Some(how_to_write(&wanted)));
             }
-            _ => say(&here, "WRONG_VALUE", lower(&fault.to_string()), None),
+            // A regular expression says nothing to most people; the schema's own words do.
+            ValidationErrorKind::Pattern { .. } => {
+                let hint = self.meant(fault).unwrap_or_else(|| SEE_NODE.to_owned());
+                say(&here, "WRONG_VALUE", not(found), Some(hint));
+            }
+            _ => {
+                let hint = self.meant(fault).unwrap_or_else(|| SEE_NODE.to_owned());
+                say(&here, "WRONG_VALUE", lower(&fault.to_string()), Some(hint));
+            }
         }
     }
 
@@ -136,8 +144,21 @@ impl Schema {
                     self.tell(path, whole, fault, problems);
                 }
             }
-            None => problems.push(error(here, "WRONG_VALUE", not(found), None)),
+            None => {
+                problems.push(error(here, "WRONG_VALUE", not(found), Some(SEE_NODE.to_owned())));
+            }
         }
+    }
+
+    /// What the schema around a fault says of the value, with an example where it has one.
+    fn meant(&self, fault: &ValidationError<'_>) -> Option<String> {
+        let at = fault.schema_path().as_str();
+        let around = self.whole.pointer(at.rsplit_once('/')?.0)?;
+        let description = around["description"].as_str()?;
+        Some(match around["examples"].get(0) {
+            Some(example) => format!("what is meant: {description} For example {}", short(example)),
+            None => format!("what is meant: {description}"),
+        })
     }
 
     /// The members that the schema around a fault knows.
@@ -147,6 +168,23 @@ impl Schema {
         let members = self.whole.pointer(&format!("{around}/properties"));
         members.and_then(Value::as_object).map(|m| m.keys().cloned().collect()).unwrap_or_default()
     }
+}
+
+/// Where a schema says nothing in words.
+const SEE_NODE: &str = "`a2n node show TYPE` and docs/nodes.md say what is meant";
+
+/// What to write for a value of these types.
+fn how_to_write(wanted: &str) -> String {
+    let each = wanted.split(" or ").filter_map(|one| match one {
+        "integer" => Some("a whole number without quotes"),
+        "number" => Some("a number without quotes"),
+        "boolean" => Some("true or false without quotes"),
+        "string" => Some("a text, in quotes where it looks like something else"),
+        "array" => Some("a list: [a, b]"),
+        "object" => Some("members: {name: value}"),
+        _ => None,
+    });
+    format!("write {}", each.collect::<Vec<_>>().join(", or "))
 }
 
 fn context_path<'c>(context: &'c [Vec<ValidationError<'static>>]) -> &'c str {

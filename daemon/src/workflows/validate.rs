@@ -81,9 +81,23 @@ pub fn validate(
         let hint = "the message names the value; write one of the wanted kind".to_owned();
         problems.push(error("", "UNREADABLE", why.to_string(), Some(hint)));
     }
+    for problem in &mut problems {
+        problem.hint.get_or_insert_with(|| what_to_do(&problem.code).to_owned());
+    }
     let mut seen = std::collections::BTreeSet::new();
     problems.retain(|p| seen.insert((p.path.clone(), p.code.clone(), p.message.clone())));
     problems
+}
+
+/// What to do about a problem whose finder has nothing more precise to say.
+fn what_to_do(code: &str) -> &'static str {
+    match code {
+        "DUPLICATE_NAME" | "DUPLICATE_ID" => "give one of them another name",
+        "EMPTY" | "MISSING" | "MISSING_MEMBER" => "add what is missing",
+        "BAD_SCHEDULE" | "BAD_CRON" => "try it first: `a2n schedule preview`",
+        "UNKNOWN_MEMBER" => "remove it, or see docs/nodes.md for what is known",
+        _ => "`a2n node show TYPE`, docs/nodes.md and examples/ show what is meant",
+    }
 }
 
 /// Whether a problem among these stops a save.

@@ -71,9 +71,9 @@ fn everything_is_found_at_once() {
     })), @"
     ✗ nodes[1].joyn UNKNOWN_MEMBER: there is no member `joyn` here [did you mean `join`?]
     ✗ nodes[2].onError WRONG_VALUE: `EXPLODE` is not allowed here [use one of: `STOP`, `CONTINUE`, `BRANCH`]
-    ✗ nodes[3].retry.maxRetries WRONG_VALUE: -1 is less than the minimum of 0
+    ✗ nodes[3].retry.maxRetries WRONG_VALUE: -1 is less than the minimum of 0 [what is meant: Retries after the first attempt.]
     ✗ nodes[4].id MISSING_MEMBER: `id` is missing [add `id`]
-    ✗ nodes[6].timeout WRONG_TYPE: `soon` is not of type null or integer
+    ✗ nodes[6].timeout WRONG_TYPE: `soon` is not of type null or integer [write a whole number without quotes]
     ✗ connections[4].source MISSING_MEMBER: `source` is missing [add `source`]
     ✗ triggers[2].type WRONG_VALUE: `SOMETIMES` is not allowed here [use one of: `MANUAL`, `WEBHOOK`, `SCHEDULE`, `EVENT`]
     ✗ settings.concurrency.policy WRONG_VALUE: `PERHAPS` is not allowed here [use one of: `ALLOW`, `QUEUE`, `REJECT`, `REPLACE`]
@@ -81,7 +81,7 @@ fn everything_is_found_at_once() {
     ✗ name BAD_NAME: this is not a name for a workflow [use 1 to 200 characters in one line]
     ✗ nodes[0].id BAD_ID: `a b` is not a node id [use 1 to 64 of the characters a-z A-Z 0-9 _ -]
     ✗ nodes[3].id DUPLICATE_ID: node id `c` is taken by nodes[2] [give it another id]
-    ✗ triggers[1].name DUPLICATE_NAME: trigger name `t` is taken by triggers[0]
+    ✗ triggers[1].name DUPLICATE_NAME: trigger name `t` is taken by triggers[0] [give one of them another name]
     ✗ nodes[0].type UNKNOWN_TYPE: there is no node definition `al` [did you mean `all`?]
     ✗ nodes[1].type UNKNOWN_VERSION: definition `filter` has no version 2.0.0 [version 1.0.0 is there]
     ✗ connections[0].target DANGLING_CONNECTION: there is no node `z` [there are: a b, b, c, d, e]
@@ -90,7 +90,7 @@ fn everything_is_found_at_once() {
     ✗ connections[3].targetHandle UNKNOWN_HANDLE: node `e` (all) has no input handle `left` [set targetHandle to one of: input]
     ✗ nodes[2].config.were UNKNOWN_MEMBER: there is no member `were` here [did you mean `where`?]
     ✗ nodes[2].config.where MISSING_MEMBER: `where` is missing [add `where`]
-    ✗ nodes[5].config.count WRONG_TYPE: `three` is not of type integer
+    ✗ nodes[5].config.count WRONG_TYPE: `three` is not of type integer [write a whole number without quotes]
     ✗ nodes[5].config.mode WRONG_VALUE: `QUICK` is not allowed here [use one of: `FAST`, `SLOW`]
     ✗ nodes[2].config.were UNKNOWN_NAME: column 4: `itme` is not in scope [did you mean `item`?]
     ✗ nodes[5].config.also EXPRESSION_SYNTAX: column 58: syntax error: unexpected end of input, expected expression [to write two braces as they are, use {{ '{{' }}]
@@ -101,7 +101,7 @@ fn everything_is_found_at_once() {
     ✗ nodes[5].config.late UNKNOWN_NAME: column 27: `loop` is not in scope [`loop` is only there inside a loop]
     ✗ nodes[5].config.late NODE_NOT_BEFORE: column 4: node `e` can't have run before node `d` [connect `e` so that it leads to `d`]
     ✗ nodes[5].config.script EXPRESSION_REFUSED: line 1, column 4: an expression is refused here, since its result would become code [pass the value by an environment variable, an argument or standard input]
-    ✗ triggers[0].configuration.schedule.cron BAD_CRON: not a cron
+    ✗ triggers[0].configuration.schedule.cron BAD_CRON: not a cron [try it first: `a2n schedule preview`]
     ! nodes[3].onError NO_ERROR_HANDLING: node `c` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
     ! nodes[3].retry RETRY_POLICY_ONCE: settings.retryPolicy does not apply to node `c`, which is ONCE [give the node a retry of its own]
     ! nodes[5].onError NO_ERROR_HANDLING: node `d` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
@@ -144,8 +144,8 @@ fn limits_hold() {
     insta::assert_snapshot!(check(with_nodes(nodes.into(), json!([]))), @"✗ nodes LIMIT: the document has 9 nodes, more than 8 [split it into several workflows]");
     let long = "x".repeat(20_000);
     insta::assert_snapshot!(check(json!({"name": long, "nodes": []})), @"✗  LIMIT: the document is 20022 bytes long, more than 10000 [split it into several workflows]");
-    insta::assert_snapshot!(check(json!([])), @"✗  WRONG_TYPE: a list is not of type object");
-    insta::assert_snapshot!(check(json!({"name": "empty", "nodes": []})), @"! nodes EMPTY: the workflow has no nodes; running it does nothing");
+    insta::assert_snapshot!(check(json!([])), @"✗  WRONG_TYPE: a list is not of type object [write members: {name: value}]");
+    insta::assert_snapshot!(check(json!({"name": "empty", "nodes": []})), @"! nodes EMPTY: the workflow has no nodes; running it does nothing [add what is missing]");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn the_contracts_own_example_is_good_and_its_slips_are_named() {
     bad["nodes"][2]["config"]["action"] = json!("DELETE");
     insta::assert_snapshot!(told(&bad), @r#"
     nodes[0].config.output WRONG_VALUE: `TABEL` is not allowed here Some("use one of: `TEXT`, `LINES`, `JSON`, `JSONL`, `TABLE`, `NONE`")
-    nodes[0].config.env WRONG_TYPE: 7 is not of type string or object None
+    nodes[0].config.env WRONG_TYPE: 7 is not of type string or object Some("write a text, in quotes where it looks like something else, or members: {name: value}")
     nodes[1].config.where MISSING_MEMBER: `where` is missing Some("add `where`")
     nodes[2].config.action WRONG_VALUE: `DELETE` is not allowed here Some("use one of: `READ`, `WRITE`, `APPEND`")
     nodes[0].config.script EXPRESSION_REFUSED: line 1, column 4: an expression is refused here, since its result would become code Some("pass the value by an environment variable, an argument or standard input")
@@ -232,8 +232,34 @@ fn a_broken_template_and_a_number_out_of_reach_are_found() {
         ]),
         json!([]),
     )), @r"
-    ✗ nodes[1].priority WRONG_VALUE: 99999999999 is greater than the maximum of 1000000
+    ✗ nodes[1].priority WRONG_VALUE: 99999999999 is greater than the maximum of 1000000 [what is meant: Higher first.]
     ✗ nodes[0].config.of EXPRESSION_SYNTAX: column 13: syntax error: unexpected `}`, expected end of variable block [to write two braces as they are, use {{ '{{' }}]
     ! nodes[1].onError NO_ERROR_HANDLING: node `b` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
     ");
+}
+
+/// Every problem says what to do, and none shows a regular expression.
+#[test]
+fn every_problem_has_a_hint_and_speaks_to_people() {
+    let definition = json!({
+        "name": "",
+        "nodes": [
+            {"id": "a", "type": "list", "timeout": 0, "retry": {"maxRetries": -1}, "config": 7},
+            {"id": "a b", "type": "nope", "position": "left", "onError": 3},
+            {"id": "c", "type": "job", "concurrency": "many", "name": ""},
+            {"id": "d", "type": "filter", "config": {}},
+        ],
+        "connections": [{"source": "a"}, 5],
+        "triggers": [{"type": "SCHEDULE", "name": "t", "configuration": {"schedule": {}}}],
+        "settings": {"timeout": "soon"},
+    });
+    let limits = Limits { nodes: 8, bytes: 10_000 };
+    let problems = validate(&Json::from(definition), &Stands, limits, &|_| {
+        vec![error("configuration", "BAD_SCHEDULE", "no".into(), None)]
+    });
+    assert!(problems.len() > 10, "{problems:#?}");
+    for problem in problems {
+        assert!(problem.hint.as_ref().is_some_and(|hint| !hint.is_empty()), "{problem:?}");
+        assert!(!problem.message.contains("does not match"), "{problem:?}");
+    }
 }
