@@ -77,3 +77,58 @@ fn a_name_that_looks_like_an_id_and_a_key_that_is_taken_are_refused_in_their_own
     assert!(other.stderr.contains("hint: take a new key"), "{other:?}");
     Ok(())
 }
+
+/// The bounds are on what is shown after the end, never on what the next node gets. An input whose
+/// items were cut away was shown as if nothing had come in, and `a2n show` passed over what was cut.
+#[test]
+fn an_output_that_is_too_large_to_keep_is_handed_on_whole_and_marked_after_the_end() -> Result<()> {
+    let mut world = World::new()?;
+    for name in ["OUTPUT_KEPT_BYTES", "NODE_STATE_KEPT_BYTES"] {
+        world.env.push((format!("A2N_SETTING__ENGINE__{name}"), "1024".into()));
+    }
+    world.start()?;
+    let count = json!({"values": {"n": "{{ item.stdout | length }}"}, "drop": ["stdout"]});
+    let document = json!({
+        "name": "large",
+        "nodes": [
+            {"id": "prints", "type": "shell", "config": {"command": ["printf", "%03000d", "7"]}},
+            {"id": "counts", "type": "set", "config": count},
+            {"id": "copies", "type": "noop"},
+        ],
+        "connections": [
+            {"source": "prints", "target": "counts"},
+            {"source": "prints", "target": "copies"},
+        ],
+    });
+    let mut lines = world.lines()?;
+    lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    let id = lines.call("workflow.run", json!({"name": "large"}))?["id"].clone();
+    lines.call("execution.wait", json!({"id": id, "timeout": 60000}))?;
+    // Once as it is after the end, once as it was stored.
+    for _ in 0..2 {
+        let ended = lines.call("execution.get", json!({"id": id}))?;
+        assert_eq!(ended["status"], "SUCCESS", "{ended}");
+        let output = &ended["outputData"];
+        assert_eq!(output["counts"]["output"][0]["n"], 3000, "{output}");
+        assert_eq!(output["copies"]["cut"], true, "{output}");
+        let bytes = output["copies"]["bytes"].as_u64().expect("a size");
+        assert!((3000..3100).contains(&bytes), "{output}");
+        let mut node = |node: &str| {
+            lines.call("executionNodeState.get", json!({"executionId": id, "nodeId": node}))
+        };
+        let (prints, counts) = (node("prints")?, node("counts")?);
+        assert_eq!(prints["outputData"], json!({"cut": true}), "{prints}");
+        assert_eq!(counts["inputData"], json!({"cut": true}), "{counts}");
+        assert_eq!(counts["outputData"]["output"][0]["n"], 3000, "{counts}");
+        world.stop()?;
+        world.start()?;
+        lines = world.lines()?;
+    }
+    let shown = a2n_ok(&world, &["show", id.as_str().expect("an id")])?;
+    assert!(shown.contains("copies · too large to keep: 30"), "{shown}");
+    // A result that is gone can't be built on; the way out is said.
+    let again = lines.refused("execution.retry", json!({"id": id, "from": "counts"}))?;
+    let told = again["data"]["message"].as_str().unwrap_or_default();
+    assert!(told.contains("`prints` was cut away") && told.contains("START"), "{again}");
+    Ok(())
+}

@@ -12,6 +12,11 @@ const MOST_COLUMNS: usize = 6;
 /// The items of a node, handle by handle.
 pub(super) fn of_node(out: &Out, node: &str, handles: &Value) -> String {
     let Value::Object(handles) = handles else { return String::new() };
+    if handles.get("cut") == Some(&Value::Bool(true)) {
+        let size = handles.get("bytes").map(|bytes| format!(": {bytes} bytes"));
+        let told = format!("{} · too large to keep{}", out.safe(node), size.unwrap_or_default());
+        return format!("\n{}\n", out.styled(Style::Dim, &told));
+    }
     let mut text = String::new();
     for (handle, items) in handles {
         let Value::Array(items) = items else { continue };
@@ -62,5 +67,25 @@ fn cell(value: &Value) -> Cell {
         Value::Null => Cell::default(),
         Value::String(text) => text.trim_end_matches('\n').into(),
         other => other.to_string().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::output::Format;
+    use super::*;
+
+    #[test]
+    fn what_was_not_kept_is_said() {
+        let shown = |handles: Value| of_node(&Out::kept(Format::Table), "read", &handles);
+        assert_eq!(
+            shown(json!({"cut": true, "bytes": 5000})),
+            "\nread · too large to keep: 5000 bytes\n"
+        );
+        assert_eq!(shown(json!({"cut": true})), "\nread · too large to keep\n");
+        // A handle may have any name; its items are a list.
+        assert!(shown(json!({"cut": [true]})).contains("read · cut (1 item)"));
     }
 }

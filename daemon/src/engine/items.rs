@@ -58,6 +58,10 @@ impl NodeInput {
     pub fn is_empty(&self) -> bool {
         self.parts.iter().all(|part| part.items().is_empty())
     }
+    /// Whether items were cut away after the execution's end.
+    pub fn is_cut(&self) -> bool {
+        self.parts.iter().any(|part| part.output.cut)
+    }
     /// An item, with the handle it comes in by, and where it came from.
     pub fn get(&self, mut index: usize) -> Option<(&str, &Item, Origin<'_>)> {
         for part in &self.parts {

@@ -261,7 +261,11 @@ fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionN
     let id = row_id(state, node);
     let found = state.nodes.get(&node.key);
     let started = found.is_some_and(|found| found.started_at.is_some());
-    let input = || Json::of(&step::input_of(plan, state, number).by_handle());
+    let cut = || Json::of(&serde_json::json!({"cut": true}));
+    let input = || match step::input_of(plan, state, number) {
+        input if input.is_cut() => cut(),
+        input => Json::of(&input.by_handle()),
+    };
     let retries = found.map_or(0, NodeState::retries);
     let error = found.and_then(|found| found.error.as_ref());
     ExecutionNodeState {
@@ -275,9 +279,7 @@ fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionN
         duration: found.and_then(|found| between(found.started_at, found.ended_at)),
         input_data: if with_data && started { input() } else { Json::null() },
         output_data: match found {
-            Some(found) if with_data && found.output.cut => {
-                Json::of(&serde_json::json!({"cut": true}))
-            }
+            Some(found) if with_data && found.output.cut => cut(),
             Some(found) if with_data => Json::of(&by_handle(&found.output)),
             _ => Json::null(),
         },

@@ -1,7 +1,9 @@
 //! Failures, retries, time-outs, in doubt, retry of an execution.
 
+use crate::engine::execution::NodeKey;
 use crate::engine::retry::{self, RetryFrom};
 use crate::engine::scenario::{Run, check, check_end, plan, start};
+use crate::engine::view;
 
 #[test]
 fn a_failure_cancels_other_branches() {
@@ -462,6 +464,10 @@ fn retry_is_refused_where_a_result_was_cut() {
     run.play("begin\nok a#0\nfail c#0 EXIT 1");
     assert!(!run.state.cut(1_000));
     assert!(run.state.cut(3));
+    let shown = |node: &str| view::node_state(&plan, &run.state, &NodeKey::outside_loops(node));
+    let (a, b) = (shown("a").unwrap(), shown("b").unwrap());
+    assert_eq!(a.output_data.as_str(), r#"{"cut":true}"#);
+    assert_eq!(b.input_data.as_str(), r#"{"cut":true}"#, "an empty input would be a lie");
     let error = retry::again(&plan, &plan, &run.state, &RetryFrom::FailedNode, start());
     insta::assert_snapshot!(error.unwrap_err().to_string(), @"the result of node `a` was cut away after the end; run it again from START");
     assert!(retry::again(&plan, &plan, &run.state, &RetryFrom::Start, start()).is_ok());
