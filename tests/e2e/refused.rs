@@ -61,6 +61,46 @@ fn every_fault_is_named_at_once_and_nothing_is_stored() -> Result<()> {
     Ok(())
 }
 
+/// The story: in a folder of forty files one had a tab in it; that one line was all that was said,
+/// and the next try told the next file.
+#[test]
+fn one_broken_file_hides_no_problem_of_the_others_and_nothing_is_applied() -> Result<()> {
+    let world = World::started()?;
+    let folder = world.path().join("workflows");
+    std::fs::create_dir(&folder)?;
+    let put = |name: &str, text: &str| std::fs::write(folder.join(name), text);
+    put("a.yaml", "name: fine\nnodes:\n  - {id: a, type: noop}\n")?;
+    put("b.yaml", "name: b\nnodes:\n\t- id: a\n")?;
+    put("c.yaml", "name: c\nnodes:\n  - {id: a, id: b, type: noop}\n")?;
+    put("d.yaml", "name: d\nnodes:\n  - {id: a, type: shel}\n")?;
+    put("e.yaml", "name: e\nvariables: !!python/object:os.system {}\n")?;
+    put("f.yaml", "")?;
+    put("g.yaml", "- name: g\n")?;
+    for command in ["apply", "validate"] {
+        let ran = a2n(&world, &[command, "-f", "workflows"])?;
+        assert_eq!(ran.code, Some(6), "{ran:?}");
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        for word in [
+            "workflows/b.yaml:3:2: nodes: a tab",
+            "workflows/c.yaml:3:13: nodes[0].id: `id` stands twice",
+            "workflows/d.yaml:3: nodes[0].type: UNKNOWN_TYPE",
+            "workflows/e.yaml:2:12: variables: the tag `!!python/object:os.system`",
+            "workflows/f.yaml: there is no document",
+            "workflows/g.yaml:1: ",
+        ] {
+            assert!(told.contains(word), "{command}: `{word}` is missing in\n{told}");
+        }
+    }
+    let mut lines = world.lines()?;
+    assert_eq!(lines.call("workflow.list", json!({}))?["items"], json!([]));
+    // Who reads along on a machine without a daemon hears of the files all the same.
+    let nowhere = ["--socket", "/nonexistent/a2nd.sock", "apply", "-f", "workflows"];
+    let ran = a2n(&world, &nowhere)?;
+    assert_eq!(ran.code, Some(6), "{ran:?}");
+    assert!(ran.stderr.contains("c.yaml:3:13"), "{ran:?}");
+    Ok(())
+}
+
 #[test]
 fn what_this_version_cannot_run_is_saved_and_refused_when_published_or_run() -> Result<()> {
     let world = World::started()?;

@@ -6,11 +6,11 @@ use a2n_client::{Error, Exit};
 use a2n_proto::api::workflow::{Applied, Apply, ApplyAction, ApplyParams};
 use a2n_proto::{Json, Problem};
 
-use super::documents::{self, Document};
+use super::documents::{self, Document, Given};
 use super::ending::status_text;
 use super::failure::{Failure, problem_line};
 use super::output::{Cell, Out, Style, Table};
-use super::{Context, Outcome, examples};
+use super::{Context, Outcome, ask_raw, examples};
 
 /// Create or update workflows as the files say, and publish them
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,11 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) async fn run(self, cx: &Context) -> Outcome {
-        let documents = documents::read_all(&self.files)?;
+        let given = documents::read_each(&self.files);
+        if !given.faults.is_empty() {
+            return Err(refused(cx, given).await);
+        }
+        let documents = given.documents;
         let session = cx.session().await?;
         let params = ApplyParams {
             documents: documents.iter().map(|document| document.json.clone()).collect(),
@@ -49,7 +53,7 @@ impl Args {
             change_log: self.message,
             idempotency_key: None,
         };
-        let answer = super::ask_raw::<Apply>(&session, &params).await;
+        let answer = ask_raw::<Apply>(&session, &params).await;
         let applied = answer.map_err(|error| with_lines(error, &documents))?;
         let results = &applied.value.results;
         for (applied, document) in results.iter().zip(&documents) {
@@ -67,6 +71,30 @@ impl Args {
         })?;
         Ok(Exit::Done)
     }
+}
+
+/// What is wrong with all of the files: the daemon looks at those that can be read, and saves none.
+async fn refused(cx: &Context, given: Given) -> Failure {
+    let mut more = Vec::new();
+    // Who can't be asked has nothing to add.
+    if !given.documents.is_empty()
+        && let Ok(session) = cx.session().await
+    {
+        let params = ApplyParams {
+            documents: given.documents.iter().map(|document| document.json.clone()).collect(),
+            prune: None,
+            dry_run: Some(true),
+            draft: None,
+            change_log: None,
+            idempotency_key: None,
+        };
+        if let Err(Error::Refused(refused)) = ask_raw::<Apply>(&session, &params).await {
+            more = refused.problems.iter().map(|one| located(one, &given.documents)).collect();
+        }
+    }
+    let hint = "nothing was applied: a file that can't be read stops them all";
+    let failure = given.faults.failure(more);
+    if failure.hint.is_none() { failure.hint(hint) } else { failure }
 }
 
 fn table(results: &[Applied]) -> Table {

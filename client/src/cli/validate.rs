@@ -7,7 +7,8 @@ use a2n_proto::Severity;
 use a2n_proto::api::workflow::{Validate, ValidateParams};
 
 use super::apply::{called, joined, shown_problems};
-use super::documents;
+use super::documents::{self, Given};
+use super::failure::Failure;
 use super::output::{Format, Style};
 use super::{Context, Outcome, ask, examples};
 
@@ -25,8 +26,14 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) async fn run(self, cx: &Context) -> Outcome {
-        let documents = documents::read_all(&self.files)?;
-        let session = cx.session().await?;
+        let Given { documents, faults } = documents::read_each(&self.files);
+        if documents.is_empty() {
+            return Err(faults.into());
+        }
+        let session = match cx.session().await {
+            Err(_) if !faults.is_empty() => return Err(faults.into()),
+            session => session?,
+        };
         let (mut answers, mut text, mut names) = (Vec::new(), String::new(), Vec::new());
         let mut exit = Exit::Done;
         for document in &documents {
@@ -49,6 +56,13 @@ impl Args {
         } else {
             cx.out.show(&joined(answers), Vec::new, |_| text)?;
         }
-        Ok(exit)
+        if faults.is_empty() {
+            return Ok(exit);
+        }
+        let mut failure = Failure::from(faults);
+        if exit != Exit::Done {
+            failure.exit = exit;
+        }
+        Err(failure)
     }
 }
