@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
-use a2n_tests::daemon::World;
-use anyhow::Result;
+use a2n_tests::daemon::{World, binary};
+use anyhow::{Context, Result};
 
 /// Starts the daemon in a mount namespace of its own, after `prepare`; none where this machine has
 /// no unprivileged namespaces.
 fn start_after(world: &World, prepare: &str) -> Result<Option<Output>> {
-    let probe = std::process::Command::new("unshare").args(["-rm", "true"]).output();
+    let probe = Command::new("unshare").args(["-rm", "true"]).output();
     if !probe.is_ok_and(|probe| probe.status.success()) {
         return Ok(None);
     }
     let script = format!("set -e; {prepare}; exec \"$@\"");
-    let daemon = a2n_tests::daemon::binary("a2nd");
+    let daemon = binary("a2nd");
     let mut command = world.command("a2nd");
-    let mut unshare = std::process::Command::new("unshare");
+    let mut unshare = Command::new("unshare");
     unshare.args(["-rm", "sh", "-c", &script, "sh"]).arg(daemon).args(["--user", "--socket"]);
     unshare.arg(world.socket()).arg("--data-dir").arg(world.data_dir()).env_clear();
     unshare.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -30,8 +30,16 @@ fn start_after(world: &World, prepare: &str) -> Result<Option<Output>> {
 }
 
 fn start(world: &World) -> Result<Output> {
-    Ok(world
-        .command("a2nd")
+    start_as(world, &binary("a2nd"))
+}
+
+/// Starts the daemon from where it lies.
+fn start_as(world: &World, program: &Path) -> Result<Output> {
+    let dressed = world.command("a2nd");
+    Ok(Command::new(program)
+        .env_clear()
+        .envs(dressed.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(world.path())
         .args(["--user", "--socket"])
         .arg(world.socket())
         .arg("--data-dir")
@@ -161,5 +169,31 @@ fn a_read_only_disk_is_told_and_tried_again_later() -> Result<()> {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(75), "{told}");
     assert!(told.trim().lines().count() <= 2, "{told}");
+    Ok(())
+}
+
+/// Someone copied `a2nd` alone to where they wanted it: every step would have failed.
+#[test]
+fn a_daemon_without_the_program_that_holds_steps_says_what_is_missing() -> Result<()> {
+    let world = World::new()?;
+    let whole = binary("a2nd");
+    // On the same disk as the program, which is too large to copy for this.
+    let alone = tempfile::tempdir_in(whole.parent().context("a folder")?)?;
+    let program = alone.path().join("a2nd");
+    std::fs::hard_link(&whole, &program)?;
+    let shim = alone.path().join("a2n-shim");
+    for there in [false, true] {
+        if there {
+            // A file that is not a program is no better.
+            std::fs::write(&shim, "")?;
+        }
+        let output = start_as(&world, &program)?;
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(78), "{told}");
+        assert!(told.trim().lines().count() == 1, "more than one clear line:\n{told}");
+        assert!(told.contains(&shim.display().to_string()), "{told}");
+        assert!(told.contains("install A2N again"), "{told}");
+        assert!(!world.data_dir().exists(), "something was made");
+    }
     Ok(())
 }

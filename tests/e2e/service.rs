@@ -96,3 +96,27 @@ fn the_second_signal_cuts_the_grace() -> Result<()> {
     assert_eq!(ended["errorDetails"]["code"], "INTERRUPTED", "{ended}");
     Ok(())
 }
+
+/// A closed terminal and a hasty `kill -HUP` ask for nothing: settings are changed on the socket and
+/// hold at once, so there is nothing to read again. Nor do they count as having been asked to stop.
+#[test]
+fn hup_changes_nothing() -> Result<()> {
+    let (mut world, pipe, run) = with_a_step_that_waits()?;
+    let mut lines = world.lines()?;
+    let before = lines.call("system.info", json!({}))?;
+    for _ in 0..3 {
+        world.signal(Signal::SIGHUP)?;
+        assert_eq!(lines.call("system.info", json!({}))?, before);
+        assert_eq!(world.lines()?.call("system.ping", json!({}))?["pong"], true);
+    }
+    assert_eq!(before["pid"], world.pid().as_raw());
+    world.signal(Signal::SIGTERM)?;
+    world.told("STOPPING=1")?;
+    world.signal(Signal::SIGHUP)?;
+    std::fs::write(&pipe, "in time\n")?;
+    assert!(world.ended()?.success());
+    world.start()?;
+    let ended = world.lines()?.call("execution.get", json!({"id": run}))?;
+    assert_eq!(ended["status"], "SUCCESS", "{ended}");
+    Ok(())
+}
