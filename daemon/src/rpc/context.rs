@@ -93,13 +93,10 @@ impl Context {
         which: Which<WorkflowId>,
         want: SharePermission,
     ) -> Result<Workflow, RpcError> {
-        Ok(match which {
-            Which::Id(id) => view.workflow(id, want)?,
-            Which::Name(name) => view.workflow_named(&name, want)?,
-            Which::OwnersName { owner, name } => {
-                view.workflow_named(&format!("{owner}/{name}"), want)?
-            }
-        })
+        match which {
+            Which::Id(id) => Ok(view.workflow(id, want)?),
+            named => Ok(view.workflow_named(&spelled(named), want)?),
+        }
     }
 
     /// The same without its document, which may be a megabyte.
@@ -109,13 +106,10 @@ impl Context {
         which: Which<WorkflowId>,
         want: SharePermission,
     ) -> Result<Workflow, RpcError> {
-        Ok(match which {
-            Which::Id(id) => view.workflow_head(id, want)?,
-            Which::Name(name) => view.workflow_head_named(&name, want)?,
-            Which::OwnersName { owner, name } => {
-                view.workflow_head_named(&format!("{owner}/{name}"), want)?
-            }
-        })
+        match which {
+            Which::Id(id) => Ok(view.workflow_head(id, want)?),
+            named => Ok(view.workflow_head_named(&spelled(named), want)?),
+        }
     }
 
     /// Refuses where the caller's role is not enough.
@@ -183,4 +177,13 @@ pub(super) fn place(cursor: Option<&str>) -> Result<usize, RpcError> {
 /// A cursor that the list did not give.
 pub(super) fn bad_cursor() -> RpcError {
     store::Error::BadCursor.into()
+}
+
+/// A workflow's name as the store looks it up.
+fn spelled(which: Which<WorkflowId>) -> String {
+    match which {
+        Which::Id(id) => id.to_string(),
+        Which::Name(name) => name,
+        Which::OwnersName { owner, name } => format!("{owner}/{name}"),
+    }
 }
