@@ -9,17 +9,19 @@ use a2n_daemon::engine::driving::handle::Tuning;
 use a2n_daemon::engine::input::{Answer, Input};
 use a2n_daemon::engine::job::Job;
 use a2n_daemon::engine::kind::NodeError;
+use a2n_daemon::nodes::Registry;
 use a2n_daemon::store::FeedRead;
 use a2n_daemon::system::Clock;
 use a2n_daemon::system::disk::Disk;
 use a2n_daemon::system::sim::SimEntropy;
-use a2n_proto::execution::{Execution, PausedReason, WaitingKind};
+use a2n_proto::execution::{Execution, ExecutionNodeState, PausedReason, WaitingKind};
 use a2n_proto::{Change, ExecutionId, Json};
 
 use crate::daemon::{Daemon, Told, told};
 use crate::ends;
 use crate::executor::{Act, Director, Script, running_of};
 use crate::machine::{Crash, DATA, Machine};
+use crate::scenarios;
 
 /// What came of a seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -401,8 +403,18 @@ impl Life {
             }
         }
         let executions = ends::executions(daemon);
-        if self.crashes == 0 && self.stops == 0 {
-            let rows = executions.iter().flat_map(|one| ends::nodes(daemon, one));
+        if self.crashes == 0 {
+            let rows = executions.iter().flat_map(|one| {
+                let name = one.workflow_name.clone();
+                ends::nodes(daemon, one).into_iter().map(move |node| (name.clone(), node))
+            });
+            let rules = scenarios::rules(&Registry::built_in());
+            // An orderly stop leaves what may be repeated to the next start.
+            let may_be_lost = |name: &String, node: &ExecutionNodeState| {
+                let rule = rules.get(&(name.clone(), node.node_id.clone()));
+                self.stops > 0 && rule.is_some_and(|rule| !rule.once)
+            };
+            let rows = rows.filter(|(name, node)| !may_be_lost(name, node)).map(|(_, node)| node);
             let lost = rows.filter(|node| {
                 let mut tries = node.units.iter().flat_map(|unit| &unit.attempts);
                 tries
