@@ -1,10 +1,12 @@
 //! The roles that this program plays as a process of its own.
 
+use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use a2n_segment::RESERVED;
 use anyhow::{Context, Result, bail};
 
 use crate::fleet::Rounds;
@@ -22,6 +24,7 @@ pub(crate) fn role(name: &str) -> Option<Role> {
         "play-run" => run,
         "play-run-and-wait" => run_and_wait,
         "play-flood" => flood,
+        "play-cat" => cat,
         "play-clock" => clock,
         _ => return None,
     })
@@ -114,6 +117,22 @@ fn flood(args: &[String]) -> Result<()> {
         writeln!(out, "{n:08} a line of a step that has a lot to say and says it quickly")?;
     }
     Ok(out.flush()?)
+}
+
+/// `cat >> file` that makes the file durable as often as a step's lines are.
+fn cat(args: &[String]) -> Result<()> {
+    let mut file = File::options().create(true).append(true).open(&args[0])?;
+    let (mut input, mut bytes) = (std::io::stdin().lock(), vec![0; 128 << 10]);
+    let mut n_lines = 0;
+    while let n @ 1.. = input.read(&mut bytes)? {
+        file.write_all(&bytes[..n])?;
+        let before = n_lines / RESERVED;
+        n_lines += memchr::memchr_iter(b'\n', &bytes[..n]).count() as u64;
+        if n_lines / RESERVED > before {
+            file.sync_data()?;
+        }
+    }
+    Ok(file.sync_data()?)
 }
 
 /// Prints what time it is, every ten milliseconds.

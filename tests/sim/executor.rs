@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use a2n_daemon::engine::driving::persist;
-use a2n_daemon::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice, Measured};
+use a2n_daemon::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice, Measured, Printed};
 use a2n_daemon::engine::kind::{Handles, NodeError, Outcome};
 use a2n_daemon::store::{Store, execution};
 use a2n_daemon::system::Clock;
@@ -185,7 +185,13 @@ impl Attempt {
         for act in script.acts {
             match act {
                 Act::Say(text) => {
-                    voice.lines(LogLevel::Info, Some(LogStream::Stdout), vec![text]).await;
+                    voice
+                        .lines(
+                            LogLevel::Info,
+                            Some(LogStream::Stdout),
+                            Printed::from_iter([&*text]),
+                        )
+                        .await;
                     said += 1;
                 }
                 Act::Progress(percent) => voice.progress(percent, None),

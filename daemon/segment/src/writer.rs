@@ -130,32 +130,50 @@ impl Writer {
     /// block, so that readers can leave out whole blocks.
     pub fn append(
         &mut self,
-        (stream, group): (Stream, Group),
+        to: (Stream, Group),
         time: i64,
         flags: u16,
         bytes: &[u8],
     ) -> Result<u64, Error> {
-        if bytes.len() > MAX_RECORD {
-            return Err(Error::TooLarge { bytes: bytes.len(), max: MAX_RECORD });
-        }
-        let seq = self.next_seq(stream)?;
-        if seq.is_multiple_of(RESERVED) {
-            self.sync()?;
-        }
-        match self.filling.get_mut(&stream) {
-            Some(block) if block.has_room(group, bytes.len()) => {
-                block.push(seq, time, flags, bytes)
-            }
-            _ => {
-                self.full.extend(self.filling.remove(&stream));
-                let mut block = Filling::new(stream, group, seq, time);
-                block.push(seq, time, flags, bytes);
-                self.filling.insert(stream, block);
-            }
-        }
-        self.next_seq.insert(stream, seq + 1);
-        self.pending_bytes += bytes.len() + 16;
+        let seq = self.next_seq(to.0)?;
+        self.append_all(to, time, flags, [bytes])?;
         Ok(seq)
+    }
+    /// The same for many records; those before one that fails may be written.
+    pub fn append_all<'r>(
+        &mut self,
+        (stream, group): (Stream, Group),
+        time: i64,
+        flags: u16,
+        records: impl IntoIterator<Item = &'r [u8]>,
+    ) -> Result<(), Error> {
+        let mut seq = self.next_seq(stream)?;
+        let mut filling = self.filling.remove(&stream);
+        let mut appended = Ok(());
+        for bytes in records {
+            if bytes.len() > MAX_RECORD {
+                appended = Err(Error::TooLarge { bytes: bytes.len(), max: MAX_RECORD });
+                break;
+            }
+            if seq.is_multiple_of(RESERVED) {
+                self.full.extend(filling.take());
+                appended = self.sync();
+                if appended.is_err() {
+                    break;
+                }
+            }
+            if !filling.as_ref().is_some_and(|block| block.has_room(group, bytes.len())) {
+                self.full.extend(filling.replace(Filling::new(stream, group, seq, time)));
+            }
+            if let Some(block) = &mut filling {
+                block.push(seq, time, flags, bytes);
+            }
+            seq += 1;
+            self.pending_bytes += bytes.len() + 16;
+        }
+        self.filling.extend(filling.map(|block| (stream, block)));
+        self.next_seq.insert(stream, seq);
+        appended
     }
     /// Says that the stream's seqs up to `last_seq` are given, without a record.
     pub fn mark(

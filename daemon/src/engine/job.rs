@@ -74,15 +74,57 @@ pub struct JobEnd {
     pub measured: Vec<Measured>,
 }
 
+/// Lines in their order, without their line ends: one text and where each of them ends in it, since a
+/// step may print millions a second.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Printed {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Printed {
+    /// Adds a line.
+    pub fn push(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.ends.push(self.text.len());
+    }
+    /// The lines.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, &end)| &self.text[begin..end])
+    }
+    /// The last line.
+    pub fn last(&self) -> Option<&str> {
+        let begin = self.ends.len().checked_sub(2).map_or(0, |before| self.ends[before]);
+        self.ends.last().map(|&end| &self.text[begin..end])
+    }
+    /// Whether there is no line.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+    /// Only the first `n` lines stay.
+    pub fn truncate(&mut self, n: usize) {
+        self.ends.truncate(n);
+        self.text.truncate(self.ends.last().copied().unwrap_or(0));
+    }
+}
+
+impl<'l> FromIterator<&'l str> for Printed {
+    fn from_iter<T: IntoIterator<Item = &'l str>>(lines: T) -> Self {
+        let mut printed = Self::default();
+        lines.into_iter().for_each(|line| printed.push(line));
+        printed
+    }
+}
+
 /// What an attempt may say while it runs.
 pub trait JobVoice: Send + Sync + fmt::Debug {
-    /// Lines of output in their order, without their line ends: all that came at once. May wait
-    /// (back-pressure) until there is room.
+    /// Lines of output, all that came at once. May wait (back-pressure) until there is room.
     fn lines<'a>(
         &'a self,
         level: LogLevel,
         stream: Option<LogStream>,
-        messages: Vec<String>,
+        lines: Printed,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
     /// How far it is, 0 to 100, with a word for people.
     fn progress(&self, percent: u8, detail: Option<String>);

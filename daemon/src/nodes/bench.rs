@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, Nodes, Registry, Settings};
-use crate::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice};
+use crate::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice, Printed};
 use crate::engine::kind::{Handles, Kinds, NodeError, Outcome, Work};
 use crate::system::System;
 use crate::system::attachments::{Attachments, Limits};
@@ -82,14 +82,14 @@ impl JobVoice for Ears {
         &'a self,
         _level: LogLevel,
         stream: Option<LogStream>,
-        messages: Vec<String>,
+        lines: Printed,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         let from = match stream {
             Some(LogStream::Stdout) => "out",
             Some(LogStream::Stderr) => "err",
             None => "-",
         };
-        let told = messages.into_iter().map(|message| format!("{from} {message}"));
+        let told = lines.iter().map(|message| format!("{from} {message}"));
         self.lines.lock().unwrap().extend(told);
         self.spoke.notify_one();
         Box::pin(std::future::ready(()))

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::Settings;
-use crate::engine::job::{Job, JobVoice, Measured};
+use crate::engine::job::{Job, JobVoice, Measured, Printed};
 use crate::engine::kind::{Handles, NodeError};
 use crate::system::System;
 use crate::system::attachments::Attachments;
@@ -41,11 +41,11 @@ impl Context {
         first_item(&self.job.items)
     }
     /// Writes a line of the daemon's own into the execution's log.
-    pub async fn say(&self, level: LogLevel, message: impl Into<String>) {
-        self.voice.lines(level, None, vec![message.into()]).await;
+    pub async fn say(&self, level: LogLevel, message: impl AsRef<str>) {
+        self.voice.lines(level, None, Printed::from_iter([message.as_ref()])).await;
     }
     /// Writes lines of a process into the execution's log.
-    pub async fn pass_on(&self, stream: LogStream, lines: Vec<String>) {
+    pub async fn pass_on(&self, stream: LogStream, lines: Printed) {
         if !lines.is_empty() {
             self.voice.lines(LogLevel::Info, Some(stream), lines).await;
         }

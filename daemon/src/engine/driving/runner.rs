@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::Back;
-use crate::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice};
+use crate::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice, Printed};
 use crate::store::logs::{LogStore, Masks, NewLine};
 use crate::system::System;
 
@@ -78,11 +78,10 @@ impl JobVoice for Voice {
         &'a self,
         level: LogLevel,
         stream: Option<LogStream>,
-        messages: Vec<String>,
+        printed: Printed,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            let now = self.system.now();
-            let lines = messages.into_iter().map(|message| NewLine {
+            let like = NewLine {
                 node_id: Some(Arc::clone(&self.node_id)),
                 node_name: Some(Arc::clone(&self.node_name)),
                 iteration: self.key.iteration.clone(),
@@ -90,10 +89,11 @@ impl JobVoice for Voice {
                 attempt: Some(self.key.attempt),
                 source: LogSource::Node,
                 stream,
-                ..NewLine::system(now, level, message)
-            });
-            let (execution, lines) = (self.key.execution, lines.collect());
-            let stored = self.logs.append(execution, self.workflow, lines, &Masks::NONE).await;
+                ..NewLine::system(self.system.now(), level, "")
+            };
+            let (execution, lines) = (self.key.execution, printed.iter());
+            let stored =
+                self.logs.append_all(execution, self.workflow, &like, lines, &Masks::NONE).await;
             if let Err(error) = stored {
                 tracing::warn!(execution_id = %execution, %error, "lines of a step not stored");
             }

@@ -5,6 +5,7 @@ use a2n_proto::execution::{LogLevel, LogStream};
 
 use super::lines::Lines;
 use super::output::Output;
+use crate::engine::job::Printed;
 use crate::nodes::context::Context;
 use crate::system::process::{Exit, Running, Said, Stream};
 
@@ -68,15 +69,14 @@ impl<'a> Hearing<'a> {
                 None => break,
                 Some(Said::Piece(stream, piece)) => self.piece(stream, &piece).await,
                 Some(Said::Progress(piece)) => {
-                    for line in self.progress.push(&piece) {
-                        tell_progress(self.context, &line);
-                    }
+                    let lines = self.progress.push(&piece);
+                    lines.iter().for_each(|line| tell_progress(self.context, line));
                 }
             }
         }
         let (out, err) = (self.out.rest(), self.err.rest());
-        self.log(LogStream::Stdout, Vec::from_iter(out)).await;
-        self.log(LogStream::Stderr, Vec::from_iter(err)).await;
+        self.log(LogStream::Stdout, out).await;
+        self.log(LogStream::Stderr, err).await;
         let exit = running.end().await;
         self.warn(exit.left_behind && !stopping).await;
         let Self { stdout, cut, bytes_out, last_error, .. } = self;
@@ -114,9 +114,9 @@ impl<'a> Hearing<'a> {
         self.stdout.extend_from_slice(&piece[..piece.len().min(room)]);
     }
     /// Logs lines while there is room for them; says where there is none any more.
-    async fn log(&mut self, stream: LogStream, mut lines: Vec<String>) {
+    async fn log(&mut self, stream: LogStream, mut lines: Printed) {
         if let (LogStream::Stderr, Some(last)) = (stream, lines.last()) {
-            self.last_error = Some(last.clone());
+            self.last_error = Some(last.to_owned());
         }
         if self.log_left == 0 {
             return;

@@ -1,5 +1,7 @@
 //! Lines of a process's output, as they are logged: cut from pieces that end anywhere.
 
+use crate::engine::job::Printed;
+
 /// Ends a piece of a line that goes on.
 pub(super) const GOES_ON: &str = " […]";
 
@@ -18,32 +20,38 @@ impl Lines {
         Self { longest, begun: Vec::new(), lossy: false }
     }
     /// The lines that `piece` ends, without their line ends.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for part in piece.split_inclusive(|byte| *byte == b'\n') {
-            self.begun.extend_from_slice(part);
-            if self.begun.last() == Some(&b'\n') {
-                self.begun.pop();
-                if self.begun.last() == Some(&b'\r') {
-                    self.begun.pop();
-                }
-                self.cut(self.longest, &mut lines);
-                let line = std::mem::take(&mut self.begun);
-                lines.push(self.text(&line));
-            } else {
-                // One byte more may be a line end, and a character four.
-                self.cut(self.longest + 8, &mut lines);
+    pub(super) fn push(&mut self, piece: &[u8]) -> Printed {
+        let (mut lines, mut rest) = (Printed::default(), piece);
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            if self.begun.is_empty() && line.len() <= self.longest {
+                self.put(line.strip_suffix(b"\r").unwrap_or(line), &mut lines);
+                continue;
             }
+            self.begun.extend_from_slice(line);
+            if self.begun.last() == Some(&b'\r') {
+                self.begun.pop();
+            }
+            self.cut(self.longest, &mut lines);
+            let line = std::mem::take(&mut self.begun);
+            self.put(&line, &mut lines);
         }
+        self.begun.extend_from_slice(rest);
+        // One byte more may be a line end, and a character four.
+        self.cut(self.longest + 8, &mut lines);
         lines
     }
     /// What is left at the end without a line end.
-    pub(super) fn rest(&mut self) -> Option<String> {
-        let line = std::mem::take(&mut self.begun);
-        (!line.is_empty()).then(|| self.text(&line))
+    pub(super) fn rest(&mut self) -> Printed {
+        let (mut lines, line) = (Printed::default(), std::mem::take(&mut self.begun));
+        if !line.is_empty() {
+            self.put(&line, &mut lines);
+        }
+        lines
     }
     /// Takes marked pieces off until what is begun is not longer than `at_most`.
-    fn cut(&mut self, at_most: usize, lines: &mut Vec<String>) {
+    fn cut(&mut self, at_most: usize, lines: &mut Printed) {
         while self.begun.len() > at_most {
             let mut end = self.longest;
             // Not within a character: go back over continuation bytes, but only as far as one goes.
@@ -51,14 +59,15 @@ impl Lines {
                 end -= 1;
             }
             let rest = self.begun.split_off(end);
-            let piece = std::mem::replace(&mut self.begun, rest);
-            lines.push(self.text(&piece) + GOES_ON);
+            let mut piece = std::mem::replace(&mut self.begun, rest);
+            piece.extend_from_slice(GOES_ON.as_bytes());
+            self.put(&piece, lines);
         }
     }
-    fn text(&mut self, line: &[u8]) -> String {
+    fn put(&mut self, line: &[u8], lines: &mut Printed) {
         let text = String::from_utf8_lossy(line);
         self.lossy |= matches!(text, std::borrow::Cow::Owned(_));
-        text.into_owned()
+        lines.push(&text);
     }
 }
 
@@ -70,8 +79,10 @@ mod tests {
 
     fn lines(pieces: &[&[u8]]) -> (Vec<String>, bool) {
         let mut all = Lines::new(LONGEST);
-        let mut lines: Vec<String> = pieces.iter().flat_map(|piece| all.push(piece)).collect();
-        lines.extend(all.rest());
+        let mut lines = Vec::new();
+        let mut take = |printed: Printed| lines.extend(printed.iter().map(str::to_owned));
+        pieces.iter().for_each(|piece| take(all.push(piece)));
+        take(all.rest());
         (lines, all.lossy)
     }
 

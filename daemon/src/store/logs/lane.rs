@@ -27,7 +27,7 @@ use crate::store::Drive;
 const IN_FLIGHT_BYTES: usize = 4 * 1024 * 1024;
 /// So many messages may wait: with small records this is reached before the bytes.
 const IN_FLIGHT: usize = 8 * 1024;
-/// What a message costs beside its records.
+/// What records of one moment cost beside their bytes.
 const OVERHEAD: usize = 64;
 
 /// How a lane is opened.
@@ -49,12 +49,27 @@ pub struct Options {
     pub drive: Drive,
 }
 
-/// A record as it goes into a segment.
+/// Records of one moment as they go into a segment.
 #[derive(Debug, Clone)]
 pub(super) struct Encoded {
     pub(super) time: i64,
     pub(super) flags: u16,
+    /// One behind the other.
     pub(super) bytes: Vec<u8>,
+    /// Where each of them ends.
+    pub(super) ends: Vec<usize>,
+}
+
+impl Encoded {
+    /// The bytes of each record.
+    pub(super) fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let begins = std::iter::once(0).chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, &end)| &self.bytes[begin..end])
+    }
+    /// About what they cost while they wait.
+    fn size(&self) -> usize {
+        self.bytes.len() + OVERHEAD + self.ends.len() * size_of::<usize>()
+    }
 }
 
 /// Makes the record that says how many were lost, and why.
@@ -182,7 +197,7 @@ impl Lane {
         records: Vec<Encoded>,
     ) -> Result<(), Error> {
         for records in parts(records) {
-            let size = size_of(&records);
+            let size = weight(&records);
             let room = self.room.clone().acquire_many_owned(size).await;
             let room = room.map_err(|_| Error::Closed)?;
             let message = Message::Append { to, records, _room: room };
@@ -193,7 +208,7 @@ impl Lane {
     /// Hands one record over if there is room now; whether there was.
     pub(super) fn try_append(&self, to: (Stream, Group), record: Encoded) -> bool {
         let records = vec![record];
-        let Ok(room) = self.room.clone().try_acquire_many_owned(size_of(&records)) else {
+        let Ok(room) = self.room.clone().try_acquire_many_owned(weight(&records)) else {
             return false;
         };
         self.inbox.try_send(Message::Append { to, records, _room: room }).is_ok()
@@ -223,12 +238,12 @@ impl Lane {
 
 /// Parts that can have room each, however much is handed over at once.
 fn parts(records: Vec<Encoded>) -> Vec<Vec<Encoded>> {
-    if size_of(&records) < (IN_FLIGHT_BYTES / 4) as u32 {
+    if weight(&records) < (IN_FLIGHT_BYTES / 4) as u32 {
         return vec![records];
     }
     let (mut parts, mut part, mut size) = (Vec::new(), Vec::new(), 0);
     for record in records {
-        size += record.bytes.len() + OVERHEAD;
+        size += record.size();
         part.push(record);
         if size >= IN_FLIGHT_BYTES / 4 {
             parts.push(std::mem::take(&mut part));
@@ -239,7 +254,7 @@ fn parts(records: Vec<Encoded>) -> Vec<Vec<Encoded>> {
     parts
 }
 
-fn size_of(records: &[Encoded]) -> u32 {
-    let bytes: usize = records.iter().map(|r| r.bytes.len() + OVERHEAD).sum();
+fn weight(records: &[Encoded]) -> u32 {
+    let bytes: usize = records.iter().map(Encoded::size).sum();
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

@@ -16,6 +16,8 @@ use super::mask::Masks;
 pub const LINE_BYTES: usize = 64 * 1024;
 
 const VERSION: u8 = 1;
+/// Lines that come together are handed over in pieces of about this size.
+const PIECE_BYTES: usize = 256 * 1024;
 /// A bincode body is not read further than this, whatever its lengths claim.
 const LIMIT: usize = 1024 * 1024;
 
@@ -109,27 +111,80 @@ struct Read {
 }
 
 /// The bytes of a line, masked and cut.
-pub(super) fn encode(line: NewLine, masks: &Masks) -> Encoded {
-    let message = masks.text(&line.message);
-    let message = cut(&message);
-    let details = cut_json(masks.json(line.details));
-    let written = Written {
-        level: line.level,
-        message: &message,
-        details: (!details.is_null()).then(|| details.as_str()),
-        node_id: line.node_id.as_deref(),
-        node_name: line.node_name.as_deref(),
-        iteration: &line.iteration,
-        item: line.item,
-        attempt: line.attempt,
-        source: line.source,
-        stream: line.stream,
-        category: line.category,
-        correlation_id: line.correlation_id.as_deref(),
-        duration: line.duration,
-    };
-    let bytes = body(&written, message.len() + 64);
-    Encoded { time: line.timestamp.as_unix_ms(), flags: flag(line.level), bytes }
+pub(super) fn encode(line: &NewLine, masks: &Masks) -> Encoded {
+    let mut like = Like::new(line, masks);
+    like.put(&line.message);
+    like.take()
+}
+
+/// The bytes of lines that are all like this one but for their messages; in pieces that are small
+/// beside what may wait for the disk.
+pub(super) fn encode_all<'l>(
+    like: &NewLine,
+    messages: impl Iterator<Item = &'l str>,
+    masks: &Masks,
+) -> Vec<Encoded> {
+    let mut pieces = Vec::new();
+    let mut piece = Like::new(like, masks);
+    for message in messages {
+        piece.put(message);
+        if piece.bytes.len() >= PIECE_BYTES {
+            pieces.push(piece.take());
+        }
+    }
+    if !piece.ends.is_empty() {
+        pieces.push(piece.take());
+    }
+    pieces
+}
+
+/// Lines with different messages, of which everything else is encoded once.
+struct Like<'m> {
+    masks: &'m Masks,
+    time: i64,
+    flags: u16,
+    before: Vec<u8>,
+    after: Vec<u8>,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl<'m> Like<'m> {
+    fn new(line: &NewLine, masks: &'m Masks) -> Self {
+        let details = cut_json(masks.json(line.details.clone()));
+        let written = Written {
+            level: line.level,
+            message: "",
+            details: (!details.is_null()).then(|| details.as_str()),
+            node_id: line.node_id.as_deref(),
+            node_name: line.node_name.as_deref(),
+            iteration: &line.iteration,
+            item: line.item,
+            attempt: line.attempt,
+            source: line.source,
+            stream: line.stream,
+            category: line.category,
+            correlation_id: line.correlation_id.as_deref(),
+            duration: line.duration,
+        };
+        let (before, mut after) = (body(&line.level, 8), body(&written, 64));
+        // The level, and the message's length of 0.
+        after.drain(..=before.len());
+        let (time, flags) = (line.timestamp.as_unix_ms(), flag(line.level));
+        Self { masks, time, flags, before, after, bytes: Vec::new(), ends: Vec::new() }
+    }
+    fn put(&mut self, message: &str) {
+        let message = self.masks.text(message);
+        self.bytes.extend_from_slice(&self.before);
+        put(&*cut(&message), &mut self.bytes);
+        self.bytes.extend_from_slice(&self.after);
+        self.ends.push(self.bytes.len());
+    }
+    /// What there is so far; more may be put.
+    fn take(&mut self) -> Encoded {
+        let (bytes, ends) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.ends));
+        Encoded { time: self.time, flags: self.flags, bytes, ends }
+    }
 }
 
 /// The line in these bytes; `None` where they are none of ours.
@@ -170,10 +225,14 @@ pub(crate) fn read_strange(bytes: &[u8]) {
 pub(super) fn body<T: Serialize>(value: &T, about: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(about);
     bytes.push(VERSION);
-    let how = bincode::config::standard().with_limit::<LIMIT>();
-    bincode::serde::encode_into_std_write(value, &mut bytes, how)
-        .expect("a line that was cut fits into memory");
+    put(value, &mut bytes);
     bytes
+}
+
+fn put<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
+    let how = bincode::config::standard().with_limit::<LIMIT>();
+    bincode::serde::encode_into_std_write(value, bytes, how)
+        .expect("a line that was cut fits into memory");
 }
 
 pub(super) fn unbody<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
@@ -232,7 +291,7 @@ mod tests {
         line.node_id = Some("df".into());
         line.stream = Some(LogStream::Stderr);
         line.item = Some(3);
-        let encoded = encode(line.clone(), &Masks::NONE);
+        let encoded = encode(&line, &Masks::NONE);
         let read = decode(id(), 5, encoded.time, &encoded.bytes).unwrap();
         assert_eq!((read.seq, read.timestamp, read.level), (5, at, LogLevel::Warn));
         assert_eq!((read.message, read.details), (line.message, line.details));
@@ -243,6 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_come_together_are_the_same_as_one_by_one() {
+        let mut like = NewLine::system(Timestamp::from_unix_ms(5), LogLevel::Error, "");
+        like.node_id = Some("df".into());
+        like.attempt = Some(2);
+        let long = "x".repeat(300);
+        let longer = "y".repeat(PIECE_BYTES);
+        let messages = ["", "one", &long, "secret", &longer, "last"];
+        let masks = Masks::new([b"secret".to_vec()]);
+        let together = encode_all(&like, messages.into_iter(), &masks);
+        assert!(together.iter().all(|piece| (piece.time, piece.flags) == (5, flag(like.level))));
+        let together: Vec<_> = together.iter().flat_map(Encoded::records).collect();
+        let one_by_one: Vec<_> = messages
+            .iter()
+            .map(|&message| encode(&NewLine { message: message.into(), ..like.clone() }, &masks))
+            .map(|one| one.bytes)
+            .collect();
+        assert_eq!(together, one_by_one);
+        assert!(encode_all(&like, std::iter::empty(), &masks).is_empty());
+    }
+
+    #[test]
     fn a_long_line_is_masked_and_then_cut_with_a_mark() {
         let at = Timestamp::from_unix_ms(0);
         let secret = "s3cr3t-across-the-cut";
@@ -250,7 +330,7 @@ mod tests {
         text.push_str(secret);
         text.push_str(&"x".repeat(100_000));
         let masks = Masks::new([secret.as_bytes().to_vec()]);
-        let encoded = encode(NewLine::system(at, LogLevel::Info, text), &masks);
+        let encoded = encode(&NewLine::system(at, LogLevel::Info, text), &masks);
         let message = decode(id(), 1, 0, &encoded.bytes).unwrap().message;
         assert!(message.len() <= LINE_BYTES);
         assert!(message.contains("***") && !message.contains("s3cr"), "masked before the cut");

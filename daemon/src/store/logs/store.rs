@@ -35,7 +35,19 @@ impl LogStore {
         lines: Vec<NewLine>,
         masks: &Masks,
     ) -> Result<(), Error> {
-        let records = lines.into_iter().map(|l| line::encode(l, masks)).collect();
+        let records = lines.iter().map(|l| line::encode(l, masks)).collect();
+        self.lane.append(key(execution, workflow), records).await
+    }
+    /// The same for lines that differ in their messages only, of which there may be millions.
+    pub async fn append_all<'l>(
+        &self,
+        execution: ExecutionId,
+        workflow: WorkflowId,
+        like: &NewLine,
+        messages: impl Iterator<Item = &'l str>,
+        masks: &Masks,
+    ) -> Result<(), Error> {
+        let records = line::encode_all(like, messages, masks);
         self.lane.append(key(execution, workflow), records).await
     }
     /// Waits until all lines that the execution has got so far are durable. An error says that some
@@ -122,5 +134,5 @@ fn notice(lines: u64, why: &str, time: i64) -> Encoded {
     use a2n_proto::execution::LogLevel;
     let text = format!("{lines} log lines were lost here: {why}");
     let line = NewLine::system(Timestamp::from_unix_ms(time), LogLevel::Warn, text);
-    line::encode(line, &Masks::NONE)
+    line::encode(&line, &Masks::NONE)
 }

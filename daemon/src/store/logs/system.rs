@@ -137,7 +137,8 @@ fn encode(at: Timestamp, mut record: NewRecord) -> Encoded {
     record.message = line::cut(&record.message).into_owned();
     record.details = line::cut_json(record.details);
     let bytes = line::body(&record, record.message.len() + record.details.size_bytes() + 64);
-    Encoded { time: at.as_unix_ms(), flags: line::flag(record.level), bytes }
+    let ends = vec![bytes.len()];
+    Encoded { time: at.as_unix_ms(), flags: line::flag(record.level), bytes, ends }
 }
 
 fn decode(record: &Record<'_>) -> Option<SystemLog> {

@@ -121,10 +121,10 @@ impl Work {
         }
     }
     fn put(&mut self, to: (Stream, Group), record: &Encoded) {
-        *self.account.pending.entry(to).or_default() += 1;
+        *self.account.pending.entry(to).or_default() += record.ends.len() as u64;
         let ready = if self.writer.has_failed() { self.writer.reopen() } else { Ok(()) };
-        let put =
-            ready.and_then(|()| self.writer.append(to, record.time, record.flags, &record.bytes));
+        let put = ready
+            .and_then(|()| self.writer.append_all(to, record.time, record.flags, record.records()));
         if let Err(error) = put {
             self.lose(&error);
         }
