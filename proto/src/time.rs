@@ -116,7 +116,13 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_i64(self.0) }
+        if !s.is_human_readable() {
+            return s.serialize_i64(self.0);
+        }
+        match self.text() {
+            Some(text) => s.serialize_str(str::from_utf8(&text).expect("digits are ASCII")),
+            None => s.collect_str(self),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use a2n_proto::api::Access;
 use a2n_proto::{ErrorKind, RpcError, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use super::session::Session;
 use crate::access::policy;
 use crate::store::{Caller, Origin, Store, View};
 use crate::system::peer::Peer;
@@ -58,12 +59,9 @@ pub struct Call {
     pub identity: Identity,
     /// The way it came.
     pub way: Way,
-    /// The `User-Agent`, on HTTP and WebSocket.
-    pub user_agent: Option<Arc<str>>,
     /// The request's id as JSON text; none for a notification.
     pub request_id: Option<Arc<str>>,
-    /// Cancelled when the daemon stops: what waits for long gives up then.
-    pub stopping: CancellationToken,
+    pub(super) session: Arc<Session>,
 }
 
 impl Call {
@@ -73,6 +71,16 @@ impl Call {
             Identity::Account(caller) => Ok(caller),
             Identity::Unmapped | Identity::Refused => Err(no_account(self.peer.uid)),
         }
+    }
+
+    /// The `User-Agent`, on HTTP and WebSocket.
+    pub fn user_agent(&self) -> Option<&str> {
+        self.session.user_agent.as_deref()
+    }
+
+    /// Cancelled when the daemon stops: what waits for long gives up then.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.session.stopping
     }
 
     /// The store as the caller sees it: the only one a body gets for people's data.
@@ -91,7 +99,7 @@ impl Call {
             user,
             uid: Some(self.peer.uid),
             source: self.way.as_str().to_owned(),
-            user_agent: self.user_agent.as_deref().map(str::to_owned),
+            user_agent: self.user_agent().map(str::to_owned),
             request_id: self.request_id.as_deref().map(str::to_owned),
         }
     }

@@ -17,13 +17,13 @@ use std::time::Duration;
 use a2n_proto::{ErrorKind, RpcError};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use tracing::Instrument;
 
 use super::caller::{Call, Identify, Identity};
 use super::envelope::{self, Frame, Refusal, Request};
 use super::limits::Limits;
 use super::registry::{Answering, Asked, Entry, Outcome, Registry};
 use super::session::Session;
+use crate::operations::logbook::Subject;
 
 /// What stands for the name of a method that does not exist: names that callers make up are not kept.
 const NO_METHOD: &str = "";
@@ -173,20 +173,18 @@ impl Dispatcher {
             method: found.map_or(NO_METHOD, |(&method, _)| method),
             began: self.observer.as_ref().map(|observer| observer.running_time()),
         };
-        let (answering, slot, span) = match self.ask(session, request, found, id.clone()) {
+        let (answering, slot) = match self.ask(session, request, found, id.clone()) {
             Ok(begun) => begun,
             Err(error) => return self.refuse(id.as_deref(), timed, error),
         };
         let dispatcher = Arc::clone(self);
-        Handling::Pending(Box::pin(
-            async move {
-                let outcome = AssertUnwindSafe(answering).catch_unwind().await;
-                drop(slot);
-                let outcome = outcome.unwrap_or_else(|panic| Err(dispatcher.panicked(&*panic)));
-                dispatcher.reply(id.as_deref(), timed, outcome)
-            }
-            .instrument(span),
-        ))
+        let subject = Subject { method: timed.method, caller: session.peer.uid };
+        Handling::Pending(Box::pin(subject.throughout(async move {
+            let outcome = AssertUnwindSafe(answering).catch_unwind().await;
+            drop(slot);
+            let outcome = outcome.unwrap_or_else(|panic| Err(dispatcher.panicked(&*panic)));
+            dispatcher.reply(id.as_deref(), timed, outcome)
+        })))
     }
 
     /// Checks who asks, reads the params and begins the body.
@@ -196,7 +194,7 @@ impl Dispatcher {
         request: &Request<'_>,
         found: Option<(&&'static str, &Entry)>,
         id: Option<Arc<str>>,
-    ) -> Result<(Answering, Slot, tracing::Span), RpcError> {
+    ) -> Result<(Answering, Slot), RpcError> {
         let identity = self.identify(session);
         let Some((&method, entry)) = found else {
             let name: String = request.method.chars().take(100).collect();
@@ -217,20 +215,19 @@ impl Dispatcher {
             peer: session.peer,
             identity,
             way: session.way,
-            user_agent: session.user_agent.clone(),
             request_id: id,
-            stopping: session.stopping.clone(),
+            session: Arc::clone(session),
         };
-        let span = tracing::info_span!("rpc", method, caller = session.peer.uid);
         let asked = Asked {
             session,
             call,
             params: request.params,
             max_subscriptions: self.limits.max_subscriptions_per_connection,
         };
-        let begun = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| (entry.body)(asked))));
+        let subject = Subject { method, caller: session.peer.uid };
+        let begun = subject.during(|| catch_unwind(AssertUnwindSafe(|| (entry.body)(asked))));
         let answering = begun.unwrap_or_else(|panic| Err(self.panicked(&*panic)))?;
-        Ok((answering, slot, span))
+        Ok((answering, slot))
     }
 
     fn slot(&self) -> Result<Slot, RpcError> {

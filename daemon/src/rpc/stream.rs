@@ -94,8 +94,10 @@ impl Connection {
             Way::WebSocket => Framing::websocket(max_bytes),
             Way::Lines | Way::Http => Framing::lines(max_bytes),
         };
-        let stop = Box::pin(hub.stop.clone().cancelled_owned());
-        let (session, notes) = Session::new(peer, way, user_agent, hub.stop.clone());
+        // One of its own: it is asked at every turn, and connections should not wait for each other.
+        let stopping = hub.stop.child_token();
+        let stop = Box::pin(stopping.clone().cancelled_owned());
+        let (session, notes) = Session::new(peer, way, user_agent, stopping);
         Self {
             hub,
             stream,

@@ -1,4 +1,5 @@
-//! The layer under tracing: gathers a record and hands it to the sinks.
+//! The layer under tracing: gathers a record, with what is known of the call and the
+//! spans around it, and hands it to the sinks.
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::record::{Entry, Fields};
 use super::sinks::Sinks;
+use super::subject::Subject;
 use crate::system::Clock;
 
 pub(super) struct Book {
@@ -40,6 +42,10 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Book {
     }
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Map::<String, Value>::new();
+        if let Some(Subject { method, caller }) = Subject::now() {
+            fields.insert("method".into(), method.into());
+            fields.insert("caller".into(), caller.into());
+        }
         if let Some(scope) = context.event_scope(event) {
             for span in scope.from_root() {
                 if let Some(of_span) = span.extensions().get::<Fields>() {

@@ -9,6 +9,7 @@ mod layer;
 mod page;
 mod record;
 mod sinks;
+mod subject;
 mod text;
 
 use std::io::IsTerminal;
@@ -25,6 +26,7 @@ use crate::store::logs::SystemLogs;
 use crate::system::Clock;
 
 pub use page::query;
+pub use subject::Subject;
 pub use text::Form;
 
 use layer::Book;

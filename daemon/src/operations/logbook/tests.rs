@@ -86,6 +86,8 @@ async fn records_are_kept_with_their_spans_from_the_first_one_on() {
     book.keep_in(logs.clone());
     let span =
         tracing::info_span!("rpc", method = "workflow.run", request_id = "r1", user_id = "x");
+    let subject = Subject { method: "workflow.get", caller: 1000 };
+    subject.during(|| tracing::error!(correlation_id = "c2", "call failed"));
     span.in_scope(|| {
         tracing::warn!(took_ms = 12, correlation_id = "c1", method = "inner wins", "slow");
         tracing::debug!("not at this level");
@@ -99,10 +101,11 @@ async fn records_are_kept_with_their_spans_from_the_first_one_on() {
 
     let all = all(&logs);
     let texts: Vec<_> = all.iter().map(|r| r.message.as_str()).collect();
-    assert_eq!(texts, ["at this level", "connection failed", "slow", "starting"]);
-    assert_eq!(all[3].category, Some(SystemLogCategory::Startup));
-    assert_eq!(all[3].details.as_str(), r#"{"version":"0.1.0"}"#);
-    assert_eq!(all[3].timestamp.as_unix_ms(), 5);
+    assert_eq!(texts, ["at this level", "connection failed", "slow", "call failed", "starting"]);
+    assert_eq!(all[4].category, Some(SystemLogCategory::Startup));
+    assert_eq!(all[4].details.as_str(), r#"{"version":"0.1.0"}"#);
+    assert_eq!(all[4].timestamp.as_unix_ms(), 5);
+    assert_eq!(all[3].details.as_str(), r#"{"method":"workflow.get","caller":1000}"#);
     assert_eq!((all[2].level, all[2].duration), (LogLevel::Warn, Some(12)));
     assert_eq!(all[2].correlation_id.as_deref(), Some("c1"));
     assert_eq!(all[2].request_id.as_deref(), Some("r1"));

@@ -98,7 +98,7 @@ pub(super) async fn until_ended(
             let message = format!("execution {id} has not ended within {} ms", timeout_ms.unwrap_or(0));
             Err(RpcError::new(ErrorKind::Timeout, message).hint("it goes on; wait again, or cancel it"))
         }
-        () = call.stopping.cancelled() => {
+        () = call.stopping().cancelled() => {
             Err(EngineError::Stopping.into())
         }
     }

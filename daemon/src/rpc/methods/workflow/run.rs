@@ -111,7 +111,7 @@ async fn answer(
 pub(in crate::rpc::methods) fn metadata(call: &Call, source: &str) -> ExecutionMetadata {
     ExecutionMetadata {
         source: Some(source.to_owned()),
-        user_agent: call.user_agent.as_deref().map(str::to_owned),
+        user_agent: call.user_agent().map(str::to_owned),
         ip_address: Some(match call.peer.pid {
             Some(pid) => format!("uid={} pid={pid}", call.peer.uid),
             None => format!("uid={}", call.peer.uid),
@@ -122,7 +122,7 @@ pub(in crate::rpc::methods) fn metadata(call: &Call, source: &str) -> ExecutionM
 
 /// Where a start comes from, for people: our own command says who it is.
 fn source(call: &Call, by_trigger: bool) -> &'static str {
-    match call.user_agent.as_deref() {
+    match call.user_agent() {
         _ if by_trigger => "MANUAL",
         Some(agent) if agent.starts_with("a2n/") => "CLI",
         _ => "API",
