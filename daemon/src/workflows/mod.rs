@@ -7,6 +7,7 @@ pub mod diff;
 mod expressions;
 pub mod layout;
 mod publishing;
+mod references;
 mod saving;
 mod schema;
 pub mod triggers;
@@ -16,13 +17,15 @@ use std::sync::Arc;
 
 use a2n_proto::document::{Document, DocumentTrigger};
 use a2n_proto::workflow::TriggerType;
-use a2n_proto::{Json, Problem, Severity};
+use a2n_proto::{Json, Problem, Severity, UserId};
 
 use crate::engine::driving::plans::Plans;
 use crate::engine::plan::Unsupported;
-use crate::store::{self, Store};
+use crate::store::{self, Read, Store};
 use crate::system::System;
 use crate::triggers::schedule::Zone;
+
+use references::Look;
 
 pub use publishing::Rollback;
 pub use saving::{Edit, NewWorkflow};
@@ -80,17 +83,40 @@ pub(crate) struct Checked {
 }
 
 impl Workflows {
-    /// Everything that is wrong with a document, and what is worth knowing.
-    pub fn validate(&self, definition: &Json) -> Vec<Problem> {
-        let kinds = self.plans.kinds();
-        validate::validate(definition, kinds.as_ref(), self.limits, &|trigger| {
-            self.check_trigger(trigger.kind, &trigger.configuration)
-        })
+    /// Everything that is wrong with a document, and what is worth knowing. Names in it are
+    /// `owner`'s.
+    pub fn validate(&self, definition: &Json, owner: UserId) -> Result<Vec<Problem>, Error> {
+        self.problems(&self.store.read()?, definition, owner, &[])
     }
 
-    /// The document, where it may be saved.
-    pub(crate) fn check(&self, definition: &Json) -> Result<Checked, Error> {
-        let problems = self.validate(definition);
+    fn problems(
+        &self,
+        read: &impl Read,
+        definition: &Json,
+        owner: UserId,
+        beside: &[String],
+    ) -> Result<Vec<Problem>, Error> {
+        let kinds = self.plans.kinds();
+        let trigger = |one: &DocumentTrigger| self.check_trigger(one.kind, &one.configuration);
+        let mut problems = validate::validate(definition, kinds.as_ref(), self.limits, &trigger);
+        if definition.size_bytes() <= self.limits.bytes {
+            let look = Look { read, owner, at: self.system.now(), beside };
+            let warnings = problems.partition_point(|p| p.severity == Severity::Error);
+            problems.splice(warnings..warnings, look.problems(definition)?);
+        }
+        Ok(problems)
+    }
+
+    /// The document, where it may be saved for this owner. Workflows called as one of `beside` come
+    /// to be in the same commit.
+    pub(crate) fn check(
+        &self,
+        read: &impl Read,
+        definition: &Json,
+        owner: UserId,
+        beside: &[String],
+    ) -> Result<Checked, Error> {
+        let problems = self.problems(read, definition, owner, beside)?;
         if problems.iter().any(|p| p.severity == Severity::Error) {
             return Err(Error::Invalid(problems));
         }
