@@ -209,11 +209,13 @@ pub enum InDoubt {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetryOn {
-    /// Exit codes of processes.
+    /// Exit codes of processes, 0 to 255.
     #[serde(default)]
+    #[schemars(inner(range(min = 0, max = 255)))]
     pub exit_codes: Vec<i32>,
-    /// HTTP status codes.
+    /// HTTP status codes, 100 to 599.
     #[serde(default)]
+    #[schemars(inner(range(min = 100, max = 599)))]
     pub status: Vec<u16>,
     /// Kinds of node error, for example `TIMEOUT`.
     #[serde(default)]

@@ -49,7 +49,8 @@ pub struct RetryPolicy {
     pub backoff_type: BackoffType,
     /// Longest wait, milliseconds.
     pub max_delay: u64,
-    /// For EXPONENTIAL.
+    /// For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.
+    #[schemars(range(min = 1.0))]
     pub multiplier: f64,
 }
 

@@ -152,6 +152,45 @@ fn what_this_version_cannot_run_is_saved_and_refused_when_published_or_run() -> 
     Ok(())
 }
 
+/// What happened: nobody noticed a slip in the name of the workflow that is started on a failure,
+/// until a failure. The document alone can't tell; whoever has the store can.
+#[test]
+fn an_error_workflow_that_is_not_there_is_told_wherever_a_document_comes_in() -> Result<()> {
+    let world = World::started()?;
+    let mut lines = world.lines()?;
+    let document = |name: &str, error: Option<&str>| {
+        let mut definition = json!({"name": name, "nodes": [{"id": "a", "type": "noop"}]});
+        if let Some(error) = error {
+            definition["settings"] = json!({"errorWorkflow": error});
+        }
+        definition
+    };
+    let slip = document("report", Some("alrm"));
+    let checked = lines.call("workflow.validate", json!({"definition": slip}))?;
+    let told = &checked["problems"][0];
+    assert_eq!(
+        (&told["path"], &told["code"], &told["severity"]),
+        (&json!("settings.errorWorkflow"), &json!("UNKNOWN_WORKFLOW"), &json!("ERROR")),
+        "{checked}"
+    );
+    for (method, params) in [
+        ("workflow.create", json!({"definition": slip})),
+        ("workflow.apply", json!({"documents": [slip], "draft": true})),
+        ("workflow.apply", json!({"documents": [slip], "draft": true, "dryRun": true})),
+    ] {
+        let error = lines.refused(method, params)?;
+        let (code, path) = (&error["code"], &error["data"]["path"]);
+        assert_eq!((code, path), (&json!(422), &json!("settings.errorWorkflow")), "{error}");
+    }
+    // What comes to be in the same commit is there.
+    let both = json!([document("report", Some("alarm")), document("alarm", None)]);
+    lines.call("workflow.apply", json!({"documents": both, "draft": true}))?;
+    let patch = json!({"name": "report", "patch": {"settings": {"errorWorkflow": "alrm"}}});
+    let error = lines.refused("workflow.update", patch)?;
+    assert_eq!(error["data"]["hint"], "did you mean `alarm`?", "{error}");
+    Ok(())
+}
+
 #[test]
 fn a_topic_that_no_change_has_is_refused() -> Result<()> {
     let world = World::started()?;

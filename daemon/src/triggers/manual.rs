@@ -1,7 +1,9 @@
 //! Manual starts: the parameters that a MANUAL trigger asks for, and its confirmation.
 
-use a2n_proto::{Problem, Severity};
+use a2n_proto::{Problem, Severity, nearest};
 use serde_json::Value;
+
+use crate::engine::check::error;
 
 /// A MANUAL trigger's configuration, `{manual: {…}}` or its members alone.
 #[derive(Debug, Clone)]
@@ -17,16 +19,15 @@ impl Manual {
     /// Reads a configuration; paths of problems begin below it.
     pub fn parse(configuration: &Value) -> Result<Self, Vec<Problem>> {
         let nested = configuration.get("manual");
-        let base = if nested.is_some() { "manual." } else { "" };
         let mut problems = Vec::new();
+        if nested.is_some() {
+            let beside = configuration.as_object().into_iter().flat_map(serde_json::Map::keys);
+            problems.extend(beside.filter(|n| *n != "manual").map(|n| unknown("", n, &["manual"])));
+        }
+        let base = if nested.is_some() { "manual" } else { "" };
         let mut wrong = |member: &str, code: &str, message: String, hint: &str| {
-            problems.push(Problem {
-                path: format!("{base}{member}"),
-                code: code.into(),
-                severity: Severity::Error,
-                message,
-                hint: Some(hint.into()),
-            });
+            let path = below(base, member);
+            problems.push(error(&path, code, message, Some(hint.to_owned())));
         };
         let empty = serde_json::Map::new();
         let members = match nested.unwrap_or(configuration) {
@@ -42,7 +43,9 @@ impl Manual {
                 &empty
             }
         };
+        let mut unknowns = Vec::new();
         let mut manual = Self { require_confirmation: false, parameters: None, validator: None };
+        let known = ["requireConfirmation", "parameters"];
         for (name, value) in members {
             match (name.as_str(), value) {
                 (_, Value::Null) => {}
@@ -70,14 +73,10 @@ impl Manual {
                         );
                     }
                 },
-                _ => wrong(
-                    name,
-                    "UNKNOWN_MEMBER",
-                    format!("`{name}` is not a member of a manual trigger"),
-                    "known are requireConfirmation, parameters",
-                ),
+                _ => unknowns.push(unknown(base, name, &known)),
             }
         }
+        problems.extend(unknowns);
         if problems.is_empty() { Ok(manual) } else { Err(problems) }
     }
 
@@ -95,6 +94,22 @@ impl Manual {
                 hint: None,
             })
             .collect()
+    }
+}
+
+fn unknown(base: &str, name: &str, known: &[&str]) -> Problem {
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known are {}", known.join(", ")),
+    };
+    let message = format!("`{name}` is not a member of a manual trigger");
+    error(&below(base, name), "UNKNOWN_MEMBER", message, Some(hint))
+}
+
+fn below(base: &str, member: &str) -> String {
+    match (base, member) {
+        ("", one) | (one, "") => one.to_owned(),
+        _ => format!("{base}.{member}"),
     }
 }
 
@@ -141,5 +156,21 @@ mod tests {
         let mut codes: Vec<&str> = problems.iter().map(|p| p.code.as_str()).collect();
         codes.sort_unstable();
         assert_eq!(codes, ["BAD_SCHEMA", "BAD_TRIGGER", "UNKNOWN_MEMBER"]);
+    }
+
+    /// What happened: members beside `manual` were taken without a word.
+    #[test]
+    fn an_unknown_member_is_told_with_the_nearest_one_wherever_it_stands() {
+        let told = |configuration: Value| {
+            let problems = Manual::parse(&configuration).unwrap_err().into_iter();
+            let lines = problems.map(|p| format!("{}: {}", p.path, p.hint.unwrap_or_default()));
+            lines.collect::<Vec<_>>().join("; ")
+        };
+        assert_eq!(
+            told(json!({"manual": {"paramters": {}}, "parameters": {}})),
+            "parameters: known are manual; manual.paramters: did you mean `parameters`?"
+        );
+        assert_eq!(told(json!({"manual": 7})), "manual: write {manual: {parameters: {…}}}");
+        assert_eq!(told(json!([])), ": write {manual: {parameters: {…}}}");
     }
 }

@@ -1,15 +1,18 @@
-//! What starts executions: schedules and manual starts (webhooks and events come with their own
-//! files). `app` drives [`service`]; everything that decides is pure and takes its time as an
+//! What starts executions: schedules and manual starts (of webhooks and events only the
+//! configuration is known yet). `app` drives [`service`]; everything that decides is pure and takes its time as an
 //! argument. Invariant: one due instant starts one execution, never two.
 
+pub mod event;
 mod keeper;
 pub mod ledger;
+mod length;
 pub mod manual;
 mod nearest;
 mod planner;
 pub mod schedule;
 pub mod service;
 mod starts;
+pub mod webhook;
 
 pub use nearest::nearest;
 pub use planner::{Armed, Due, Planner, upcoming};

@@ -51,8 +51,10 @@ impl Workflows {
     fn check_all(&self, apply: &Apply) -> Result<Vec<Checked>, Error> {
         let mut all = Vec::new();
         let mut problems: Vec<Problem> = Vec::new();
+        let read = self.store.read()?;
+        let names: Vec<String> = apply.documents.iter().filter_map(name).collect();
         for (index, definition) in apply.documents.iter().enumerate() {
-            match self.check(definition) {
+            match self.check(&read, definition, apply.user, &names) {
                 Ok(checked) => {
                     if !apply.draft {
                         self.check_runnable(&checked)?;
@@ -157,4 +159,8 @@ impl Workflows {
             warnings: checked.warnings.clone(),
         })
     }
+}
+
+fn name(definition: &Json) -> Option<String> {
+    definition.to_value()["name"].as_str().map(str::to_owned)
 }

@@ -7,22 +7,25 @@ pub mod diff;
 mod expressions;
 pub mod layout;
 mod publishing;
+mod references;
 mod saving;
 mod schema;
+pub mod triggers;
 pub mod validate;
 
 use std::sync::Arc;
 
 use a2n_proto::document::{Document, DocumentTrigger};
 use a2n_proto::workflow::TriggerType;
-use a2n_proto::{Json, Problem, Severity};
+use a2n_proto::{Json, Problem, Severity, UserId};
 
 use crate::engine::driving::plans::Plans;
 use crate::engine::plan::Unsupported;
-use crate::store::{self, Store};
+use crate::store::{self, Read, Store};
 use crate::system::System;
-use crate::triggers::manual::Manual;
-use crate::triggers::schedule::{Schedule, Zone};
+use crate::triggers::schedule::Zone;
+
+use references::Look;
 
 pub use publishing::Rollback;
 pub use saving::{Edit, NewWorkflow};
@@ -80,18 +83,40 @@ pub(crate) struct Checked {
 }
 
 impl Workflows {
-    /// Everything that is wrong with a document, and what is worth knowing.
-    pub fn validate(&self, definition: &Json) -> Vec<Problem> {
-        let kinds = self.plans.kinds();
-        validate::validate(definition, kinds.as_ref(), self.limits, &|trigger| {
-            let problems = self.check_trigger(trigger.kind, &trigger.configuration);
-            problems.into_iter().map(below_configuration).collect()
-        })
+    /// Everything that is wrong with a document, and what is worth knowing. Names in it are
+    /// `owner`'s.
+    pub fn validate(&self, definition: &Json, owner: UserId) -> Result<Vec<Problem>, Error> {
+        self.problems(&self.store.read()?, definition, owner, &[])
     }
 
-    /// The document, where it may be saved.
-    pub(crate) fn check(&self, definition: &Json) -> Result<Checked, Error> {
-        let problems = self.validate(definition);
+    fn problems(
+        &self,
+        read: &impl Read,
+        definition: &Json,
+        owner: UserId,
+        beside: &[String],
+    ) -> Result<Vec<Problem>, Error> {
+        let kinds = self.plans.kinds();
+        let trigger = |one: &DocumentTrigger| self.check_trigger(one.kind, &one.configuration);
+        let mut problems = validate::validate(definition, kinds.as_ref(), self.limits, &trigger);
+        if definition.size_bytes() <= self.limits.bytes {
+            let look = Look { read, owner, at: self.system.now(), beside };
+            let warnings = problems.partition_point(|p| p.severity == Severity::Error);
+            problems.splice(warnings..warnings, look.problems(definition)?);
+        }
+        Ok(problems)
+    }
+
+    /// The document, where it may be saved for this owner. Workflows called as one of `beside` come
+    /// to be in the same commit.
+    pub(crate) fn check(
+        &self,
+        read: &impl Read,
+        definition: &Json,
+        owner: UserId,
+        beside: &[String],
+    ) -> Result<Checked, Error> {
+        let problems = self.problems(read, definition, owner, beside)?;
         if problems.iter().any(|p| p.severity == Severity::Error) {
             return Err(Error::Invalid(problems));
         }
@@ -107,86 +132,17 @@ impl Workflows {
         Ok(Checked { definition: definition.clone(), document, warnings: problems })
     }
 
-    /// What is wrong with a trigger's configuration.
+    /// What is wrong with a trigger's configuration; paths begin below the trigger.
     pub fn check_trigger(
         &self,
         kind: TriggerType,
         configuration: &serde_json::Value,
     ) -> Vec<Problem> {
-        match kind {
-            TriggerType::Manual => Manual::parse(configuration).err().unwrap_or_default(),
-            TriggerType::Schedule => {
-                Schedule::parse(configuration, &self.zone).err().unwrap_or_default()
-            }
-            TriggerType::Webhook | TriggerType::Event => {
-                let mut problems = vec![Problem {
-                    path: "type".into(),
-                    code: "UNSUPPORTED".into(),
-                    severity: Severity::Warning,
-                    message: "this version does not arm WEBHOOK and EVENT triggers".into(),
-                    hint: Some("use a SCHEDULE or MANUAL trigger".into()),
-                }];
-                if kind == TriggerType::Webhook {
-                    problems.extend(webhook_path(configuration));
-                }
-                problems
-            }
-        }
-    }
-}
-
-/// What is wrong with the path of a webhook: one that no request can have, or none at all.
-fn webhook_path(configuration: &serde_json::Value) -> Option<Problem> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
-    let is_part =
-        |part: &str| !part.is_empty() && part.chars().all(plain) && !matches!(part, "." | "..");
-    let path = configuration["webhook"]["path"].as_str();
-    if path.and_then(|path| path.strip_prefix('/')).is_some_and(|p| p.split('/').all(is_part)) {
-        return None;
-    }
-    let message = match path {
-        None => "a webhook needs a path".to_owned(),
-        Some(path) => format!("`{}` is not a path", path.chars().take(80).collect::<String>()),
-    };
-    Some(Problem {
-        path: "webhook.path".into(),
-        code: "BAD_PATH".into(),
-        severity: Severity::Error,
-        message,
-        hint: Some("begin with / and use the characters a-z A-Z 0-9 - . _ ~ between them".into()),
-    })
-}
-
-/// A problem of a trigger's configuration, with its path from the trigger.
-fn below_configuration(problem: Problem) -> Problem {
-    match problem.path.as_str() {
-        "type" => problem,
-        path => Problem { path: format!("configuration.{path}"), ..problem },
+        triggers::problems(kind, configuration, &self.zone)
     }
 }
 
 /// Used by `check_trigger`'s callers that hold a document's trigger.
 pub(crate) fn configuration(trigger: &DocumentTrigger) -> Json {
     Json::from(trigger.configuration.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_webhook_needs_a_path_that_a_request_can_have() {
-        let is_good =
-            |path: serde_json::Value| webhook_path(&json!({"webhook": {"path": path}})).is_none();
-        for good in ["/a", "/hooks/git-hub_1.2~x"] {
-            assert!(is_good(json!(good)), "{good}");
-        }
-        for bad in ["", "/", "a", "/a/", "//a", "/a/../b", "/a b", "/a?b", "/\u{e4}", "/%41"] {
-            assert!(!is_good(json!(bad)), "{bad}");
-        }
-        assert!(!is_good(json!(7)) && !is_good(json!(null)));
-        assert!(webhook_path(&json!({})).is_some());
-    }
 }

@@ -65,7 +65,7 @@ impl Workflows {
                     return Err(Error::Archived(old.name));
                 }
                 let definition = require_version(tx, &old, version)?.definition;
-                this.check_runnable(&this.check(&definition)?)?;
+                this.check_runnable(&this.check(tx, &definition, old.user_id, &[])?)?;
                 let mut new = old.clone();
                 new.revision += 1;
                 new.updated_at = tx.at();
@@ -128,7 +128,7 @@ impl Workflows {
                 let old = workflow::require(tx, id)?;
                 fresh(&old, if_revision)?;
                 let definition = require_version(tx, &old, version)?.definition;
-                let checked = this.check(&definition)?;
+                let checked = this.check(tx, &definition, old.user_id, &[])?;
                 if publish {
                     this.check_runnable(&checked)?;
                 }

@@ -55,7 +55,7 @@ impl Workflows {
         origin: Origin,
         within: impl FnOnce(&mut Tx<'_>, WorkflowId) -> Result<(), Error> + Send + 'static,
     ) -> Result<Workflow, Error> {
-        let checked = self.check(&new.definition)?;
+        let checked = self.check(&self.store.read()?, &new.definition, new.user, &[])?;
         if new.publish {
             self.check_runnable(&checked)?;
         }
@@ -82,7 +82,7 @@ impl Workflows {
                 let old = workflow::require(tx, edit.id)?;
                 fresh(&old, edit.if_revision)?;
                 let new = this.patched(&old, &edit.patch)?;
-                let checked = this.check(&new.definition)?;
+                let checked = this.check(tx, &new.definition, old.user_id, &[])?;
                 if edit.publish {
                     this.check_runnable(&checked)?;
                 }

@@ -14,13 +14,20 @@ use crate::engine::expression::is_template;
 pub(super) struct Schema {
     whole: Value,
     validator: Validator,
+    /// Whether an expression passes for any value.
+    has_expressions: bool,
 }
 
 impl Schema {
     /// Compiles a schema; none where it is not one (a definition's own mistake).
     pub(super) fn new(schema: &Value) -> Option<Self> {
         let validator = jsonschema::draft202012::new(schema).ok()?;
-        Some(Self { whole: schema.clone(), validator })
+        Some(Self { whole: schema.clone(), validator, has_expressions: true })
+    }
+
+    /// The same for values in which nothing is ever computed.
+    pub(super) fn of_constants(schema: &Value) -> Option<Self> {
+        Some(Self { has_expressions: false, ..Self::new(schema)? })
     }
 
     /// Everything that is wrong with `value`, with paths that begin with `path`.
@@ -47,7 +54,7 @@ impl Schema {
         };
         match fault.kind() {
             // What an expression gives is known only when it runs.
-            _ if found.as_str().is_some_and(is_template) => {}
+            _ if self.has_expressions && found.as_str().is_some_and(is_template) => {}
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
                 let known = self.members_beside(fault);
@@ -153,7 +160,14 @@ impl Schema {
     /// What the schema around a fault says of the value, with an example where it has one.
     fn meant(&self, fault: &ValidationError<'_>) -> Option<String> {
         let at = fault.schema_path().as_str();
-        let around = self.whole.pointer(at.rsplit_once('/')?.0)?;
+        let at = at.rsplit_once('/')?.0;
+        // What is said of a list is meant for each of its members.
+        let places = [Some(at), at.strip_suffix("/items")];
+        let around = places
+            .into_iter()
+            .flatten()
+            .filter_map(|place| self.whole.pointer(place))
+            .find(|around| around["description"].is_string())?;
         let description = around["description"].as_str()?;
         Some(match around["examples"].get(0) {
             Some(example) => format!("what is meant: {description} For example {}", short(example)),

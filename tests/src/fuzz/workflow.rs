@@ -6,12 +6,10 @@ use std::sync::LazyLock;
 use a2n_daemon::engine::kind::Kinds;
 use a2n_daemon::engine::plan::Plan;
 use a2n_daemon::nodes::Registry;
-use a2n_daemon::triggers::manual::Manual;
-use a2n_daemon::triggers::schedule::{Schedule, Zone};
-use a2n_daemon::workflows::{Limits, validate};
+use a2n_daemon::triggers::schedule::Zone;
+use a2n_daemon::workflows::{Limits, triggers, validate};
+use a2n_proto::Json;
 use a2n_proto::document::{Document, DocumentTrigger};
-use a2n_proto::workflow::TriggerType;
-use a2n_proto::{Json, Problem};
 use arbitrary::Unstructured;
 use serde_json::{Map, Value, json};
 
@@ -28,6 +26,8 @@ pub fn run(data: &[u8]) {
             _ => return,
         },
     };
+    let zone = Zone::utc();
+    let trigger = |one: &DocumentTrigger| triggers::problems(one.kind, &one.configuration, &zone);
     let problems = validate::validate(&definition, &*KINDS, Limits::default(), &trigger);
     for problem in &problems {
         assert!(!problem.code.is_empty() && !problem.message.is_empty(), "{problem:?}");
@@ -42,16 +42,6 @@ pub fn run(data: &[u8]) {
     let written = Json::of(&document);
     let again = Document::read(&written).expect("what we write can be read");
     assert_eq!(again, document, "it does not stay");
-}
-
-fn trigger(trigger: &DocumentTrigger) -> Vec<Problem> {
-    match trigger.kind {
-        TriggerType::Manual => Manual::parse(&trigger.configuration).err().unwrap_or_default(),
-        TriggerType::Schedule => {
-            Schedule::parse(&trigger.configuration, &Zone::utc()).err().unwrap_or_default()
-        }
-        TriggerType::Webhook | TriggerType::Event => Vec::new(),
-    }
 }
 
 /// A document that is nearly right.

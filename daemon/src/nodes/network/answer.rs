@@ -126,11 +126,15 @@ impl Expected {
         }
         let range = |text: &String| {
             let (from, to) = text.split_once('-').unwrap_or((text, text));
-            match (from.trim().parse(), to.trim().parse()) {
-                (Ok(from), Ok(to)) => Ok((from, to)),
+            let code = |text: &str| {
+                let code = text.trim().parse::<u16>().ok();
+                code.filter(|code| (100..=599).contains(code))
+            };
+            match (code(from), code(to)) {
+                (Some(from), Some(to)) if from <= to => Ok((from, to)),
                 _ => {
                     let message = format!(
-                        "`expectStatus` names `{text}`, but must name codes or ranges such as 200-299"
+                        "`expectStatus` names `{text}`, but must name codes from 100 to 599 or ranges such as 200-299"
                     );
                     Err(NodeError::new("CONFIG", message))
                 }

@@ -1,6 +1,5 @@
 //! `http`: sends a request and reads the answer.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use a2n_proto::Attachment;
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Expected, OUTPUTS};
 use super::base64;
+use super::target::{self, WANTED_URL, target};
 use crate::engine::kind::{NodeError, Outcome, WorksOn};
 use crate::nodes::attached::Content;
 use crate::nodes::config::{Config, is_expression, text, wrong};
@@ -23,7 +23,6 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 const AUTH_TYPES: [&str; 3] = ["BASIC", "BEARER", "HEADER"];
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_REDIRECTS: usize = 10;
-const WANTED_URL: &str = "http://…, https://… or unix:/path/of/socket:/http/path";
 
 const DOCUMENTATION: &str = include_str!("http.md");
 
@@ -97,11 +96,22 @@ pub(in crate::nodes) fn definition() -> Definition {
 fn check(config: &Value) -> Vec<definition::Fault> {
     let mut faults = Vec::new();
     if let Some(url) = config.get("url").filter(|url| !is_expression(url))
-        && let Some(text) = url.as_str()
-        && target(text).is_none()
+        && let Some(message) = url.as_str().and_then(target::fault)
     {
-        let message = format!("`{text}` is not a URL that can be asked");
         faults.push(("url".into(), message, Some(format!("write {WANTED_URL}"))));
+    }
+    for (n, status) in list(config, "expectStatus").iter().enumerate() {
+        // What is no code or range at all is told by the schema.
+        if let Some((from, to)) = status.as_str().and_then(|text| text.split_once('-'))
+            && let (Ok(from), Ok(to)) = (from.parse::<u16>(), to.parse::<u16>())
+            && from > to
+        {
+            faults.push((
+                format!("expectStatus[{n}]"),
+                format!("no status is from {from} to {to}"),
+                Some(format!("write {to}-{from}")),
+            ));
+        }
     }
     if let Some(auth) = config.get("auth").filter(|auth| auth.is_object()) {
         let needed: &[&str] = match auth.get("type").and_then(Value::as_str) {
@@ -119,6 +129,10 @@ fn check(config: &Value) -> Vec<definition::Fault> {
         }
     }
     faults
+}
+
+fn list<'v>(config: &'v Value, name: &str) -> &'v [Value] {
+    config.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 async fn work(context: Context) -> Result<Outcome, NodeError> {
@@ -279,23 +293,6 @@ impl Asked {
             None => url.to_owned(),
         }
     }
-}
-
-/// URL and socket; none where it is neither.
-fn target(written: &str) -> Option<(String, Option<PathBuf>)> {
-    if let Some(rest) = written.strip_prefix("unix:") {
-        if !rest.starts_with('/') {
-            return None;
-        }
-        let (socket, path) = match rest.find(":/") {
-            Some(at) => (&rest[..at], &rest[at + 1..]),
-            None => (rest, "/"),
-        };
-        return Some((format!("http://localhost{path}"), Some(socket.into())));
-    }
-    let lower = written.get(..8).unwrap_or(written).to_ascii_lowercase();
-    let is_web = lower.starts_with("http://") || lower.starts_with("https://");
-    is_web.then(|| (written.to_owned(), None))
 }
 
 fn authorization(config: &Config<'_>) -> Result<Option<(String, String)>, NodeError> {

@@ -146,6 +146,12 @@ async fn a_request_that_is_none_is_refused_before_it_is_sent() {
     let run = async |config| bench.run("http", config, "null").await;
     let said = run(json!({"url": "ftp://x"})).await;
     assert_eq!(said, format!("CONFIG: `url` is \"ftp://x\", but must be {WANTED_URL}"));
+    let said = run(json!({"url": "http:///status"})).await;
+    assert_eq!(said, format!("CONFIG: `url` is \"http:///status\", but must be {WANTED_URL}"));
+    for status in [json!("500-200"), json!(99), json!("600"), json!("all")] {
+        let said = run(json!({"url": "http://x", "expectStatus": [status]})).await;
+        assert!(said.starts_with("CONFIG: `expectStatus` names `"), "{said}");
+    }
     let said = run(json!({"url": "http://x", "headers": {"A": "b\r\nC: d"}})).await;
     assert_eq!(said, "CONFIG: header `A` holds a line end or control character");
     let said = run(json!({"url": "http://x", "auth": {"type": "BEARER"}})).await;
@@ -228,17 +234,41 @@ async fn a_body_that_can_not_be_kept_fails_and_leaves_nothing() {
 }
 
 #[test]
+fn statuses_that_no_answer_has_are_found_when_saved() {
+    let faults = |list: Value| check(&json!({"url": "http://x", "expectStatus": list}));
+    assert_eq!(faults(json!([200, "200-299", "404-404", "{{ c }}"])), []);
+    let (path, message, hint) = faults(json!([200, "500-200"])).remove(0);
+    assert_eq!(
+        (path.as_str(), message.as_str(), hint.as_deref()),
+        ("expectStatus[1]", "no status is from 500 to 200", Some("write 200-500"))
+    );
+    let schema = jsonschema::draft202012::new(&definition().settings_schema).unwrap();
+    for status in [json!(99), json!(600), json!("99-200"), json!("200-600"), json!(-1)] {
+        assert!(!schema.is_valid(&json!({"url": "http://x", "expectStatus": [status]})));
+    }
+}
+
+#[test]
 fn urls_and_repeats() {
     assert_eq!(
         target("unix:/run/a.sock").unwrap(),
         ("http://localhost/".into(), Some("/run/a.sock".into()))
     );
     assert_eq!(target("HTTPS://x/").unwrap(), ("HTTPS://x/".into(), None));
-    for bad in ["unix:relative", "x", "", "file:///etc"] {
+    let hostless = ["http://", "https:///a", "http://:80/", "http://me@/", "http://?a", "http://#"];
+    let socketless = ["unix:/", "unix:/run/:/a"];
+    let others = ["unix:relative", "x", "", "file:///etc"];
+    for bad in others.into_iter().chain(hostless).chain(socketless) {
         assert!(target(bad).is_none(), "{bad}");
         assert_eq!(check(&json!({"url": bad})).len(), 1, "{bad}");
     }
-    assert!(check(&json!({"url": "{{ item.url }}"})).is_empty());
+    for bad in ["http://[::1", "http://x:99999/", "http://a b/"] {
+        assert_eq!(check(&json!({"url": bad})).len(), 1, "{bad}");
+    }
+    for good in ["{{ item.url }}", "http://{{ item.host }}/", "http://[::1]:80/", "http://u:p@x?a"]
+    {
+        assert_eq!(check(&json!({"url": good})), [], "{good}");
+    }
     let definition = definition();
     let repeat = |method: &str| (definition.repeat)(&json!({"method": method}));
     assert_eq!((definition.repeat)(&json!({})), Repeat::Retryable);

@@ -6,6 +6,17 @@ use std::path::Path;
 use crate::engine::job::Job;
 use crate::system::process::Account;
 
+/// How a variable may be called: the environment is a list of `NAME=value`.
+pub(super) const NAMES: &str =
+    "a name has at least one character, and neither = nor a NUL character";
+
+/// What is wrong with the name of a variable; none where it can be one.
+pub(super) fn not_a_name(name: &str) -> Option<String> {
+    let shown = || name.escape_debug().take(80).collect::<String>();
+    let is_one = !name.is_empty() && !name.contains(['=', '\0']);
+    (!is_one).then(|| format!("`{}` is not the name of an environment variable", shown()))
+}
+
 /// Builds it. A2N's own names come last, so that a configuration can't pretend.
 pub(super) fn environment(
     account: &Account,

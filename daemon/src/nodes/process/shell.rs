@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use a2n_proto::document::Repeat;
 use a2n_proto::execution::MetricType;
 use a2n_proto::nodes::NodeType;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::environment::environment;
+use super::environment::{NAMES, environment, not_a_name};
 use super::hearing::{Heard, Hearing};
 use super::output::{self, Left, Output};
 use crate::engine::kind::{NodeError, Outcome, WorksOn};
-use crate::nodes::config::{Config, text};
+use crate::nodes::config::{Config, text, wrong};
 use crate::nodes::context::{Context, output as out_of};
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
 use crate::nodes::schema;
@@ -34,6 +34,8 @@ pub(in crate::nodes) fn definition() -> Definition {
         "description": "What runs `script`: a program, or a list of program and arguments. It gets the script's file as last argument. No expressions.",
         "examples": ["bash", ["python3", "-u"]],
     });
+    let exit_code =
+        schema::with(schema::integer(0, None, "An exit code, 0 to 255."), "maximum", json!(255));
     Definition {
         name: "shell",
         version: "1.0.0",
@@ -58,7 +60,7 @@ pub(in crate::nodes) fn definition() -> Definition {
                 "stdinText": schema::text("stdin TEXT: what it reads."),
                 "output": schema::choice(&Output::WORDS, Some("TEXT"), "How stdout becomes items."),
                 "columns": schema::list(schema::text("A column's name."), "output TABLE: names instead of the header's."),
-                "successCodes": schema::with(schema::list(schema::integer(0, None, "An exit code."), "Exit codes that are no failure."), "default", json!([0])),
+                "successCodes": schema::with(schema::list(exit_code, "Exit codes that are no failure."), "default", json!([0])),
             }),
             &[],
         ),
@@ -113,6 +115,10 @@ fn check(config: &Value) -> Vec<Fault> {
             "set stdin: TEXT",
         ));
     }
+    let variables = config.get("env").and_then(Value::as_object);
+    for message in variables.into_iter().flat_map(Map::keys).filter_map(|name| not_a_name(name)) {
+        faults.push(fault("env", &message, NAMES));
+    }
     faults
 }
 
@@ -158,14 +164,22 @@ impl Asked {
             "TEXT" => Some(config.text("stdinText")?.unwrap_or_default().into_bytes()),
             _ => None,
         };
+        let env = config.text_map("env")?;
+        if let Some(message) = env.iter().find_map(|(name, _)| not_a_name(name)) {
+            return Err(NodeError::new("CONFIG", format!("`env`: {message}; {NAMES}")));
+        }
         let mut success_codes = config.integers("successCodes")?;
+        if let Some(n) = success_codes.iter().position(|code| !(0..=255).contains(code)) {
+            let at = format!("successCodes[{n}]");
+            return Err(wrong(&at, &success_codes[n].into(), "an exit code from 0 to 255"));
+        }
         if success_codes.is_empty() {
             success_codes.push(0);
         }
         Ok(Self {
             argv,
             script,
-            env: config.text_map("env")?,
+            env,
             cwd: config.text("cwd")?,
             stdin,
             output: Output::of(config.choice("output", &Output::WORDS)?),

@@ -265,7 +265,15 @@ async fn the_childs_arguments_are_those_given_byte_for_byte() {
         }
     }
     let odd = with(sh("true"), json!({"env": {"A=B": "c"}}));
-    assert!(bench.run("shell", odd, "{}").await.starts_with("SPAWN: "));
+    assert_eq!(
+        bench.run("shell", odd, "{}").await,
+        "CONFIG: `env`: `A=B` is not the name of an environment variable; a name has at least one character, and neither = nor a NUL character"
+    );
+    let never = with(sh("true"), json!({"successCodes": [0, 256]}));
+    assert_eq!(
+        bench.run("shell", never, "{}").await,
+        "CONFIG: `successCodes[1]` is 256, but must be an exit code from 0 to 255"
+    );
 }
 
 #[tokio::test]
@@ -286,4 +294,18 @@ fn what_excludes_each_other_is_found_when_saved() {
     assert_eq!(faults(json!({"command": ["a"], "interpreter": "sh"})), "interpreter");
     assert_eq!(faults(json!({"command": ["a"], "stdinText": "x"})), "stdinText");
     assert_eq!(faults(json!({"script": "a", "stdin": "TEXT", "stdinText": "x"})), "");
+    assert_eq!(faults(json!({"script": "a", "env": {"A": "x", "a.b": "y"}})), "");
+    assert_eq!(
+        faults(json!({"script": "a", "env": {"": "x", "A=B": "y", "C\0": "z"}})),
+        "env env env"
+    );
+    assert_eq!(faults(json!({"script": "a", "env": "{{ vars.env }}"})), "");
+}
+
+#[test]
+fn exit_codes_that_no_process_has_are_found_when_saved() {
+    let schema = jsonschema::draft202012::new(&definition().settings_schema).unwrap();
+    let takes = |code: Value| schema.is_valid(&json!({"script": "a", "successCodes": [code]}));
+    assert!(takes(json!(0)) && takes(json!(255)) && takes(json!("{{ vars.code }}")));
+    assert!(!takes(json!(256)) && !takes(json!(-1)) && !takes(json!("256")));
 }

@@ -42,8 +42,9 @@ fn reading(registry: &mut Registry<Context>) {
         let view = context.view(&call)?;
         context.workflow(&view, params.which()?, SharePermission::View)
     });
-    registry.method::<Validate, _>(|context, _, params| async move {
-        Ok(Problems { problems: context.workflows.validate(&params.definition) })
+    registry.method::<Validate, _>(|context, call, params| async move {
+        let user = call.caller()?.user;
+        Ok(Problems { problems: context.workflows.validate(&params.definition, user)? })
     });
     registry.method::<Diff, _>(|context, call, params| async move {
         documents::difference(&context, &call, &params)

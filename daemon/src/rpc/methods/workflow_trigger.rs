@@ -242,13 +242,7 @@ fn fresh(trigger: &WorkflowTrigger, if_revision: Option<u64>) -> Result<(), stor
 }
 
 fn check(context: &Context, kind: TriggerType, configuration: &Json) -> Result<(), RpcError> {
-    let problems = context.workflows.check_trigger(kind, &configuration.to_value());
-    refuse(
-        problems
-            .into_iter()
-            .map(|problem| Problem { path: format!("configuration.{}", problem.path), ..problem })
-            .collect(),
-    )
+    refuse(context.workflows.check_trigger(kind, &configuration.to_value()))
 }
 
 fn refuse(problems: Vec<Problem>) -> Result<(), RpcError> {

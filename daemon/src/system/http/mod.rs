@@ -19,7 +19,7 @@ mod guard;
 mod real;
 
 pub use guard::refuses;
-pub use real::RealHttp;
+pub use real::{RealHttp, check_url};
 
 /// Outgoing HTTP.
 pub trait Http: Send + Sync + fmt::Debug {

@@ -134,6 +134,20 @@ impl RealHttp {
     }
 }
 
+/// Refuses what is not a URL that can be asked, as sending a request to it would.
+pub fn check_url(text: &str) -> Result<(), HttpError> {
+    read_url(text).map(drop)
+}
+
+fn read_url(text: &str) -> Result<Url, HttpError> {
+    let malformed = |what: String| HttpError::Malformed { what };
+    let url = Url::parse(text).map_err(|e| malformed(format!("`{text}` is not a URL: {e}")))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(malformed(format!("`{text}` is not an http or https URL")));
+    }
+    Ok(url)
+}
+
 /// One request of a chain of redirects.
 struct Hop {
     method: Method,
@@ -145,11 +159,7 @@ struct Hop {
 impl Hop {
     fn first(request: &Request) -> Result<Self, HttpError> {
         let malformed = |what: String| HttpError::Malformed { what };
-        let mut url = Url::parse(&request.url)
-            .map_err(|e| malformed(format!("`{}` is not a URL: {e}", request.url)))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(malformed(format!("`{}` is not an http or https URL", request.url)));
-        }
+        let mut url = read_url(&request.url)?;
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }

@@ -1,7 +1,8 @@
 //! Wall-clock times of a cron expression, without any zone.
 //!
 //! Days are decided by the evaluators the dialects stand for (croner for CRON, the `cron` package
-//! for QUARTZ); the walk over days, hours and seconds is ours, so that a search always ends.
+//! for QUARTZ, which leaves `L`, `W` and `#` to croner too); the walk over days, hours and seconds
+//! is ours, so that a search always ends.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -23,10 +24,15 @@ pub(super) struct Cron {
     days: Days,
 }
 
+/// Who decides on a date.
 #[derive(Debug, Clone)]
-enum Days {
-    Cron { month: Option<Box<croner::Cron>>, week: Option<Box<croner::Cron>> },
-    Quartz(Box<::cron::Schedule>),
+struct Days {
+    /// The day of month: all of it in CRON, what depends on the month in QUARTZ.
+    month: Option<Box<croner::Cron>>,
+    /// The day of week, likewise.
+    week: Option<Box<croner::Cron>>,
+    /// QUARTZ only: years, and days that are plain numbers.
+    plain: Option<Box<::cron::Schedule>>,
 }
 
 impl Cron {
@@ -38,7 +44,7 @@ impl Cron {
         let dialect = if nickname { Dialect::Cron } else { dialect };
         let days = match dialect {
             Dialect::Quartz => quartz(&fields)?,
-            Dialect::Cron => cron_days(&fields)?,
+            Dialect::Cron => croners(&fields.days, &fields.weekdays)?,
         };
         let rule = Self { dialect, fields, days };
         // Any start will do: what does not match in forty years from a leap year never does.
@@ -95,27 +101,29 @@ impl Cron {
         if !self.fields.months.contains(&to_u8(date.month())) {
             return false;
         }
-        match &self.days {
-            Days::Cron { month, week } => {
-                let before_last = to_u8(date.days_in_month() - date.day());
-                let by_month = self.fields.days.every
-                    || month.as_ref().is_some_and(|days| day_of(days, date))
-                    || self.fields.days.before_last.contains(&before_last)
-                    || self.is_near_before_last(date);
-                let by_week = self.fields.weekdays.every
-                    || week.as_ref().is_some_and(|days| day_of(days, date));
-                // Vixie's rule: either where both choose days, both where one begins with `*`.
-                if self.fields.days.star || self.fields.weekdays.star {
-                    by_month && by_week
-                } else {
-                    by_month || by_week
-                }
-            }
-            Days::Quartz(schedule) => {
+        let (days, weekdays) = (&self.fields.days, &self.fields.weekdays);
+        let before_last = to_u8(date.days_in_month() - date.day());
+        let by_croner =
+            |of: &Option<Box<croner::Cron>>| of.as_ref().is_some_and(|c| day_of(c, date));
+        let by_month = days.every
+            || by_croner(&self.days.month)
+            || days.before_last.contains(&before_last)
+            || self.is_near_before_last(date);
+        let by_week = weekdays.every || by_croner(&self.days.week);
+        match &self.days.plain {
+            None if days.star || weekdays.star => by_month && by_week,
+            // Vixie's rule: either where both choose days, both where one begins with `*`.
+            None => by_month || by_week,
+            Some(plain) => {
+                // A field without numbers is left open there.
                 let weekday = date.weekday().to_sunday_one_offset();
-                schedule.years().includes(u32::try_from(date.year()).unwrap_or(0))
-                    && schedule.days_of_month().includes(u32::from(to_u8(date.day())))
-                    && schedule.days_of_week().includes(u32::from(to_u8(weekday)))
+                let has_day = !days.values.is_empty()
+                    && plain.days_of_month().includes(u32::from(to_u8(date.day())));
+                let has_weekday = !weekdays.values.is_empty()
+                    && plain.days_of_week().includes(u32::from(to_u8(weekday)));
+                plain.years().includes(u32::try_from(date.year()).unwrap_or(0))
+                    && (by_month || has_day)
+                    && (by_week || has_weekday)
             }
         }
     }
@@ -182,21 +190,21 @@ fn day_of(days: &croner::Cron, date: Date) -> bool {
 }
 
 /// croner's view of each day field alone; none for a field that it has no part in.
-fn cron_days(fields: &Fields) -> Result<Days, Fault> {
+fn croners(days: &DayField, weekdays: &DayField) -> Result<Days, Fault> {
     let read = |text: String| {
         croner::Cron::from_str(&text)
             .map_err(|e| Fault { message: e.to_string(), hint: None })
             .map(|cron| Some(Box::new(cron)))
     };
-    let month = match list(&fields.days) {
+    let month = match list(days) {
         Some(days) => read(format!("0 0 {days} * *"))?,
         None => None,
     };
-    let week = match list(&fields.weekdays) {
+    let week = match list(weekdays) {
         Some(days) => read(format!("0 0 * * {days}"))?,
         None => None,
     };
-    Ok(Days::Cron { month, week })
+    Ok(Days { month, week, plain: None })
 }
 
 fn list(field: &DayField) -> Option<String> {
@@ -205,21 +213,25 @@ fn list(field: &DayField) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(","))
 }
 
+/// The `cron` package's view of plain numbers, croner's of the rest.
 fn quartz(fields: &Fields) -> Result<Days, Fault> {
     let set =
         |values: &BTreeSet<u8>| values.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
-    let day = |field: &DayField| list(field).unwrap_or_else(|| "*".into());
+    let day = |values: &BTreeSet<u8>| if values.is_empty() { "*".to_owned() } else { set(values) };
     let text = format!(
         "{} {} {} {} {} {} {}",
         set(&fields.seconds),
         set(&fields.minutes),
         set(&fields.hours),
-        day(&fields.days),
+        day(&fields.days.values),
         set(&fields.months),
-        day(&fields.weekdays),
+        day(&fields.weekdays.values),
         fields.years.as_deref().unwrap_or("*"),
     );
-    ::cron::Schedule::from_str(&text)
-        .map(|schedule| Days::Quartz(Box::new(schedule)))
-        .map_err(|e| Fault { message: e.to_string(), hint: None })
+    let plain = ::cron::Schedule::from_str(&text)
+        .map_err(|e| Fault { message: e.to_string(), hint: None })?;
+    let special =
+        |field: &DayField| DayField { special: field.special.clone(), ..DayField::default() };
+    let days = croners(&special(&fields.days), &special(&fields.weekdays))?;
+    Ok(Days { plain: Some(Box::new(plain)), ..days })
 }

@@ -27,9 +27,11 @@ const MONTHS: [&str; 12] = [
 /// The rule in words, lower case, without its zone.
 pub(super) fn words(schedule: &Schedule) -> String {
     match &schedule.rule {
-        Rule::At(at) => {
+        Rule::At(once) => {
+            let Some(at) = once.times.first() else { return "never".to_owned() };
             let wall = schedule.zone.rules().to_datetime(at.to_jiff());
-            format!("once at {} {:02}:{:02}", wall.date(), wall.hour(), wall.minute())
+            let often = if once.times.len() > 1 { "twice" } else { "once" };
+            format!("{often} at {} {:02}:{:02}", wall.date(), wall.hour(), wall.minute())
         }
         Rule::Every { period_ms } => {
             let period = Duration::from_millis(u64::try_from(*period_ms).unwrap_or(0));
@@ -186,14 +188,18 @@ fn week_days(field: &DayField, dialect: Dialect) -> String {
         .into_iter()
         .map(|(from, to)| span(name((from + 1) % 7 + shift), name((to + 1) % 7 + shift), from, to))
         .collect();
+    // These begin with Sunday as 0 whatever the dialect.
+    let special_name = |n: &str| DAYS[n.parse().unwrap_or(0_usize) % 7];
     for special in &field.special {
-        if let Some((day, nth)) = special.split_once('#') {
-            let nth = ordinal(nth.parse().unwrap_or(1));
-            parts.push(format!("the {nth} {} of the month", name(day.parse().unwrap_or(0))));
-        } else {
-            let day = special.trim_end_matches('L').parse().unwrap_or(0);
-            parts.push(format!("the last {} of the month", name(day)));
-        }
+        parts.push(match special.split_once('#') {
+            Some((day, nth)) => {
+                let nth = ordinal(nth.parse().unwrap_or(1));
+                format!("the {nth} {} of the month", special_name(day))
+            }
+            None => {
+                format!("the last {} of the month", special_name(special.trim_end_matches('L')))
+            }
+        });
     }
     and(&parts)
 }

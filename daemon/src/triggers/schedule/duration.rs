@@ -15,7 +15,7 @@ const UNITS: &[(&str, u64)] = &[
 ];
 
 /// The length that `value` means; `None` where it means none.
-pub(super) fn read(value: &Value) -> Option<Duration> {
+pub(in crate::triggers) fn read(value: &Value) -> Option<Duration> {
     match value {
         Value::Number(n) => n.as_u64().map(Duration::from_millis),
         Value::String(text) => read_text(text),

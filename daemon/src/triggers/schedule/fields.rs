@@ -55,7 +55,8 @@ pub(super) struct DayField {
     pub(super) every: bool,
     /// Plain numbers; Sunday is 0 in CRON and 1 in QUARTZ.
     pub(super) values: BTreeSet<u8>,
-    /// `L`, `LW`, `15W`, `5#3`, `5L`: parts whose days depend on the month, in CRON's numbering.
+    /// `L`, `LW`, `15W`, `5#3`, `5L`: parts whose days depend on the month, in CRON's numbering
+    /// whatever the dialect.
     pub(super) special: Vec<String>,
     /// `L-3`: so many days before the last one.
     pub(super) before_last: BTreeSet<u8>,
@@ -241,17 +242,14 @@ impl Field {
         for part in text.split(',') {
             let upper = part.to_ascii_uppercase();
             match self.special(&upper, text)? {
-                Some(_) if dialect == Dialect::Quartz => {
-                    return Err(Fault::new(
-                        format!("{}: `{part}` is not known to the QUARTZ dialect here", self.name),
-                        "L, W and # are allowed with `dialect: CRON`",
-                    ));
-                }
                 Some(Special::BeforeLast(n)) => {
                     field.before_last.insert(n);
                 }
                 Some(Special::NearBeforeLast(n)) => {
                     field.near_before_last.insert(n);
+                }
+                Some(Special::EndOfWeek) => {
+                    field.values.insert(self.max);
                 }
                 Some(Special::Plain(special)) => field.special.push(special),
                 None => field.values.extend(self.part(part, text)?),
@@ -263,7 +261,8 @@ impl Field {
         Ok(field)
     }
 
-    /// `L`, `L-3`, `LW`, `15W` for days of the month, `5L` and `5#3` for days of the week.
+    /// `L`, `L-3`, `LW`, `15W` for days of the month, `5L` and `5#3` for days of the week; QUARTZ
+    /// also has `L` alone for the last day of the week.
     fn special(&self, part: &str, text: &str) -> Result<Option<Special>, Fault> {
         let plain = |special: String| Ok(Some(Special::Plain(special)));
         if self.name == DAY.name {
@@ -289,21 +288,26 @@ impl Field {
                 return plain(format!("{day}W"));
             }
         } else if self.name == WEEKDAY.name {
+            // Sunday is 0 for who evaluates it, 0 or 7 in CRON and 1 in QUARTZ.
+            let from_sunday = |day: u8| (day + 7 - self.min) % 7;
             if let Some((day, nth)) = part.split_once('#') {
-                let day = self.number(day, text)? % 7;
+                let number = from_sunday(self.number(day, text)?);
                 return match nth.parse::<u8>() {
-                    Ok(nth @ 1..=5) => plain(format!("{day}#{nth}")),
+                    Ok(nth @ 1..=5) => plain(format!("{number}#{nth}")),
                     _ => Err(Fault::new(
                         format!("{}: `#{nth}` must be #1 to #5", self.name),
                         format!("for example {day}#1 for the first one in the month"),
                     )),
                 };
             }
+            if part == "L" && self.min == QUARTZ_WEEKDAY.min {
+                return Ok(Some(Special::EndOfWeek));
+            }
             if part.len() > 1
                 && let Some(day) = part.strip_suffix('L')
             {
-                let day = self.number(day, text)? % 7;
-                return plain(format!("{day}L"));
+                let number = from_sunday(self.number(day, text)?);
+                return plain(format!("{number}L"));
             }
         }
         Ok(None)
@@ -401,4 +405,5 @@ enum Special {
     Plain(String),
     BeforeLast(u8),
     NearBeforeLast(u8),
+    EndOfWeek,
 }

@@ -2,16 +2,17 @@
 //!
 //! `parse` reads the configuration and finds everything that is wrong with it at once, `fields`
 //! checks cron expressions, `cron` finds wall-clock times, `occur` maps them to instants by one
-//! rule for clock changes, `describe` says it in words, `misfire` decides what happens to instants
-//! that were missed. Invariant: `next_after(t)` is always later than `t`, and walking it visits
+//! rule for clock changes (`once` those of a one-off time), `describe` says it in words, `misfire`
+//! decides what happens to instants that were missed. Invariant: `next_after(t)` is always later than `t`, and walking it visits
 //! every due instant exactly once and in order.
 
 mod cron;
 mod describe;
-mod duration;
+pub(super) mod duration;
 mod fields;
 mod misfire;
 mod occur;
+mod once;
 mod parse;
 mod rule;
 mod zone;

@@ -34,9 +34,10 @@ impl Schedule {
     /// The next `count` instants after `from`, the rule in words, and what clock changes do to it.
     pub fn preview(&self, from: Timestamp, count: usize) -> Preview {
         let times = self.upcoming(from, count);
-        let warnings = match times.last() {
-            Some(last) => warnings(self, from, *last),
-            None => Vec::new(),
+        let warnings = match (&self.rule, times.last()) {
+            (Rule::At(once), Some(_)) => once.change.iter().map(|c| c.text.clone()).collect(),
+            (_, Some(last)) => warnings(self, from, *last),
+            (_, None) => Vec::new(),
         };
         Preview { times, description: self.describe(), warnings }
     }
@@ -53,7 +54,7 @@ pub(super) fn next_after(schedule: &Schedule, after: Timestamp) -> Option<Timest
         None => after,
     };
     let next = match &schedule.rule {
-        Rule::At(at) => (*at > after).then_some(*at),
+        Rule::At(once) => once.times.iter().find(|at| **at > after).copied(),
         Rule::Every { period_ms } => {
             // Anchored at its start, or at the Unix epoch, so that a restart shifts nothing.
             let anchor = schedule.start.map_or(0, Timestamp::as_unix_ms);
@@ -67,8 +68,8 @@ pub(super) fn next_after(schedule: &Schedule, after: Timestamp) -> Option<Timest
 }
 
 /// A joint of two stretches of the time line.
-struct Joint {
-    at: jiff::Timestamp,
+pub(super) struct Joint {
+    pub(super) at: jiff::Timestamp,
     before: Offset,
     after: Offset,
 }
@@ -77,7 +78,7 @@ impl Joint {
     fn wall_before(&self) -> DateTime {
         self.before.to_datetime(self.at)
     }
-    fn wall_after(&self) -> DateTime {
+    pub(super) fn wall_after(&self) -> DateTime {
         self.after.to_datetime(self.at)
     }
     fn is_gap(&self) -> bool {
@@ -94,7 +95,7 @@ fn joint_after(zone: &TimeZone, at: jiff::Timestamp) -> Option<Joint> {
     Some(Joint { at: joint.timestamp(), before: zone.to_offset(before), after: joint.offset() })
 }
 
-fn joint_before(zone: &TimeZone, at: jiff::Timestamp) -> Option<Joint> {
+pub(super) fn joint_before(zone: &TimeZone, at: jiff::Timestamp) -> Option<Joint> {
     // `preceding` is exclusive: one nanosecond on finds a joint exactly at `at`.
     let joint = zone.preceding(at.checked_add(jiff::Span::new().nanoseconds(1)).ok()?).next()?;
     let before = joint.timestamp().checked_sub(jiff::Span::new().nanoseconds(1)).ok()?;
@@ -233,7 +234,7 @@ fn times_between(cron: &Cron, low: DateTime, high: DateTime) -> Vec<DateTime> {
     hit
 }
 
-fn clock(at: &DateTime, with_seconds: bool) -> String {
+pub(super) fn clock(at: &DateTime, with_seconds: bool) -> String {
     if with_seconds || at.second() != 0 {
         format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
     } else {

@@ -43,6 +43,20 @@ impl Schedule {
     /// Reads a trigger's configuration, `{schedule: {…}}` or the schedule alone. `host` is the zone
     /// where none is named. Paths of problems begin below `configuration`.
     pub fn parse(configuration: &Value, host: &Zone) -> Result<Self, Vec<Problem>> {
+        let (schedule, mut problems) = Self::read(configuration, host);
+        problems.retain(|problem| problem.severity == Severity::Error);
+        match schedule {
+            Some(schedule) if problems.is_empty() => Ok(schedule),
+            _ => Err(problems),
+        }
+    }
+
+    /// Everything that is wrong with a configuration, and what is worth knowing of it.
+    pub fn problems(configuration: &Value, host: &Zone) -> Vec<Problem> {
+        Self::read(configuration, host).1
+    }
+
+    fn read(configuration: &Value, host: &Zone) -> (Option<Self>, Vec<Problem>) {
         let mut read = Reader { base: String::new(), problems: Vec::new() };
         let Some(outer) = configuration.as_object() else {
             read.wrong(
@@ -51,7 +65,7 @@ impl Schedule {
                 "the configuration must be an object",
                 "write {schedule: {cron: \"17 * * * *\"}}",
             );
-            return Err(read.problems);
+            return (None, read.problems);
         };
         let members = match outer.get("schedule") {
             None => outer,
@@ -70,16 +84,13 @@ impl Schedule {
                             "`schedule` must be an object",
                             "write {cron: \"17 * * * *\"}",
                         );
-                        return Err(read.problems);
+                        return (None, read.problems);
                     }
                 }
             }
         };
         let schedule = read.schedule(members, host);
-        match schedule {
-            Some(schedule) if read.problems.is_empty() => Ok(schedule),
-            _ => Err(read.problems),
-        }
+        (schedule, read.problems)
     }
 }
 
@@ -97,11 +108,15 @@ impl Reader {
         hint: impl Into<String>,
     ) {
         let hint = hint.into();
+        self.say(Severity::Error, member, code, message.into(), hint);
+    }
+
+    fn say(&mut self, severity: Severity, member: &str, code: &str, message: String, hint: String) {
         self.problems.push(Problem {
             path: format!("{}{member}", self.base),
             code: code.into(),
-            severity: Severity::Error,
-            message: message.into(),
+            severity,
+            message,
             hint: (!hint.is_empty()).then_some(hint),
         });
     }
@@ -129,7 +144,14 @@ impl Reader {
             "dialect",
             &[("CRON", Dialect::Cron), ("QUARTZ", Dialect::Quartz)],
         );
-        let rule = self.rule(members, dialect, &zone);
+        let dst_gap = self.one_of(
+            members,
+            "dstGap",
+            &[("FIRST_VALID", DstGap::FirstValid), ("SKIP", DstGap::Skip)],
+        );
+        let dst_fold =
+            self.one_of(members, "dstFold", &[("FIRST", DstFold::First), ("BOTH", DstFold::Both)]);
+        let rule = self.rule(members, dialect, &zone, (dst_gap, dst_fold));
         let start = self.moment(members, "startDate", &zone);
         let end = self.moment(members, "endDate", &zone);
         if let (Some(start), Some(end)) = (start, end)
@@ -170,16 +192,8 @@ impl Reader {
                     ("REPLACE", Overlap::Replace),
                 ],
             ),
-            dst_gap: self.one_of(
-                members,
-                "dstGap",
-                &[("FIRST_VALID", DstGap::FirstValid), ("SKIP", DstGap::Skip)],
-            ),
-            dst_fold: self.one_of(
-                members,
-                "dstFold",
-                &[("FIRST", DstFold::First), ("BOTH", DstFold::Both)],
-            ),
+            dst_gap,
+            dst_fold,
             rule: rule?,
             zone,
             start,
@@ -187,44 +201,12 @@ impl Reader {
         })
     }
 
-    fn zone(&mut self, members: &Map<String, Value>, host: &Zone) -> Zone {
-        match members.get("timezone") {
-            None | Some(Value::Null) => host.clone(),
-            Some(Value::String(name)) => match Zone::named(name) {
-                Ok(zone) => zone,
-                Err(near) => {
-                    let hint = if near.is_empty() {
-                        "write an IANA name, for example Europe/Berlin".to_owned()
-                    } else {
-                        format!("did you mean {}?", near.join(" or "))
-                    };
-                    let shown: String = name.chars().take(64).collect();
-                    self.wrong(
-                        "timezone",
-                        "BAD_ZONE",
-                        format!("there is no time zone `{shown}`"),
-                        hint,
-                    );
-                    host.clone()
-                }
-            },
-            Some(_) => {
-                self.wrong(
-                    "timezone",
-                    "BAD_ZONE",
-                    "`timezone` must be a text",
-                    "write an IANA name, for example Europe/Berlin",
-                );
-                host.clone()
-            }
-        }
-    }
-
     fn rule(
         &mut self,
         members: &Map<String, Value>,
         dialect: Dialect,
         zone: &Zone,
+        dst: (DstGap, DstFold),
     ) -> Option<Rule> {
         let given: Vec<&str> = ["cron", "every", "at"]
             .into_iter()
@@ -245,7 +227,7 @@ impl Reader {
             }
             ["cron"] => self.cron(&members["cron"], dialect),
             ["every"] => self.every(&members["every"]),
-            [_at] => self.moment(members, "at", zone).map(Rule::At),
+            [_at] => self.once(members, zone, dst).map(Rule::At),
             [_, second, ..] => {
                 let second = (*second).to_owned();
                 self.wrong(

@@ -6,6 +6,7 @@ use a2n_proto::Timestamp;
 
 use super::cron::Cron;
 use super::occur;
+use super::once::Once;
 use super::zone::Zone;
 
 /// When something is due, by one rule.
@@ -33,7 +34,7 @@ pub struct Schedule {
 pub(super) enum Rule {
     Cron(Box<Cron>),
     Every { period_ms: i64 },
-    At(Timestamp),
+    At(Once),
 }
 
 /// How a cron expression is read.

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod once;
+mod quartz;
+
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }

@@ -238,6 +238,38 @@ fn a_broken_template_and_a_number_out_of_reach_are_found() {
     ");
 }
 
+/// What happened: a wait that shrinks, and statuses and exit codes that nothing has, were taken.
+#[test]
+fn retries_that_mean_nothing_are_found() {
+    insta::assert_snapshot!(check(json!({
+        "name": "test",
+        "nodes": [
+            {"id": "a", "type": "list", "config": {"of": []}, "retry": {"multiplier": 0.5},
+             "retryOn": {"status": [99, 503, 600], "exitCodes": [-1, 7, 256]}},
+            {"id": "b", "type": "list", "config": {"of": []}, "retry": {"multiplier": -2},
+             "retryOn": {"status": [100, 599, 65_535], "exitCodes": [0, 255]}},
+            {"id": "c", "type": "list", "config": {"of": []}, "retry": {"multiplier": "x"}},
+        ],
+        "settings": {"retryPolicy": {"multiplier": 0}},
+    })), @"
+    ✗ nodes[0].retry.multiplier WRONG_VALUE: 0.5 is less than the minimum of 1.0 [what is meant: For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.]
+    ✗ nodes[0].retryOn.status[0] WRONG_VALUE: 99 is less than the minimum of 100 [what is meant: HTTP status codes, 100 to 599.]
+    ✗ nodes[0].retryOn.status[2] WRONG_VALUE: 600 is greater than the maximum of 599 [what is meant: HTTP status codes, 100 to 599.]
+    ✗ nodes[0].retryOn.exitCodes[0] WRONG_VALUE: -1 is less than the minimum of 0 [what is meant: Exit codes of processes, 0 to 255.]
+    ✗ nodes[0].retryOn.exitCodes[2] WRONG_VALUE: 256 is greater than the maximum of 255 [what is meant: Exit codes of processes, 0 to 255.]
+    ✗ nodes[1].retry.multiplier WRONG_VALUE: -2 is less than the minimum of 1.0 [what is meant: For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.]
+    ✗ nodes[1].retryOn.status[2] WRONG_VALUE: 65535 is greater than the maximum of 599 [what is meant: HTTP status codes, 100 to 599.]
+    ✗ nodes[2].retry.multiplier WRONG_TYPE: `x` is not of type number [write a number without quotes]
+    ✗ settings.retryPolicy.multiplier WRONG_VALUE: 0 is less than the minimum of 1.0 [what is meant: For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.]
+    ");
+    let fine = json!({"multiplier": 1, "maxRetries": 2});
+    insta::assert_snapshot!(check(json!({
+        "name": "test",
+        "nodes": [{"id": "a", "type": "list", "config": {"of": []}, "retry": fine}],
+        "settings": {"retryPolicy": {"multiplier": 1.5}},
+    })), @"");
+}
+
 /// Every problem says what to do, and none shows a regular expression.
 #[test]
 fn every_problem_has_a_hint_and_speaks_to_people() {
