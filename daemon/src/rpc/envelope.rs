@@ -56,6 +56,9 @@ pub(crate) fn read(frame: &[u8], max_batch: usize) -> Frame<'_> {
             return Frame::Refused(Refusal::new(ErrorKind::Parse, message));
         }
     };
+    if let Some(request) = at_once(text) {
+        return Frame::One(request);
+    }
     if let Err(fault) = json::check(text) {
         return Frame::Refused(refuse(text, fault));
     }
@@ -107,6 +110,30 @@ fn message(error: &RpcError) -> &str {
         ErrorKind::Method => "Method not found",
         _ => &error.message,
     }
+}
+
+/// One call that is right in every way and plainly written, as nearly all are: then each part of the
+/// text is read once, and not once to check it and once more. Whatever else it is, nothing.
+fn at_once(text: &str) -> Option<Request<'_>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Plain<'a> {
+        jsonrpc: &'a str,
+        #[serde(borrow)]
+        id: &'a RawValue,
+        method: &'a str,
+        #[serde(borrow)]
+        params: Option<&'a RawValue>,
+    }
+    // Also keeps `from_str` from going down into what is no object.
+    let plain: Plain<'_> = text.starts_with('{').then(|| serde_json::from_str(text).ok())??;
+    let (id, params) = (plain.id.get(), plain.params.map(RawValue::get));
+    let is_number = id.len() < 16 && id.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = is_number || id.starts_with('"') && !id.contains('\\');
+    let holds =
+        params.is_none_or(|text| text.starts_with('{') && json::check_inside(text, 1).is_ok());
+    let fits = plain.jsonrpc == "2.0" && is_plain && holds;
+    fits.then_some(Request { id: Some(id), method: Cow::Borrowed(plain.method), params })
 }
 
 #[derive(Deserialize)]
@@ -235,6 +262,40 @@ mod tests {
         let text = br#"{"jsonrpc":"2.0","id":1.50,"method":"a\u002eb","params":null}"#;
         let Frame::One(request) = read(text, 2) else { panic!("a request") };
         assert_eq!((request.id, &*request.method, request.params), (Some("1.50"), "a.b", None));
+    }
+
+    #[test]
+    fn what_is_read_at_once_is_what_is_read_with_care() {
+        let params = |inner: &str| {
+            format!(r#"{{"jsonrpc":"2.0","id":"a","method":"m","params":{{"p":{inner}}}}}"#)
+        };
+        let deep = |n: usize| params(&format!("{}{}", "[".repeat(n), "]".repeat(n)));
+        let texts = [
+            r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#,
+            r#"{"method":"m","params":{"a":{"b":[1,"\u0041"]}},"id":"x","jsonrpc":"2.0"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":null}"#,
+            &deep(json::MAX_DEPTH - 2),
+        ];
+        for text in texts {
+            let (at_once, careful) = (at_once(text).expect(text), request(text).expect(text));
+            assert_eq!(json::check(text), Ok(()), "{text}");
+            assert_eq!(format!("{at_once:?}"), format!("{careful:?}"));
+        }
+        let faulty = [
+            &deep(json::MAX_DEPTH - 1),
+            &params(r#"{"a":1,"a":2}"#),
+            &params(r#""\ud800""#),
+            &params("1e999"),
+            r#"{"jsonrpc":"2.0","id":"\ud800","method":"m"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"m"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","x":{"a":1,"a":2}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","params":[1]}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"m"} {}"#,
+            r#"{"jsonrpc":"2.0","id":{},"method":"m"}"#,
+        ];
+        for text in faulty {
+            assert!(at_once(text).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -20,7 +20,12 @@ pub const MAX_VALUES: usize = 1_000_000;
 /// request, so it keeps no path and (but for escaped or very many names) copies no name: the path
 /// is put together on the way out of a fault.
 pub fn check(text: &str) -> Result<(), Fault> {
-    let mut walk = Walk { names: Vec::new(), depth: 0, values: 0, refused: None, path: Vec::new() };
+    check_inside(text, 0)
+}
+
+/// The same for a text that stands `depth` levels deep in another.
+pub fn check_inside(text: &str, depth: usize) -> Result<(), Fault> {
+    let mut walk = Walk { names: Vec::new(), depth, values: 0, refused: None, path: Vec::new() };
     let mut d = serde_json::Deserializer::from_str(text);
     let read = Seed { walk: &mut walk }.deserialize(&mut d).and_then(|()| d.end());
     let Err(error) = read else {

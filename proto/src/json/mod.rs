@@ -11,7 +11,7 @@ mod read;
 mod text;
 mod value;
 
-pub use check::{Fault, MAX_DEPTH, MAX_VALUES, check};
+pub use check::{Fault, MAX_DEPTH, MAX_VALUES, check, check_inside};
 pub use read::{Unfit, read};
 pub(crate) use text::parsed;
 pub use value::Json;
