@@ -116,6 +116,9 @@ impl Filling {
         mark.header.kind = Kind::Mark;
         mark
     }
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.body.reserve_exact(bytes);
+    }
     pub(crate) fn has_room(&self, group: Group, bytes: usize) -> bool {
         self.header.group == group && self.body.len() + bytes <= format::BLOCK_BYTES
     }

@@ -50,6 +50,8 @@ pub struct Writer {
     full: Vec<Filling>,
     filling: BTreeMap<Stream, Filling>,
     pending_bytes: usize,
+    /// Where blocks are put together, kept for the next time.
+    scratch: Vec<u8>,
     next_seq: BTreeMap<Stream, u64>,
     unsynced: bool,
     failed: bool,
@@ -65,6 +67,8 @@ pub struct Expired {
     pub bytes: u64,
 }
 
+/// So much of the memory that blocks are put together in is kept while nothing is written.
+const SCRATCH_BYTES: usize = 256 * 1024;
 /// So many seqs are remembered; beyond that they are looked up again.
 const REMEMBERED: usize = 16_384;
 
@@ -102,6 +106,7 @@ impl Writer {
             full: Vec::new(),
             filling: BTreeMap::new(),
             pending_bytes: 0,
+            scratch: Vec::new(),
             next_seq: BTreeMap::new(),
             // What was in the file before may not be durable yet.
             unsynced: true,
@@ -163,7 +168,13 @@ impl Writer {
                 }
             }
             if !filling.as_ref().is_some_and(|block| block.has_room(group, bytes.len())) {
-                self.full.extend(filling.replace(Filling::new(stream, group, seq, time)));
+                let mut next = Filling::new(stream, group, seq, time);
+                if let Some(full) = filling.take() {
+                    // Where one block was filled, the next one may well be.
+                    next.reserve(format::BLOCK_BYTES);
+                    self.full.push(full);
+                }
+                filling = Some(next);
             }
             if let Some(block) = &mut filling {
                 block.push(seq, time, flags, bytes);
@@ -205,7 +216,7 @@ impl Writer {
         if blocks.is_empty() {
             return Ok(());
         }
-        let mut batch = Batch::default();
+        let mut batch = Batch { bytes: std::mem::take(&mut self.scratch), entries: Vec::new() };
         for block in blocks {
             let (header, body) = block.finish();
             let at = self.end + batch.bytes.len() as u64;
@@ -213,7 +224,7 @@ impl Writer {
             let n = self.n_blocks + batch.entries.len();
             let full = at + size > self.options.file_bytes || n >= self.options.file_blocks;
             if full && n > 0 {
-                self.put(std::mem::take(&mut batch))?;
+                self.put(&mut batch)?;
                 self.roll()?;
             }
             let at = self.end + batch.bytes.len() as u64;
@@ -221,7 +232,9 @@ impl Writer {
             batch.bytes.extend_from_slice(&body);
             batch.entries.push(Entry { offset: at, header });
         }
-        self.put(batch)?;
+        self.put(&mut batch)?;
+        batch.bytes.shrink_to(SCRATCH_BYTES);
+        self.scratch = batch.bytes;
         if self.next_seq.len() > REMEMBERED {
             self.next_seq.clear();
         }
@@ -333,7 +346,8 @@ impl Writer {
         self.filling.clear();
         self.pending_bytes = 0;
     }
-    fn put(&mut self, batch: Batch) -> Result<(), Error> {
+    /// Writes the batch, which is empty afterwards.
+    fn put(&mut self, batch: &mut Batch) -> Result<(), Error> {
         if batch.entries.is_empty() {
             return Ok(());
         }
@@ -346,7 +360,8 @@ impl Writer {
         self.end += batch.bytes.len() as u64;
         self.n_blocks += batch.entries.len();
         self.unsynced = true;
-        self.catalogue.publish(batch.entries, self.end);
+        self.catalogue.publish(std::mem::take(&mut batch.entries), self.end);
+        batch.bytes.clear();
         Ok(())
     }
     /// Seals the file and begins the next one.

@@ -83,6 +83,10 @@ pub struct Printed {
 }
 
 impl Printed {
+    /// No lines, and room for this many bytes of them.
+    pub fn with_room(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), ends: Vec::new() }
+    }
     /// Adds a line.
     pub fn push(&mut self, line: &str) {
         self.text.push_str(line);

@@ -21,7 +21,7 @@ impl Lines {
     }
     /// The lines that `piece` ends, without their line ends.
     pub(super) fn push(&mut self, piece: &[u8]) -> Printed {
-        let (mut lines, mut rest) = (Printed::default(), piece);
+        let (mut lines, mut rest) = (Printed::with_room(piece.len()), piece);
         while let Some(end) = memchr::memchr(b'\n', rest) {
             let line = &rest[..end];
             rest = &rest[end + 1..];
@@ -65,9 +65,14 @@ impl Lines {
         }
     }
     fn put(&mut self, line: &[u8], lines: &mut Printed) {
-        let text = String::from_utf8_lossy(line);
-        self.lossy |= matches!(text, std::borrow::Cow::Owned(_));
-        lines.push(&text);
+        // Nearly every line is UTF-8, which this finds out a word at a time.
+        match str::from_utf8(line) {
+            Ok(text) => lines.push(text),
+            Err(_) => {
+                self.lossy = true;
+                lines.push(&String::from_utf8_lossy(line));
+            }
+        }
     }
 }
 
