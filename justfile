@@ -12,15 +12,13 @@ fmt:
 test:
     cargo test --workspace
 
-# Faults and load against the real daemon, at the counts that count (tests/torture/counts.rs)
+# Faults and load against the real daemon and its store, at the counts that count (tests/torture/counts.rs)
 torture:
-    cargo build --release
-    A2N_TORTURE=full cargo test --release -p a2n-tests --test torture -- --test-threads=1 --nocapture
+    tests/torture/run full
 
 # The same for a release, for hours
 torture-long:
-    cargo build --release
-    A2N_TORTURE=long cargo test --release -p a2n-tests --test torture -- --test-threads=1 --nocapture
+    tests/torture/run long
 
 # Fuzzes one subject of tests/src/fuzz, or all, ten minutes each
 fuzz *SUBJECT:
