@@ -373,6 +373,8 @@ impl Life {
             if !self.wrong.is_empty() {
                 break;
             }
+            // What was done already may make more to commit.
+            self.daemon().settle();
             if self.daemon().commit() > 0 {
                 self.watch();
                 continue;

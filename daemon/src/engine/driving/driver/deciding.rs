@@ -87,10 +87,11 @@ impl Driver {
             return None;
         };
         for effect in &decided.effects {
-            if let Effect::Start(job) = effect
-                && live.jobs.insert(job.key.clone(), CancellationToken::new()).is_none()
-            {
-                self.n_jobs += 1;
+            if let Effect::Start(job) = effect {
+                live.not_begun.remove(&job.key);
+                if live.jobs.insert(job.key.clone(), CancellationToken::new()).is_none() {
+                    self.n_jobs += 1;
+                }
             }
         }
         if !decided.facts.is_empty() {

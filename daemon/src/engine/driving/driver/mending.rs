@@ -54,6 +54,15 @@ impl Driver {
         }
     }
 
+    /// Does not wait any longer: the ends of attempts that are held are known now, and would be in
+    /// doubt for the next start.
+    pub(super) fn read_all_again(&mut self) {
+        let monotonic = self.parts.system.clock.monotonic();
+        for id in std::mem::take(&mut self.again).into_keys() {
+            self.read_again(id, monotonic);
+        }
+    }
+
     /// Goes on from what the store has. Attempts that run on are known, and so are the ends that a
     /// failed write held: nothing is in doubt.
     pub(super) fn read_again(&mut self, id: ExecutionId, monotonic: Duration) {
@@ -79,7 +88,10 @@ impl Driver {
                 }
                 let ends = live.ends.clone();
                 let alive = live.jobs.keys().chain(ends.keys()).cloned().collect();
-                let not_begun = std::mem::take(&mut live.not_begun);
+                // Until it is stored that they never began: this write may fail too.
+                let running = live.state.running();
+                live.not_begun.retain(|key| running.contains(key));
+                let not_begun = live.not_begun.clone();
                 self.advance(id, Input::Recovered { alive, not_begun });
                 for (key, end) in ends {
                     let input = Input::AttemptEnded { key: key.clone(), end: Box::new(end) };

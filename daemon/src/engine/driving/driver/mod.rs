@@ -98,6 +98,8 @@ pub struct Driver {
     gauges: Arc<Gauges>,
     stopping: bool,
     interrupting: bool,
+    /// Whether what failed writes left was tried once more, with no time left to wait for it.
+    tried_last: bool,
 }
 
 impl Driver {
@@ -127,6 +129,7 @@ impl Driver {
             gauges: Arc::clone(&gauges),
             stopping: false,
             interrupting: false,
+            tried_last: false,
         };
         (driver, Engine { asks: asks_in, gauges })
     }
@@ -138,7 +141,11 @@ impl Driver {
         let mut grace: Option<Later<'static, ()>> = None;
         loop {
             if self.stopping && self.is_idle() {
-                return;
+                if self.again.is_empty() || std::mem::replace(&mut self.tried_last, true) {
+                    return;
+                }
+                self.read_all_again();
+                continue;
             }
             self.gauges.set(self.load());
             alarm.set(self.next_wall(), self.next_running(), &self.parts.system);
