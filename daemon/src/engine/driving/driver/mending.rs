@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use a2n_proto::ExecutionId;
 
-use super::{AGAIN_AFTER, Driver};
+use super::{AGAIN_AFTER, Driver, LAST_CHANCE};
 use crate::engine::driving::persist;
 use crate::engine::effect::Effect;
 use crate::engine::input::Input;
@@ -54,13 +54,20 @@ impl Driver {
         }
     }
 
-    /// Does not wait any longer: the ends of attempts that are held are known now, and would be in
-    /// doubt for the next start.
-    pub(super) fn read_all_again(&mut self) {
-        let monotonic = self.parts.system.clock.monotonic();
-        for id in std::mem::take(&mut self.again).into_keys() {
-            self.read_again(id, monotonic);
+    /// Whether a daemon that stops has written what failed writes left, or has waited for it long
+    /// enough: the ends of attempts are known now, and would be in doubt for the next start.
+    pub(super) fn is_settled(&mut self) -> bool {
+        let now = self.parts.system.clock.monotonic();
+        if self.again.is_empty() || self.last_chance.is_some_and(|until| until <= now) {
+            return true;
         }
+        if self.last_chance.is_none() {
+            self.last_chance = Some(now + LAST_CHANCE);
+            for id in std::mem::take(&mut self.again).into_keys() {
+                self.read_again(id, now);
+            }
+        }
+        false
     }
 
     /// Goes on from what the store has. Attempts that run on are known, and so are the ends that a

@@ -37,6 +37,8 @@ const ASKS: usize = 1_024;
 const ROUND: usize = 256;
 /// How long after a failed write an execution's state is read again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How much longer than its steps a daemon that stops waits for a store that takes no writes.
+const LAST_CHANCE: Duration = Duration::from_secs(3);
 
 /// What comes back to the driver: from the store's writer and from running attempts. Unbounded as
 /// a channel, bounded by the writes and the attempts that are under way.
@@ -98,8 +100,8 @@ pub struct Driver {
     gauges: Arc<Gauges>,
     stopping: bool,
     interrupting: bool,
-    /// Whether what failed writes left was tried once more, with no time left to wait for it.
-    tried_last: bool,
+    /// How long a stop waits, with nothing else left to do, for what failed writes left.
+    last_chance: Option<Duration>,
 }
 
 impl Driver {
@@ -129,7 +131,7 @@ impl Driver {
             gauges: Arc::clone(&gauges),
             stopping: false,
             interrupting: false,
-            tried_last: false,
+            last_chance: None,
         };
         (driver, Engine { asks: asks_in, gauges })
     }
@@ -140,12 +142,8 @@ impl Driver {
         let mut alarm = Alarm::default();
         let mut grace: Option<Later<'static, ()>> = None;
         loop {
-            if self.stopping && self.is_idle() {
-                if self.again.is_empty() || std::mem::replace(&mut self.tried_last, true) {
-                    return;
-                }
-                self.read_all_again();
-                continue;
+            if self.stopping && self.is_idle() && self.is_settled() {
+                return;
             }
             self.gauges.set(self.load());
             alarm.set(self.next_wall(), self.next_running(), &self.parts.system);
