@@ -175,6 +175,12 @@ impl Error {
         Self::Unknown { source: Arc::new(failure) }
     }
 
+    /// Whether the disk failed under redb, which then gives nothing more from that handle.
+    pub(crate) fn is_io(&self) -> bool {
+        matches!(self, Self::Storage { source, .. }
+            if matches!(**source, redb::Error::Io(_) | redb::Error::PreviousIo))
+    }
+
     /// Whether the shared transaction can't go on after this.
     pub(crate) fn is_storage(&self) -> bool {
         matches!(self, Self::Storage { .. } | Self::Full)

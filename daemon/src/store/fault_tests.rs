@@ -80,6 +80,23 @@ fn after_an_error_of_the_disk_the_store_reopens_and_goes_on() {
     }
 }
 
+/// Found by failing every call: after one failed read redb gave nothing more, so nobody came as far as
+/// a write, and only a write had the file opened again.
+#[test]
+fn a_read_that_failed_has_the_store_opened_again() {
+    let world = World::new();
+    let all: Vec<u64> = (0..300).collect();
+    all.iter().for_each(|&n| world.try_write(1, move |tx| put(tx, n)).unwrap());
+    let world = world.reopened();
+    world.disk.fail_reads(true);
+    assert!(audit::verify(&world.read()).is_err(), "hardly anything is in memory yet");
+    world.disk.fail_reads(false);
+    assert!(world.store.read().is_err(), "this handle is not trusted again");
+    world.store.commit_waiting();
+    assert!(world.store.accepting());
+    check(&world, &all);
+}
+
 /// Found by the simulation (seed 22): the disk failed for longer than one try to open the store
 /// again took. From then on every read failed, so nobody came as far as a write, and only a write
 /// made the writer try again.

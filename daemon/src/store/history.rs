@@ -18,7 +18,7 @@ mod slices;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use a2n_proto::InstallId;
@@ -87,9 +87,10 @@ impl History {
 
     /// One file as it is now; none where there is no such file.
     pub(crate) fn source(&self, name: FileName) -> Result<Option<Source>, Error> {
-        let Some(database) = self.open(name)? else { return Ok(None) };
+        let Some((database, failed)) = self.open(name)? else { return Ok(None) };
         let transaction = Error::guarded("beginning a read of history", || database.begin_read())?;
-        Ok(Some(Source::of_file(transaction, Arc::clone(&self.quarantine), database)))
+        let quarantine = Arc::clone(&self.quarantine);
+        Ok(Some(Source::of_file(transaction, quarantine, failed, database)))
     }
 
     /// The files that may hold an execution that was accepted at this time.
@@ -106,12 +107,12 @@ impl History {
     /// disk.
     pub(crate) fn write(&self, name: FileName, rows: &Rows) -> Result<(), Error> {
         let database = match self.open(name)? {
-            Some(database) => database,
+            Some((database, _)) => database,
             None => {
                 let path = self.folder.join(name.to_string());
                 file::make(&*self.disk, &path, name, self.install_id, self.cache_bytes)?;
                 lock(&self.files).entry(name).or_default();
-                self.open(name)?.ok_or(Error::Closed)?
+                self.open(name)?.ok_or(Error::Closed)?.0
             }
         };
         let done = file::write(&database, rows, &[]);
@@ -123,20 +124,23 @@ impl History {
         done
     }
 
-    /// The database of a file, opened once and kept; none where there is no such file.
-    fn open(&self, name: FileName) -> Result<Option<Arc<Database>>, Error> {
+    /// The database of a file, opened once and kept until it could not be read, which who reads it
+    /// has to note; none where there is no such file.
+    fn open(&self, name: FileName) -> Result<Option<(Arc<Database>, Arc<AtomicBool>)>, Error> {
         let Some(slot) = lock(&self.files).get(&name).cloned() else { return Ok(None) };
         slot.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         let mut open = lock(&slot.open);
-        if let Some(database) = &*open {
-            return Ok(Some(Arc::clone(database)));
+        open.take_if(|open| open.1.load(Ordering::Acquire));
+        if let Some(found) = &*open {
+            return Ok(Some(found.clone()));
         }
         let path = self.folder.join(name.to_string());
         let database = Arc::new(file::open(&*self.disk, &path, How::Write, self.cache_bytes)?);
-        *open = Some(Arc::clone(&database));
+        let opened = (database, Arc::default());
+        *open = Some(opened.clone());
         drop(open);
         self.close_some();
-        Ok(Some(database))
+        Ok(Some(opened))
     }
 
     /// Closes files beyond [`MOST_OPEN`] that nobody is using, those first that were not asked for
@@ -152,7 +156,7 @@ impl History {
                 return;
             }
             let mut open = lock(&slot.open);
-            if open.as_ref().is_some_and(|database| Arc::strong_count(database) == 1) {
+            if open.as_ref().is_some_and(|open| Arc::strong_count(&open.0) == 1) {
                 *open = None;
                 too_many -= 1;
             }

@@ -216,6 +216,7 @@ fn finish(
         live: Live::new(heads.last_change),
         quarantine,
         recent: Mutex::default(),
+        unreadable: Mutex::default(),
         acknowledged: AtomicU64::new(heads.commit),
         refusing: Mutex::new(None),
         size: Mutex::default(),

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::ops::{Bound, ControlFlow};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use redb::{
@@ -93,23 +94,43 @@ pub(crate) struct Source {
     /// Boxed: most reads open one table or two of forty.
     tables: Vec<OnceLock<Option<Box<Open>>>>,
     quarantine: Arc<Quarantine>,
+    /// Set when the file could not be read: redb gives nothing more from this handle then.
+    failed: Arc<AtomicBool>,
     /// A history file stays open as long as somebody reads it. Dropped after the transaction.
     _file: Option<Arc<Database>>,
 }
 
 impl Source {
     pub(crate) fn new(transaction: ReadTransaction, quarantine: Arc<Quarantine>) -> Self {
+        Self::watched(transaction, quarantine, Arc::default())
+    }
+
+    /// The same where somebody has to hear that the file can't be read.
+    pub(crate) fn watched(
+        transaction: ReadTransaction,
+        quarantine: Arc<Quarantine>,
+        failed: Arc<AtomicBool>,
+    ) -> Self {
         let tables = TABLES.iter().map(|_| OnceLock::new()).collect();
-        Self { transaction, tables, quarantine, _file: None }
+        Self { transaction, tables, quarantine, failed, _file: None }
     }
 
     /// The same for a history file.
     pub(crate) fn of_file(
         transaction: ReadTransaction,
         quarantine: Arc<Quarantine>,
+        failed: Arc<AtomicBool>,
         file: Arc<Database>,
     ) -> Self {
-        Self { _file: Some(file), ..Self::new(transaction, quarantine) }
+        Self { _file: Some(file), ..Self::watched(transaction, quarantine, failed) }
+    }
+
+    /// Notes that the file could not be read, where that is what went wrong.
+    fn noted<T>(&self, read: Result<T, Error>) -> Result<T, Error> {
+        if read.as_ref().is_err_and(Error::is_io) {
+            self.failed.store(true, Ordering::Release);
+        }
+        read
     }
 
     fn table(&self, table: Table) -> Result<Option<&Open>, Error> {
@@ -136,10 +157,10 @@ impl fmt::Debug for Source {
 
 impl Read for Source {
     fn look(&self, table: Table, key: &[u8], see: &mut See<'_>) -> Result<bool, Error> {
-        match self.table(table)? {
+        self.noted(self.table(table).and_then(|table| match table {
             Some(table) => look_in(table, key, see),
             None => Ok(false),
-        }
+        }))
     }
 
     fn scan(
@@ -149,10 +170,10 @@ impl Read for Source {
         descending: bool,
         see: &mut SeeRow<'_>,
     ) -> Result<(), Error> {
-        match self.table(table)? {
+        self.noted(self.table(table).and_then(|table| match table {
             Some(table) => scan_table(table, range, descending, see),
             None => Ok(()),
-        }
+        }))
     }
 
     fn history(&self) -> Option<&History> {

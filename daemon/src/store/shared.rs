@@ -1,6 +1,6 @@
 //! What the writer, the readers and the feed share: the open database, options, and how we are.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use a2n_proto::InstallId;
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     /// more than most reads. Let go at the next commit, since it holds its pages. Locked after
     /// `database`.
     pub(crate) recent: Mutex<Option<(u64, Arc<Source>)>>,
+    /// Set when a reader could not read the file: the writer has to open it again.
+    pub(crate) unreadable: Mutex<Arc<AtomicBool>>,
     /// The number of the last commit that anybody was told of.
     pub(crate) acknowledged: AtomicU64,
     /// Why writes are refused; none where they are not.
@@ -63,6 +65,11 @@ impl Shared {
     pub(crate) fn snapshot(self: &Arc<Self>) -> Result<Snapshot, Error> {
         let guard = self.database();
         let database = guard.as_ref().ok_or_else(|| self.refused())?;
+        let unreadable =
+            Arc::clone(&self.unreadable.lock().unwrap_or_else(PoisonError::into_inner));
+        if unreadable.load(Ordering::Acquire) {
+            return Err(self.distrust());
+        }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let commit = self.acknowledged();
         if let Some((at, source)) = &*recent
@@ -71,9 +78,25 @@ impl Shared {
             return Ok(Snapshot::new(Arc::clone(source), Arc::clone(self)));
         }
         let transaction = Error::guarded("beginning a read", || database.begin_read())?;
-        let source = Arc::new(Source::new(transaction, Arc::clone(&self.quarantine)));
+        let source =
+            Arc::new(Source::watched(transaction, Arc::clone(&self.quarantine), unreadable));
         *recent = Some((commit, Arc::clone(&source)));
         Ok(Snapshot::new(source, Arc::clone(self)))
+    }
+
+    /// A read failed: nothing is refused for good, but the file has to be opened again first.
+    fn distrust(&self) -> Error {
+        if self.refusal().is_none() {
+            tracing::error!("store can't be read, to be reopened");
+            let reason = "the disk failed while it was read, and it is being reopened".to_owned();
+            self.set_refusal(Some(Refusal { reason, for_good: false }));
+        }
+        self.refused()
+    }
+
+    /// A new handle: what was read from the old one says nothing about it.
+    pub(crate) fn trust(&self) {
+        *self.unreadable.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 
     /// There is a newer commit, or the file is closed: nobody begins with the last snapshot again.

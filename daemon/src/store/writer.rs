@@ -290,6 +290,7 @@ impl Writer {
             }
         };
         *place = Some(database);
+        shared.trust();
         drop(place);
         let acknowledged = shared.acknowledged();
         let lost = heads.commit < acknowledged;

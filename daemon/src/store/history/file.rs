@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use a2n_proto::InstallId;
@@ -15,10 +15,10 @@ use crate::store::schema::{META, Table};
 use crate::store::{Error, Read, codec, rows};
 use crate::system::disk::{Disk, How, Place};
 
-/// A file that is there, and its database while it is open.
+/// A file that is there, and its database while it is open, with what says that it failed.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
-    pub(super) open: Mutex<Option<Arc<Database>>>,
+    pub(super) open: Mutex<Option<(Arc<Database>, Arc<AtomicBool>)>>,
     /// When it was last asked for, counted in uses of all files.
     pub(super) used: AtomicU64,
 }

@@ -40,6 +40,8 @@ struct Faults {
     fails_after: Option<u64>,
     /// Syncs until exactly one fails and loses what it should have kept.
     sync_fails_after: Option<u64>,
+    /// Whether every read of an open file fails.
+    reads_fail: bool,
     /// Operations (write, set_len, sync) so far.
     operations: u64,
     /// Syncs say that they were done and do nothing.
@@ -74,6 +76,10 @@ impl SimDisk {
     /// After this many more writes and syncs each further one fails with EIO; `None` heals.
     pub fn fail_after(&self, operations: Option<u64>) {
         lock(&self.inner).faults.fails_after = operations;
+    }
+    /// From now on every read of an open file fails with EIO, or none does.
+    pub fn fail_reads(&self, fail: bool) {
+        lock(&self.inner).faults.reads_fail = fail;
     }
     /// The sync after this many more fails once and drops what was not synced.
     pub fn fail_one_sync_after(&self, syncs: u64) {
@@ -326,6 +332,9 @@ impl StorageBackend for SimBackend {
         Ok(lock(&self.file.bytes).seen.len() as u64)
     }
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if lock(&self.disk.inner).faults.reads_fail {
+            return Err(io::Error::from_raw_os_error(nix::libc::EIO));
+        }
         let content = lock(&self.file.bytes);
         let from = usize::try_from(offset).map_err(io::Error::other)?;
         let bytes = content
