@@ -56,18 +56,18 @@ impl Driver {
 
     /// Whether a daemon that stops has written what failed writes left, or has waited for it long
     /// enough: the ends of attempts are known now, and would be in doubt for the next start.
-    pub(super) fn is_settled(&mut self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         let now = self.parts.system.clock.monotonic();
-        if self.again.is_empty() || self.last_chance.is_some_and(|until| until <= now) {
-            return true;
+        self.again.is_empty() || self.last_chance.is_some_and(|until| until <= now)
+    }
+
+    /// Tries at once what else would be tried when its time comes.
+    pub(super) fn take_last_chance(&mut self) {
+        let now = self.parts.system.clock.monotonic();
+        self.last_chance = Some(now + LAST_CHANCE);
+        for id in std::mem::take(&mut self.again).into_keys() {
+            self.read_again(id, now);
         }
-        if self.last_chance.is_none() {
-            self.last_chance = Some(now + LAST_CHANCE);
-            for id in std::mem::take(&mut self.again).into_keys() {
-                self.read_again(id, now);
-            }
-        }
-        false
     }
 
     /// Goes on from what the store has. Attempts that run on are known, and so are the ends that a

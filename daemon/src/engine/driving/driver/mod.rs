@@ -142,8 +142,15 @@ impl Driver {
         let mut alarm = Alarm::default();
         let mut grace: Option<Later<'static, ()>> = None;
         loop {
-            if self.stopping && self.is_idle() && self.is_settled() {
-                return;
+            if self.stopping && self.is_idle() {
+                if self.is_settled() {
+                    return;
+                }
+                if self.last_chance.is_none() {
+                    self.take_last_chance();
+                    // Perhaps that was all, and nothing would wake it up.
+                    continue;
+                }
             }
             self.gauges.set(self.load());
             alarm.set(self.next_wall(), self.next_running(), &self.parts.system);
