@@ -8,7 +8,8 @@
 # Environment:
 #   PREFIX    where programs and units go (default /usr/local, with --user ~/.local)
 #   DESTDIR   a folder that stands for / (for packages): nothing is started
-#   BINARIES  where a2nd, a2n-shim and a2n are (default: target/release in the source tree)
+#   BINARIES  where a2nd, a2n-shim and a2n are (default: target/release in the source tree, else
+#             bin beside this folder)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -33,6 +34,10 @@ if [ -n "${BINARIES:-}" ]; then
     binaries=$BINARIES
 else
     binaries=${CARGO_TARGET_DIR:-$here/../target}/release
+    # An unpacked release has bin/ beside systemd/.
+    if [ ! -x "$binaries/a2nd" ] && [ -x "$here/../bin/a2nd" ]; then
+        binaries=$(cd "$here/../bin" && pwd)
+    fi
 fi
 
 if [ "$mode" = user ]; then
@@ -157,9 +162,9 @@ install_all() {
         esac
     else
         say "a2nd is running, and starts with the machine."
-        say "Who may use it: root now; others once they are in the group a2n (usermod -aG a2n NAME)."
+        say "Only root can use it in this version; \`a2n quickstart\` starts a daemon of one's own."
     fi
-    say "Try: a2n health"
+    say "Try: a2n$flag health"
 }
 
 # A daemon of `a2n quickstart` holds the store: it makes way, the service goes on with the same data.
@@ -171,7 +176,8 @@ free_socket() {
 }
 
 linger() {
-    if loginctl enable-linger >/dev/null 2>&1; then
+    # Asking again for what holds already may be refused.
+    if loginctl enable-linger >/dev/null 2>&1 || [ -e "/var/lib/systemd/linger/$(id -un)" ]; then
         say "It starts with the machine and keeps running when you log out."
     else
         say "It starts when you log in and stops when you log out, until someone with the right does: loginctl enable-linger $(id -un)"

@@ -21,6 +21,9 @@ use crate::error::{Error, Tried};
 /// The system daemon's socket.
 pub const SYSTEM_SOCKET: &str = "/run/a2n/a2nd.sock";
 
+/// Why a socket can't be reached that is not there.
+pub(crate) const NOT_THERE: &str = "not there";
+
 /// Which of the daemons of a host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Whose {
@@ -212,6 +215,16 @@ pub enum Stream {
     },
 }
 
+impl Stream {
+    /// The daemon's process. Nothing where a service manager listens for it: the kernel names that.
+    pub fn daemon(&self) -> Option<u32> {
+        let Self::Unix(stream) = self else { return None };
+        let pid = stream.peer_cred().ok()?.pid()?;
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        if name.trim_end() == "a2nd" { u32::try_from(pid).ok() } else { None }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -265,7 +278,7 @@ fn quoted(text: &str) -> String {
 /// An I/O error in few words.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "not there".into(),
+        io::ErrorKind::NotFound => NOT_THERE.into(),
         io::ErrorKind::ConnectionRefused => "nobody listens".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         _ => error.to_string(),

@@ -7,9 +7,11 @@
 pub mod connect;
 mod error;
 pub mod feed;
+mod mute;
 pub mod safe_text;
 mod session;
 
 pub use error::{Error, Exit, Tried};
+pub use mute::Tell;
 pub use safe_text::SafeText;
 pub use session::{Listening, Session};

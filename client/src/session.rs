@@ -5,6 +5,7 @@
 //! carried out is not known, and the caller is told so.
 
 use std::fmt;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::sync::Mutex;
 
 use crate::connect::Place;
 use crate::error::{Error, Tried};
+use crate::mute::{self, PATIENCE, Tell};
 
 /// Largest answer we take, as the daemon's own limit is.
 const MAX_ANSWER_BYTES: u32 = 64 * 1024 * 1024;
@@ -41,15 +43,32 @@ pub struct Session {
 
 struct Inner {
     place: Place,
-    client: Mutex<Option<Arc<Client>>>,
+    tell: Option<Tell>,
+    link: Mutex<Option<Arc<Link>>>,
+}
+
+/// A connection, and who is at its other end.
+struct Link {
+    client: Client,
+    /// The daemon's process, where the kernel names it.
+    pid: Option<u32>,
 }
 
 impl Session {
     /// Connects.
     pub async fn open(place: Place) -> Result<Self, Error> {
-        let client = greet(&place).await?;
-        let client = Mutex::new(Some(Arc::new(client)));
-        Ok(Self { inner: Arc::new(Inner { place, client }) })
+        Self::begin(place, None).await
+    }
+
+    /// The same for someone who should not wait in silence: where the daemon does not answer it is
+    /// told, and later given up. What waits by its nature is waited for.
+    pub async fn open_telling(place: Place, tell: Tell) -> Result<Self, Error> {
+        Self::begin(place, Some(tell)).await
+    }
+
+    async fn begin(place: Place, tell: Option<Tell>) -> Result<Self, Error> {
+        let link = Mutex::new(Some(Arc::new(greet(&place, tell).await?)));
+        Ok(Self { inner: Arc::new(Inner { place, tell, link }) })
     }
 
     /// Where the daemon is.
@@ -65,11 +84,13 @@ impl Session {
 
     /// Calls any method; the answer is exactly the `result`.
     pub async fn call_json(&self, method: &str, params: &Json) -> Result<Json, Error> {
-        let client = self.client().await?;
-        client
-            .request::<Json, _>(method, Params(params))
-            .await
-            .map_err(|e| from_wire(method, params, e))
+        let link = self.link().await?;
+        let request = link.client.request::<Json, _>(method, Params(params));
+        let answer = match self.inner.tell.filter(|_| !waits(method, params)) {
+            Some(tell) => link.answered(request, tell).await?,
+            None => request.await,
+        };
+        answer.map_err(|e| from_wire(method, params, e))
     }
 
     /// Starts any subscription of an entity, as it comes and without resuming.
@@ -83,28 +104,51 @@ impl Session {
         entity: &str,
         params: &Json,
     ) -> Result<Subscription<Json>, Error> {
-        let client = self.client().await?;
+        let link = self.link().await?;
         let (on, off) = (format!("{entity}.subscribe"), format!("{entity}.unsubscribe"));
-        client
-            .subscribe::<Json, _>(&on, Params(params), &off)
-            .await
-            .map_err(|error| from_wire(&on, params, error))
+        let request = link.client.subscribe::<Json, _>(&on, Params(params), &off);
+        let answer = match self.inner.tell {
+            Some(tell) => link.answered(request, tell).await?,
+            None => request.await,
+        };
+        answer.map_err(|error| from_wire(&on, params, error))
     }
 
     /// The present connection, or a new one where it was lost.
-    async fn client(&self) -> Result<Arc<Client>, Error> {
-        let mut client = self.inner.client.lock().await;
-        match &*client {
-            Some(client) if client.is_connected() => Ok(client.clone()),
+    async fn link(&self) -> Result<Arc<Link>, Error> {
+        let mut link = self.inner.link.lock().await;
+        match &*link {
+            Some(link) if link.client.is_connected() => Ok(link.clone()),
             _ => {
                 // Dropped first, so that a failed attempt leaves no dead connection behind.
-                *client = None;
-                let fresh = Arc::new(greet(&self.inner.place).await?);
-                *client = Some(fresh.clone());
+                *link = None;
+                let fresh = Arc::new(greet(&self.inner.place, self.inner.tell).await?);
+                *link = Some(fresh.clone());
                 Ok(fresh)
             }
         }
     }
+}
+
+impl Link {
+    async fn answered<T>(&self, request: impl Future<Output = T>, tell: Tell) -> Result<T, Error> {
+        let nothing = Json::null();
+        let ping = || self.client.request::<Json, _>("system.ping", Params(&nothing));
+        mute::answered(PATIENCE, request, ping, || tell(&does_not_answer(self.pid)))
+            .await
+            .ok_or(Error::Mute { pid: self.pid })
+    }
+}
+
+/// Whether a call waits by its nature, so that no answer says nothing.
+fn waits(method: &str, params: &Json) -> bool {
+    method.ends_with(".wait")
+        || (method == "workflow.run" && params.to_value()["wait"] == serde_json::Value::Bool(true))
+}
+
+fn does_not_answer(pid: Option<u32>) -> String {
+    let who = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
+    format!("the daemon does not answer{who}; still waiting")
 }
 
 /// A subscription whose notices come as they are.
@@ -131,27 +175,36 @@ impl fmt::Debug for Session {
     }
 }
 
-async fn greet(place: &Place) -> Result<Client, Error> {
+async fn greet(place: &Place, tell: Option<Tell>) -> Result<Link, Error> {
     let (stream, at) = place.open().await?;
+    let pid = stream.daemon();
     let url = Url::parse("ws://a2n/").expect("a constant URL");
     let mut headers = HeaderMap::new();
     headers
         .insert("user-agent", HeaderValue::from_static(concat!("a2n/", env!("CARGO_PKG_VERSION"))));
-    let (sender, receiver) = WsTransportClientBuilder::default()
+    let greeting = WsTransportClientBuilder::default()
         .set_headers(headers)
         .connection_timeout(GREETING)
         .max_request_size(MAX_ANSWER_BYTES)
         .max_response_size(MAX_ANSWER_BYTES)
-        .build_with_stream(url, stream)
-        .await
-        .map_err(|error| Error::Unreachable {
-            tried: Tried(vec![(at, format!("it does not greet back: {error}"))]),
-        })?;
-    Ok(ClientBuilder::default()
+        .build_with_stream(url, stream);
+    let greeted = match tell.filter(|_| place.host.is_none()) {
+        Some(tell) => {
+            mute::answered(PATIENCE, greeting, pending::<()>, || tell(&does_not_answer(pid)))
+                .await
+                .ok_or(Error::Mute { pid })?
+        }
+        None => greeting.await,
+    };
+    let (sender, receiver) = greeted.map_err(|error| Error::Unreachable {
+        tried: Tried(vec![(at, format!("it does not greet back: {error}"))]),
+    })?;
+    let client = ClientBuilder::default()
         .request_timeout(FORGOTTEN)
         .max_buffer_capacity_per_subscription(MAX_WAITING_NOTIFICATIONS)
         .disable_ws_ping()
-        .build_with_tokio(sender, receiver))
+        .build_with_tokio(sender, receiver);
+    Ok(Link { client, pid })
 }
 
 struct Params<'a>(&'a Json);

@@ -98,6 +98,35 @@ fn exactly_these_files_are_installed_and_taken_away_again() -> Result<()> {
     Ok(())
 }
 
+/// An unpacked release has `bin/` beside `systemd/`; the script looked in a source tree only.
+#[test]
+fn an_unpacked_release_is_installed_from_its_own_folder() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (release, destination) = (folder.path().join("a2n"), folder.path().join("there"));
+    std::fs::create_dir_all(release.join("bin"))?;
+    std::fs::create_dir(release.join("systemd"))?;
+    for name in ["install.sh", "user"] {
+        let from = source().join(name).canonicalize()?;
+        let copied =
+            Command::new("cp").arg("-r").arg(from).arg(release.join("systemd")).status()?;
+        assert!(copied.success());
+    }
+    for name in ["a2nd", "a2n-shim", "a2n"] {
+        std::os::unix::fs::symlink(binary(name), release.join("bin").join(name))?;
+    }
+    let output = Command::new("sh")
+        .arg(release.join("systemd/install.sh"))
+        .arg("--user")
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("HOME", "/home/someone")
+        .env("DESTDIR", &destination)
+        .output()?;
+    assert!(output.status.success(), "{output:?}");
+    assert!(destination.join("home/someone/.local/bin/a2nd").exists());
+    Ok(())
+}
+
 #[test]
 fn systemd_takes_the_units_without_a_word_and_finds_them_locked_in() -> Result<()> {
     if Command::new("systemd-analyze").arg("--version").output().is_err() {

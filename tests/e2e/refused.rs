@@ -265,3 +265,47 @@ fn what_a_step_asks_for_in_vain_is_refused_before_anything_runs() -> Result<()> 
     assert_eq!(lines.call("execution.list", json!({}))?["items"], json!([]));
     Ok(())
 }
+
+/// Two documents of one name were both taken: the second became version 2 of the first.
+#[test]
+fn documents_with_one_name_are_refused_with_both_places() -> Result<()> {
+    let world = World::started()?;
+    let folder = world.path().join("workflows");
+    std::fs::create_dir(&folder)?;
+    let put = |name: &str, text: &str| std::fs::write(folder.join(name), text);
+    put("a.yaml", "name: dd\nnodes:\n  - {id: a, type: noop}\n")?;
+    put("b.yaml", "name: ee\nnodes:\n  - {id: a, type: shel}\n---\nname: dd\nnodes: []\n")?;
+    for command in ["apply", "validate"] {
+        let ran = a2n(&world, &[command, "-f", "workflows"])?;
+        assert_eq!(ran.code, Some(6), "{command}: {ran:?}");
+        let told = "workflows/b.yaml:5: name: DUPLICATE_NAME: the document in workflows/a.yaml:1";
+        assert_eq!(ran.stderr.matches(told).count(), 1, "{command}: {ran:?}");
+        assert_eq!(ran.stderr.matches("DUPLICATE_NAME").count(), 1, "{command}: {ran:?}");
+        assert!(format!("{}{}", ran.stdout, ran.stderr).contains("nodes[0].type"), "{ran:?}");
+    }
+    let mut lines = world.lines()?;
+    let one = json!({"name": "dd", "nodes": [{"id": "a", "type": "noop"}]});
+    let refused = lines.refused("workflow.apply", json!({"documents": [one, one]}))?;
+    assert_eq!(refused["code"], 422, "{refused}");
+    let problem = &refused["data"]["problems"][0];
+    assert_eq!(
+        (&problem["path"], &problem["code"]),
+        (&json!("documents[1].name"), &json!("DUPLICATE_NAME"))
+    );
+    assert_eq!(problem["message"], "documents[0] is named `dd` too");
+    assert_eq!(lines.call("workflow.list", json!({}))?["items"], json!([]));
+    Ok(())
+}
+
+/// What this version can't run was told without saying in which of the documents.
+#[test]
+fn what_is_not_built_yet_is_told_with_its_document_file_and_line() -> Result<()> {
+    let world = World::started()?;
+    let text = "name: a\nnodes:\n  - {id: a, type: noop}\n---\nname: b\nnodes:\n  - id: a\n    type: noop\n    finally: true\n";
+    std::fs::write(world.path().join("two.yaml"), text)?;
+    let ran = a2n(&world, &["apply", "-f", "two.yaml"])?;
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let told = "a2n: two.yaml:9: nodes[0].finally: finally, which node `a` asks for, is not built";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    Ok(())
+}

@@ -1,12 +1,8 @@
 //! Under a service manager: its socket, its watchdog, and its signals.
 
-use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixListener;
-
 use a2n_tests::daemon::World;
 use a2n_tests::lines::Lines;
 use anyhow::{Context, Result};
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -17,13 +13,7 @@ use serde_json::{Value, json};
 #[test]
 fn a_socket_that_was_passed_is_served_from_before_the_start() -> Result<()> {
     let mut world = World::new()?;
-    std::fs::create_dir_all(world.socket().parent().context("a folder")?)?;
-    let listener = UnixListener::bind(world.socket())?;
-    fcntl(&listener, FcntlArg::F_SETFD(FdFlag::empty()))?;
-    let number = listener.as_raw_fd();
-    let script = format!("exec 3<&{number}; exec env LISTEN_PID=$$ LISTEN_FDS=1 \"$@\"");
-    world.within = ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
-
+    let _listener = world.pass_socket()?;
     let mut early = Lines::connect(&world.socket())?;
     early.send(b"{\"jsonrpc\":\"2.0\",\"id\":\"early\",\"method\":\"system.info\"}\n")?;
     world.start()?;

@@ -1,12 +1,14 @@
 //! A real `a2nd` in a temporary world: its own home, data folder and socket.
 
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -113,6 +115,17 @@ impl World {
             command.env(name, value);
         }
         command
+    }
+
+    /// Listens for the daemon, as a service manager does, and hands the socket on at its start.
+    pub fn pass_socket(&mut self) -> Result<UnixListener> {
+        std::fs::create_dir_all(self.socket().parent().context("a folder")?)?;
+        let listener = UnixListener::bind(self.socket())?;
+        fcntl(&listener, FcntlArg::F_SETFD(FdFlag::empty()))?;
+        let number = listener.as_raw_fd();
+        let script = format!("exec 3<&{number}; exec env LISTEN_PID=$$ LISTEN_FDS=1 \"$@\"");
+        self.within = ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
+        Ok(listener)
     }
 
     /// Starts the daemon and waits until it says it is ready; its exit instead is an error.

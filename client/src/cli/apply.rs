@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Also remove what the files do not have
+    /// Also remove what the files do not have (not in this version)
     #[arg(long)]
     prune: bool,
     /// Save drafts, publish nothing
@@ -89,10 +89,12 @@ async fn refused(cx: &Context, given: Given) -> Failure {
             idempotency_key: None,
         };
         if let Err(Error::Refused(refused)) = ask_raw::<Apply>(&session, &params).await {
-            more = refused.problems.iter().map(|one| located(one, &given.documents)).collect();
+            let new = |one: &&Problem| !documents::is_told(&one.path, &one.code);
+            let found = refused.problems.iter().filter(new);
+            more = found.map(|one| located(one, &given.documents)).collect();
         }
     }
-    let hint = "nothing was applied: a file that can't be read stops them all";
+    let hint = "nothing was applied: what is wrong with one stops them all";
     let failure = given.faults.failure(more);
     if failure.hint.is_none() { failure.hint(hint) } else { failure }
 }
@@ -124,12 +126,34 @@ pub(super) fn with_lines(error: Error, documents: &[Document]) -> Failure {
         }
         _ => Vec::new(),
     };
+    let place = match &error {
+        Error::Refused(refused) => {
+            refused.path.as_deref().and_then(|path| place_of(path, documents))
+        }
+        _ => None,
+    };
+    let message = error.to_string();
     let mut failure = Failure::from(error);
     if !details.is_empty() {
         failure.exit = Exit::Invalid;
         failure.details = details;
+    } else if let Some(place) = place {
+        failure.message = Some(format!("{place}: {message}"));
     }
     failure
+}
+
+/// `file.yaml:12: nodes[1].type`, for what is told without a list of problems.
+fn place_of(path: &str, documents: &[Document]) -> Option<String> {
+    let (n, within) = match nth(path) {
+        Some(found) => found,
+        // A path may also be that of an option of the call.
+        None if documents.len() == 1 && documents[0].has(path) => (0, path),
+        None => return None,
+    };
+    let document = documents.get(n)?;
+    let line = document.line_of(within).map(|line| format!(":{line}")).unwrap_or_default();
+    Some(format!("{}{line}: {within}", document.file))
 }
 
 /// One problem with the file and line where it can be found. The path of a problem with several
@@ -170,7 +194,7 @@ pub(super) fn joined(mut answers: Vec<Json>) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use a2n_proto::Severity;
+    use a2n_proto::{ErrorKind, RpcError, Severity};
 
     use super::*;
 
@@ -186,6 +210,13 @@ mod tests {
             hint: Some("did you mean `shell`?".into()),
         };
         insta::assert_snapshot!(located(&problem("nodes[0].type"), &documents), @"w.yaml:4: nodes[0].type: UNKNOWN_TYPE: there is no node definition `shel` (hint: did you mean `shell`?)");
+        // What this version can't run is told without a list of problems.
+        let path = "documents[1].name";
+        let refused = RpcError::new(ErrorKind::Unsupported, "it is not built yet").at(path);
+        let refused = Error::Refused(Box::new(refused));
+        let failure = with_lines(refused, &documents);
+        assert_eq!(failure.exit.code(), 1);
+        assert_eq!(failure.text(), "a2n: w.yaml:6: name: it is not built yet\n");
         insta::assert_snapshot!(located(&problem("documents[1].name"), &documents), @"w.yaml:6: name: UNKNOWN_TYPE: there is no node definition `shel` (hint: did you mean `shell`?)");
     }
 }

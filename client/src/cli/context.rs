@@ -1,5 +1,7 @@
 //! What every command gets, and how it asks the daemon.
 
+use std::io::Write as _;
+
 use a2n_client::connect::Place;
 use a2n_client::{Error, Exit, Session};
 use a2n_proto::Json;
@@ -27,7 +29,16 @@ impl Context {
 
     /// Connects to the daemon.
     pub(super) async fn session(&self) -> Result<Session, Failure> {
-        Ok(Session::open(self.place.clone()).await?)
+        Ok(self.open(self.place.clone()).await?)
+    }
+
+    /// Connects to a daemon that is named; one that does not answer is told on standard error.
+    pub(super) async fn open(&self, place: Place) -> Result<Session, Error> {
+        Session::open_telling(place, |line| {
+            // Nobody is left to be told when standard error is gone.
+            let _ = writeln!(std::io::stderr().lock(), "a2n: {line}");
+        })
+        .await
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod fault;
 mod look;
+mod names;
 mod syntax;
 mod tree;
 mod words;
@@ -24,6 +25,7 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 use fault::Fault;
 pub(crate) use fault::Faults;
+pub(crate) use names::is_told;
 use tree::Tree;
 
 /// Largest file that is read; the daemon's own limit for one document is 1 MiB.
@@ -47,6 +49,12 @@ impl Document {
             Some(Value::String(name)) => Some(name.clone()),
             _ => None,
         }
+    }
+
+    /// Whether the path begins with a member that the document has.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        let first = path.split(['.', '[']).next().unwrap_or(path);
+        self.json.to_value().get(first).is_some()
     }
 
     /// The line where `nodes[1].config.where` stands, or the closest thing around it.
@@ -82,6 +90,8 @@ pub(crate) fn read_each(paths: &[PathBuf]) -> Given {
             given.read(path);
         }
     }
+    let taken = names::taken(&given.documents);
+    given.faults.0.extend(taken);
     given
 }
 

@@ -119,6 +119,8 @@ pub(super) fn line(out: &Out, execution: &Execution) -> String {
     );
     if let Some(message) = &execution.error_message {
         let node = execution.error_details.as_ref().and_then(|details| details.node_id.as_deref());
+        // Most messages name their node themselves.
+        let node = node.filter(|_| !message.starts_with("node `"));
         let node = node.map(|node| format!("{}: ", out.safe(node))).unwrap_or_default();
         text.push_str(&format!("  {node}{}\n", out.safe(message)));
         text.push_str(&format!("hint: `a2n show {}` has the details\n", execution.id));

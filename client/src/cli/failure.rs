@@ -6,6 +6,8 @@ use std::io;
 use a2n_client::{Error, Exit, SafeText};
 use a2n_proto::Problem;
 
+use super::wording::for_people;
+
 /// Why a command did not do what was asked.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Failure {
@@ -65,7 +67,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let mut failure = Self::new(error.exit(), error.to_string());
-        failure.hint = error.hint();
+        failure.hint = error.hint().map(|hint| for_people(&hint));
         let Error::Refused(refused) = &error else { return failure };
         if refused.problems.len() > 1 {
             // The path and the hint beside the message are those of the first problem.
@@ -108,7 +110,7 @@ pub(crate) fn problem_line(file: &str, line: Option<u32>, problem: &Problem) -> 
     }
     let _ = write!(text, "{}: {}", problem.code, problem.message);
     if let Some(hint) = &problem.hint {
-        let _ = write!(text, " (hint: {hint})");
+        let _ = write!(text, " (hint: {})", for_people(hint));
     }
     text
 }

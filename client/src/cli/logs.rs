@@ -1,8 +1,10 @@
 //! `a2n logs`: what the steps of an execution, or of all executions of a workflow, printed.
 
-use a2n_client::Exit;
 use a2n_client::feed::{Feed, Notice};
+use a2n_client::{Exit, Session};
+use a2n_proto::api::execution_node_state;
 use a2n_proto::execution::{ExecutionLog, LogLevel};
+use a2n_proto::workflow::Workflow;
 use a2n_proto::{ExecutionId, Json};
 
 use super::ending;
@@ -46,10 +48,14 @@ impl Args {
         let session = cx.session().await?;
         let execution: Option<ExecutionId> = self.of.parse().ok();
         let feed = match execution {
-            Some(id) => Feed::of_execution(&session, id, 0, self.follow),
+            Some(id) => {
+                self.check_node(&session, id).await?;
+                Feed::of_execution(&session, id, 0, self.follow)
+            }
             None => {
-                let id = which::workflow_id(&session, &self.of).await?;
-                Feed::of_workflow(&session, id, self.follow)
+                let workflow = which::find_workflow(&session, &self.of).await?;
+                self.check_node_of(&workflow)?;
+                Feed::of_workflow(&session, workflow.id, self.follow)
             }
         };
         let level = self.level.map(ending::status_text);
@@ -60,6 +66,35 @@ impl Args {
             Format::Json if !self.follow => all_as_json(cx, feed).await,
             _ => one_by_one(cx, feed, view).await,
         }
+    }
+}
+
+impl Args {
+    /// A node that the execution does not have printed nothing, and never will.
+    async fn check_node(&self, session: &Session, id: ExecutionId) -> Result<(), Failure> {
+        let Some(node) = &self.node else { return Ok(()) };
+        let one = execution_node_state::One {
+            execution_id: Some(id),
+            node_id: Some(node.clone()),
+            ..Default::default()
+        };
+        match session.call::<execution_node_state::Get>(&one).await {
+            Err(error) if ending::is_not_found(&error) => Err(error.into()),
+            // Whatever else is wrong is told where the lines are asked for.
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for a workflow; an earlier version may have had the node.
+    fn check_node_of(&self, workflow: &Workflow) -> Result<(), Failure> {
+        let Some(node) = &self.node else { return Ok(()) };
+        let definition = workflow.definition.to_value();
+        let mut nodes = definition["nodes"].as_array().into_iter().flatten();
+        if workflow.version > 1 || nodes.any(|one| one["id"].as_str() == Some(node.as_str())) {
+            return Ok(());
+        }
+        Err(Failure::not_found(format!("the workflow `{}` has no node `{node}`", workflow.name))
+            .hint(format!("`a2n export {}` shows its nodes", workflow.name)))
     }
 }
 

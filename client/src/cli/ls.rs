@@ -32,6 +32,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) async fn run(self, cx: &Context) -> Outcome {
         let session = cx.session().await?;
+        let narrowed = self.text.is_some() || self.tag.is_some();
+        let archived = self.archived;
         let filter = workflow::Filter {
             text: self.text,
             tag: self.tag.map(Match::Is),
@@ -41,7 +43,11 @@ impl Args {
         let rows = rows::list::<workflow::List, _, _>(&session, filter, self.limit).await?;
         let names = || rows.items.iter().map(|workflow| workflow.name.clone()).collect();
         cx.out.show(&rows.json, names, |out| {
-            let nothing = "No workflows. `a2n apply -f FILE` saves one.";
+            let nothing = match (narrowed, archived) {
+                (true, _) => "No such workflows. `a2n ls` shows all.",
+                (false, true) => "No archived workflows.",
+                (false, false) => "No workflows. `a2n apply -f FILE` saves one.",
+            };
             let mut text = table(out, &rows.items).text(out, nothing);
             if rows.more {
                 text.push_str(&format!("(the newest {}; -n shows more)\n", rows.items.len()));

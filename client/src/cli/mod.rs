@@ -27,6 +27,7 @@ mod man;
 mod metrics;
 mod moments;
 mod node;
+mod node_states;
 mod output;
 mod overview;
 mod pipe;
@@ -46,6 +47,7 @@ mod validate;
 mod verify;
 mod versions;
 mod which;
+mod wording;
 
 #[cfg(test)]
 mod tests;

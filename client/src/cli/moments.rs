@@ -50,6 +50,12 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// A moment as a schedule has it: as [`moment`], or a local time in the schedule's own zone.
+pub(super) fn once(text: &str) -> Result<String, String> {
+    let local = |_| text.parse::<jiff::civil::DateTime>().map(|_| text.to_owned());
+    moment(text).map(|at| at.to_string()).or_else(|told| local(()).map_err(|_| told))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +78,16 @@ mod tests {
         assert!(moment("-2h").unwrap() < moment("now").unwrap());
         assert!(moment("+1d").unwrap() > moment("now").unwrap());
         assert!(moment("tomorrow").is_err());
+    }
+
+    /// A document may have a local time in the schedule's zone; `--at` refused it.
+    #[test]
+    fn a_schedule_takes_local_times() {
+        for local in ["2027-01-01T00:00:00", "2027-01-01T08:30"] {
+            assert_eq!(once(local), Ok(local.to_owned()));
+        }
+        assert_eq!(once("2027-01-01T00:00:00+01:00").unwrap(), "2026-12-31T23:00:00.000Z");
+        assert!(once("+1d").unwrap().ends_with('Z'));
+        assert!(once("tomorrow").unwrap_err().contains("is not a moment"));
     }
 }

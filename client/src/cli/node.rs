@@ -99,11 +99,19 @@ fn text(out: &Out, node: &NodeDefinition) -> String {
     text
 }
 
-/// What a member of a schema takes, in one word.
+/// What a member of a schema takes, in one word: its words where it is one of some.
 fn kind(member: &Value) -> String {
     if let Some(values) = member.get("enum").and_then(Value::as_array) {
         let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
         return values.join("|");
+    }
+    // A choice, or a text that holds an expression: the words say more than `any`.
+    let either = member.get("anyOf").or_else(|| member.get("oneOf"));
+    if let Some(one) = either
+        .and_then(Value::as_array)
+        .and_then(|all| all.iter().find(|one| one.get("enum").is_some()))
+    {
+        return kind(one);
     }
     match member.get("type") {
         Some(Value::String(kind)) => kind.clone(),
@@ -111,5 +119,23 @@ fn kind(member: &Value) -> String {
             kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|")
         }
         _ => "any".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The words that `stdin` and `output` take were shown as `any`.
+    #[test]
+    fn the_words_of_a_choice_are_shown() {
+        let expression = json!({"type": "string", "pattern": "\\{\\{"});
+        let choice = json!({"anyOf": [{"enum": ["NONE", "ITEM", "TEXT"]}, expression]});
+        assert_eq!(kind(&choice), "NONE|ITEM|TEXT");
+        assert_eq!(kind(&json!({"enum": ["A", "B"]})), "A|B");
+        assert_eq!(kind(&json!({"type": ["integer", "string"]})), "integer|string");
+        assert_eq!(kind(&json!({})), "any");
     }
 }

@@ -26,11 +26,20 @@ pub(super) async fn run(cx: &Context) -> Outcome {
     {
         return Ok(exit);
     }
-    match Session::open(cx.place.clone()).await {
-        Ok(session) => what_goes_on(cx, &session).await?,
+    match cx.open(cx.place.clone()).await {
+        Ok(session) => match what_goes_on(cx, &session).await {
+            // Who may not look still gets the help.
+            Err(failure) if failure.exit == Exit::NotAllowed => {
+                cx.out.write(&failure.text())?;
+            }
+            other => other?,
+        },
         Err(error @ Error::Unreachable { .. }) => {
             cx.out.line(&format!("No daemon answers: {}.", told(cx, &error)))?;
             cx.out.line("`a2n quickstart` starts your own.")?;
+        }
+        Err(error @ Error::Refused(_)) if error.exit() == Exit::NotAllowed => {
+            cx.out.write(&Failure::from(error).text())?;
         }
         Err(error) => return Err(error.into()),
     }
@@ -62,7 +71,6 @@ fn terminal_client(cx: &Context) -> Result<Option<Exit>, Failure> {
     let mut command = Command::new(program);
     super::external::daemon_in_environment(cx, &mut command);
     // So that one that can't be the terminal client leaves the telling to us.
-    command.env("A2N_FROM", "a2n");
     command.env("A2N_FROM", "a2n");
     let status =
         command.status().map_err(|error| Failure::failed(format!("can't run a2n-tui: {error}")))?;

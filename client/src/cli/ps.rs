@@ -9,7 +9,7 @@ use a2n_proto::execution::{Execution, ExecutionStatus};
 
 use super::ending::status_text;
 use super::failure::Failure;
-use super::output::{Cell, Out, Style, Table, took};
+use super::output::{Cell, Out, Style, Table, status_style, took};
 use super::rows::{self, Rows};
 use super::{Context, Outcome, examples, which};
 
@@ -130,7 +130,7 @@ pub(super) fn table(out: &Out, executions: &[Execution]) -> Table {
         table.row([
             execution.id.to_string().into(),
             execution.workflow_name.as_str().into(),
-            Cell::status(status_text(execution.status)),
+            status_cell(execution),
             out.distance(since).into(),
             Cell::or_dash(execution.duration.or_else(so_far).map(took)),
             execution.workflow_version.to_string().into(),
@@ -140,4 +140,15 @@ pub(super) fn table(out: &Out, executions: &[Execution]) -> Table {
         ]);
     }
     table
+}
+
+/// The status, and where it is paused what for: a person is waited for, or time alone.
+fn status_cell(execution: &Execution) -> Cell {
+    let status = status_text(execution.status);
+    match execution.paused_reason {
+        Some(reason) => {
+            Cell::styled(format!("{status} ({})", status_text(reason)), status_style(&status))
+        }
+        None => Cell::status(status),
+    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use a2n_proto::api::execution::{Retry, RetryFrom, RetryParams};
 
+use super::failure::Failure;
 use super::inputs::{self, Input};
 use super::run::{WatchArgs, started};
 use super::{Context, Outcome, ask, examples, which};
@@ -38,6 +39,10 @@ pub(super) struct Args {
 impl Args {
     pub(super) async fn run(self, cx: &Context) -> Outcome {
         let inputs = inputs::collect(self.file.as_deref(), &self.inputs)?;
+        if !inputs.is_null() && self.from != "START" {
+            return Err(Failure::usage("other inputs go with --from START only")
+                .hint("what was done already was done with the earlier inputs"));
+        }
         let session = cx.session().await?;
         let params = RetryParams {
             id: which::execution(&session, &self.execution).await?,

@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use a2n_client::{Exit, SafeText, Session};
 use a2n_proto::Json;
+use serde_json::Value;
 
 use super::failure::Failure;
 use super::output::Format;
@@ -46,10 +47,25 @@ impl Args {
         let result = session.call_json(&self.method, &params).await?;
         match cx.out.format {
             Format::Yaml => cx.out.show(&result, Vec::new, |_| String::new())?,
+            Format::Name => cx.out.show(&result, || names(&result), |_| String::new())?,
             _ => cx.out.json(&result)?,
         }
         Ok(Exit::Done)
     }
+}
+
+/// What an answer, or each row of a list, is called by.
+fn names(result: &Json) -> Vec<String> {
+    let result = result.to_value();
+    let rows = match result.get("items") {
+        Some(Value::Array(items)) => items.clone(),
+        _ => vec![result],
+    };
+    let called = |row: &Value| {
+        let name = ["name", "key", "id"].iter().find_map(|member| row.get(member)?.as_str());
+        name.map(str::to_owned)
+    };
+    rows.iter().filter_map(called).collect()
 }
 
 /// Prints what a subscription sends, a notice a line, until it ends.
@@ -76,5 +92,18 @@ fn shortened(text: &str) -> String {
         safe.chars().take(40).chain("…".chars()).collect()
     } else {
         safe
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_called_by_name_key_or_id() {
+        let called = |text: &str| names(&Json::parse(text).unwrap());
+        assert_eq!(called(r#"{"items":[{"id":"1","name":"a"},{"key":"b.c"}]}"#), ["a", "b.c"]);
+        assert_eq!(called(r#"{"id":"1"}"#), ["1"]);
+        assert_eq!(called(r#"{"pong":true}"#), [""; 0]);
     }
 }

@@ -77,9 +77,9 @@ pub(super) struct Rule {
     /// Again and again after so long: 15m, 1h30m
     #[arg(long, value_name = "LENGTH", conflicts_with = "at")]
     every: Option<String>,
-    /// Once at this moment
-    #[arg(long, value_name = "WHEN", value_parser = moments::moment)]
-    at: Option<Timestamp>,
+    /// Once at this moment; without an offset it is local time in the zone
+    #[arg(long, value_name = "WHEN", value_parser = moments::once)]
+    at: Option<String>,
     /// The time zone, as Europe/Berlin; the daemon's where not said
     #[arg(long = "tz", value_name = "ZONE")]
     zone: Option<String>,
@@ -99,7 +99,7 @@ impl Rule {
         };
         put("cron", self.cron.clone());
         put("every", self.every.clone());
-        put("at", self.at.map(|at| at.to_string()));
+        put("at", self.at.clone());
         put("timezone", self.zone.clone());
         put("dialect", self.dialect.as_ref().map(|dialect| dialect.to_uppercase()));
         if schedule.is_empty() {

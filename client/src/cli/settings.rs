@@ -17,8 +17,8 @@ use super::{Answered, Context, Outcome, ask, examples};
 #[command(after_help = examples!(
     "a2n settings"
     "a2n settings ls retention"
-    "a2n settings set engine.maxConcurrent 8"
-    "a2n settings reset engine.maxConcurrent"
+    "a2n settings set engine.parallelSteps 8"
+    "a2n settings reset engine.parallelSteps"
 ))]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -28,20 +28,20 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// List settings, with where each value comes from
-    #[command(after_help = examples!("a2n settings ls" "a2n settings ls socket -o wide"))]
+    #[command(after_help = examples!("a2n settings ls" "a2n settings ls rpc -o wide"))]
     Ls {
         /// With these words in key or description
         text: Option<String>,
     },
     /// Show one setting
-    #[command(after_help = examples!("a2n settings get retention.success"))]
+    #[command(after_help = examples!("a2n settings get retention.successDays"))]
     Get {
         /// Its key
         key: String,
     },
     /// Set a value; it holds where neither environment nor file says otherwise
     #[command(after_help = examples!(
-        "a2n settings set engine.maxConcurrent 8"
+        "a2n settings set engine.parallelSteps 8"
         "a2n settings set log.level debug"
     ))]
     Set {
@@ -94,7 +94,11 @@ impl Args {
 
 fn read(setting: &AppSetting, text: &str) -> Result<Json, Failure> {
     if setting.data_type == SettingType::String {
-        return Ok(Json::of(text));
+        // Words to choose from are taken in any case.
+        let rule = setting.validation_rule.to_value();
+        let words = rule["enum"].as_array().into_iter().flatten().filter_map(|one| one.as_str());
+        let word = words.clone().find(|word| word.eq_ignore_ascii_case(text));
+        return Ok(Json::of(word.unwrap_or(text)));
     }
     Json::parse(text).map_err(|fault| {
         let kind = status_text(setting.data_type).to_lowercase();

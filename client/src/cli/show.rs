@@ -2,12 +2,13 @@
 
 use a2n_client::{Exit, Session};
 use a2n_proto::api::{Match, execution, execution_node_state};
-use a2n_proto::execution::{Execution, ExecutionNodeState, NodeStatus};
+use a2n_proto::execution::{Execution, ExecutionNodeState};
 use serde_json::Value;
 
 use super::ending::status_text;
 use super::failure::Failure;
 use super::items;
+use super::node_states;
 use super::output::{Cell, Out, Style, Table, status_style, took};
 use super::rows;
 use super::{Context, Outcome, ask, examples, which};
@@ -58,7 +59,7 @@ pub(super) async fn nodes(
 fn text(out: &Out, execution: &Execution, nodes: &[ExecutionNodeState]) -> String {
     let mut text = header(out, execution).text(out, "");
     text.push('\n');
-    text.push_str(&node_table(nodes).text(out, "No node has started."));
+    text.push_str(&node_states::table(nodes, Some(execution)).text(out, "No node has started."));
     if let Some(message) = &execution.error_message {
         text.push_str(&format!("\n{} {}\n", out.styled(Style::Bad, "why:"), out.safe(message)));
         let causes = execution.error_details.iter().flat_map(|details| &details.cause);
@@ -68,6 +69,7 @@ fn text(out: &Out, execution: &Execution, nodes: &[ExecutionNodeState]) -> Strin
         }
         text.push_str(&format!("hint: `a2n retry {}` goes on from there\n", execution.id));
     }
+    text.push_str(&node_states::in_doubt(out, execution, nodes));
     if let Value::Object(outputs) = execution.output_data.to_value() {
         for (node, handles) in outputs {
             text.push_str(&items::of_node(out, &node, &handles));
@@ -105,57 +107,6 @@ fn header(out: &Out, execution: &Execution) -> Table {
     table
 }
 
-fn node_table(nodes: &[ExecutionNodeState]) -> Table {
-    let mut table = Table::new(&["", "NODE~", "TYPE", "STATUS", ">TRIES", ">TOOK", "NOTE~"]);
-    for node in nodes {
-        let status = status_text(node.status);
-        let iteration = match node.iteration.as_str() {
-            "" => String::new(),
-            path => format!(" [{path}]"),
-        };
-        let tries = if node.start_time.is_some() { node.retry_count + 1 } else { 0 };
-        let tries = (tries > 0).then(|| tries.to_string());
-        table.row([
-            Cell::styled(symbol(node), status_style(&status)),
-            format!("{}{iteration}", node.node_id).into(),
-            node.node_type.as_str().into(),
-            Cell::status(&status),
-            Cell::or_dash(tries),
-            Cell::or_dash(node.duration.map(took)),
-            note(node),
-        ]);
-    }
-    table
-}
-
-fn note(node: &ExecutionNodeState) -> Cell {
-    if let Some(message) = &node.error_message {
-        return Cell::styled(message, Style::Bad);
-    }
-    match (&node.waiting, node.progress_percentage) {
-        (Some(waiting), _) => {
-            let until = waiting.until.map(|at| format!(" until {at}")).unwrap_or_default();
-            Cell::styled(format!("waits for {}{until}", status_text(waiting.kind)), Style::Wary)
-        }
-        (None, Some(percent)) if node.status == NodeStatus::Running => {
-            format!("{percent} %").into()
-        }
-        _ => Cell::default(),
-    }
-}
-
-fn symbol(node: &ExecutionNodeState) -> &'static str {
-    match node.status {
-        NodeStatus::Pending => "○",
-        NodeStatus::Running if node.waiting.is_some() => "◌",
-        NodeStatus::Running => "●",
-        NodeStatus::Success => "✓",
-        NodeStatus::Failed => "✗",
-        NodeStatus::Skipped => "⊘",
-        NodeStatus::Cancelled => "×",
-    }
-}
-
 async fn show_node(
     cx: &Context,
     session: &Session,
@@ -173,7 +124,7 @@ async fn show_node(
         &got.json,
         || vec![state.id.clone()],
         |out| {
-            let mut text = node_table(std::slice::from_ref(state)).text(out, "");
+            let mut text = node_states::table(std::slice::from_ref(state), None).text(out, "");
             for unit in state.units.iter().filter(|unit| unit.attempts.len() > 1) {
                 for attempt in &unit.attempts {
                     text.push_str(&format!(
@@ -196,13 +147,13 @@ async fn show_node(
 #[cfg(test)]
 mod tests {
     use a2n_proto::Json;
+    use a2n_proto::execution::{Waiting, WaitingKind};
 
     use super::super::output::Format;
     use super::*;
 
-    #[test]
-    fn an_execution_tells_its_story_in_80_columns() {
-        let execution: Execution = Json::of(&serde_json::json!({
+    fn execution(changed: serde_json::Value) -> Execution {
+        let mut whole = serde_json::json!({
             "id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "revision": 4,
             "createdAt": "2026-11-22T11:59:00Z", "updatedAt": "2026-11-22T11:59:04Z",
             "status": "FAILED", "startTime": "2026-11-22T11:59:00Z",
@@ -219,22 +170,64 @@ mod tests {
             "workflowId": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e80", "workflowName": "greet",
             "workflowVersion": 3, "userId": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e81",
             "triggerId": null,
+        });
+        whole.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        Json::of(&whole).to().unwrap()
+    }
+
+    fn node(id: &str, status: &str, error: Option<&str>) -> ExecutionNodeState {
+        Json::of(&serde_json::json!({
+            "id": format!("x/{id}/"), "nodeId": id, "nodeName": id, "nodeType": "shell",
+            "status": status, "startTime": "2026-11-22T11:59:00Z", "endTime": null,
+            "duration": 12, "inputData": null, "outputData": null, "errorMessage": error,
+            "errorDetails": null, "retryCount": 2, "maxRetries": 2,
+            "progressPercentage": null, "position": 0, "configuration": null, "iteration": "",
+            "waiting": null, "units": [],
+            "executionId": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f",
         }))
         .to()
-        .unwrap();
-        let node = |id: &str, status: &str, error: Option<&str>| -> ExecutionNodeState {
-            Json::of(&serde_json::json!({
-                "id": format!("x/{id}/"), "nodeId": id, "nodeName": id, "nodeType": "shell",
-                "status": status, "startTime": "2026-11-22T11:59:00Z", "endTime": null,
-                "duration": 12, "inputData": null, "outputData": null, "errorMessage": error,
-                "errorDetails": null, "retryCount": 2, "maxRetries": 2,
-                "progressPercentage": null, "position": 0, "configuration": null, "iteration": "",
-                "waiting": null, "units": [],
-                "executionId": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f",
-            }))
-            .to()
-            .unwrap()
-        };
+        .unwrap()
+    }
+
+    /// What a person has to do about a step in doubt was said nowhere, results of an earlier run
+    /// looked like those of this one, and a step that went on in spite of an error was shown in red.
+    #[test]
+    fn nodes_tell_what_is_special_about_them() {
+        let execution = execution(serde_json::json!({
+            "status": "PAUSED", "pausedReason": "IN_DOUBT", "endTime": null, "duration": null,
+            "errorMessage": null, "errorDetails": null, "outputData": {}, "inputData": {},
+            "retryOf": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e80",
+        }));
+        let mut nodes = [
+            node("old", "SUCCESS", None),
+            node("went", "SUCCESS", Some("exit code 1")),
+            node("a", "RUNNING", None),
+        ];
+        nodes[0].start_time = Some("2026-11-22T11:58:00Z".parse().unwrap());
+        nodes[0].end_time = Some("2026-11-22T11:58:01Z".parse().unwrap());
+        nodes[2].waiting = Some(Waiting { kind: WaitingKind::InDoubt, until: None, detail: None });
+        let shown = text(&Out::kept(Format::Wide), &execution, &nodes);
+        insta::assert_snapshot!(shown, @r"
+        execution  0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f
+        workflow   greet (version 3)
+        status     PAUSED: IN_DOUBT
+        started    2026-11-22 11:59:00 +00:00
+        source     CLI
+        retry of   0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e80
+
+           NODE  TYPE   STATUS   TRIES  TOOK  NOTE
+        ✓  old   shell  SUCCESS      3  12ms  taken over from the earlier execution
+        ✓  went  shell  SUCCESS      3  12ms  went on after: exit code 1
+        ◌  a     shell  RUNNING      3  12ms  its outcome is not known after a crash
+
+        in doubt: whether `a` did its work is not known after a crash
+        hint: look, then `a2n cancel 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f` and `a2n retry 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f --from a`
+        ");
+    }
+
+    #[test]
+    fn an_execution_tells_its_story_in_80_columns() {
+        let execution = execution(serde_json::json!({}));
         let nodes = [
             node("say", "SUCCESS", None),
             node("read", "FAILED", Some("exit code 1 of `cat /nonexistent` in the folder /home")),

@@ -7,14 +7,19 @@ use a2n_proto::api::Access;
 use a2n_proto::identity::Role;
 use a2n_proto::{ErrorKind, RpcError};
 
+/// What whoever has no account can do: this version links none.
+pub const NO_ACCOUNT: &str = "only root can use the system's daemon in this version; `a2n quickstart` starts one of your own";
+
 /// Whether the door opens at all, before anything is read. `role` is that of the caller's account.
 ///
 /// What depends on one workflow passes here: the view decides it where the workflow is read.
 pub fn at_the_door(access: Access, role: Option<Role>) -> Result<(), RpcError> {
     match (access, role) {
         (Access::Open, _) | (Access::Account | Access::Workflow(_), Some(_)) => Ok(()),
-        (_, None) => Err(RpcError::new(ErrorKind::Unauthenticated, "you have no account here")
-            .hint("ask an ADMIN to link your user, or sign in with auth.login")),
+        (_, None) => {
+            Err(RpcError::new(ErrorKind::Unauthenticated, "you have no account here")
+                .hint(NO_ACCOUNT))
+        }
         (Access::Role(needed), Some(role)) if role < needed => {
             let message = format!("this needs the role {}", needed.as_str());
             Err(RpcError::new(ErrorKind::Forbidden, message)

@@ -215,8 +215,9 @@ pub(super) fn probes(
                             load.again
                         )),
                         Ok(load) if load.hungry == 0 => Finding::healthy(format!(
-                            "{} executions, {} steps running",
-                            load.live, load.jobs
+                            "{}, {} running",
+                            counted(load.live, "execution"),
+                            counted(load.jobs, "step")
                         )),
                         Ok(load) => Finding::degraded(format!(
                             "{} executions wait for a slot, {} steps running",
@@ -255,4 +256,8 @@ pub(super) fn probes(
             }),
         ),
     ]
+}
+
+fn counted(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

@@ -33,7 +33,12 @@ pub fn alive() {
 }
 
 fn tell(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "service manager not told");
+    match sd_notify::notify(state) {
+        Ok(()) => {}
+        // Whoever started it waited for the first word only and is gone, as `a2n quickstart` is.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            tracing::debug!(%error, "nobody is there to be told");
+        }
+        Err(error) => tracing::warn!(%error, "service manager not told"),
     }
 }

@@ -1,10 +1,11 @@
 //! `workflow.apply`: documents are made so, all of them or none. What is there already stays.
 
 use a2n_proto::api::workflow::{Applied, ApplyAction};
-use a2n_proto::{Json, Problem, UserId};
+use a2n_proto::{Json, Problem, Severity, UserId};
 
 use super::saving::{Edit, NewWorkflow, create_in, save_in};
 use super::{Checked, Error, Workflows};
+use crate::engine::plan::Unsupported;
 use crate::store::{Origin, Tx, workflow};
 
 /// What is to be so.
@@ -50,29 +51,37 @@ impl Workflows {
     /// Checks every document; the problems of several are told together.
     fn check_all(&self, apply: &Apply) -> Result<Vec<Checked>, Error> {
         let mut all = Vec::new();
-        let mut problems: Vec<Problem> = Vec::new();
+        let named: Vec<Option<String>> = apply.documents.iter().map(name).collect();
+        let mut problems: Vec<Problem> = taken_names(&named);
+        let mut unsupported = None;
         let read = self.store.read()?;
-        let names: Vec<String> = apply.documents.iter().filter_map(name).collect();
+        let names: Vec<String> = named.into_iter().flatten().collect();
+        let several = apply.documents.len() > 1;
         for (index, definition) in apply.documents.iter().enumerate() {
-            match self.check(&read, definition, apply.user, &names) {
-                Ok(checked) => {
-                    if !apply.draft {
-                        self.check_runnable(&checked)?;
-                    }
-                    all.push(checked);
+            let checked = self.check(&read, definition, apply.user, &names).and_then(|checked| {
+                if !apply.draft {
+                    self.check_runnable(&checked)?;
                 }
-                Err(Error::Invalid(found)) => problems.extend(found.into_iter().map(|problem| {
-                    let path = match (apply.documents.len(), problem.path.as_str()) {
-                        (1, _) => problem.path,
-                        (_, "") => format!("documents[{index}]"),
-                        (_, path) => format!("documents[{index}].{path}"),
-                    };
-                    Problem { path, ..problem }
-                })),
+                Ok(checked)
+            });
+            let place = |path: String| if several { within(index, &path) } else { path };
+            match checked {
+                Ok(checked) => all.push(checked),
+                Err(Error::Invalid(found)) => problems
+                    .extend(found.into_iter().map(|one| Problem { path: place(one.path), ..one })),
+                // What is wrong with the others is to be told first.
+                Err(Error::Unsupported(what)) => {
+                    let path = place(what.path);
+                    unsupported.get_or_insert(Unsupported { path, ..what });
+                }
                 Err(other) => return Err(other),
             }
         }
-        if problems.is_empty() { Ok(all) } else { Err(Error::Invalid(problems)) }
+        match (problems.is_empty(), unsupported) {
+            (false, _) => Err(Error::Invalid(problems)),
+            (true, Some(what)) => Err(Error::Unsupported(what)),
+            (true, None) => Ok(all),
+        }
     }
 
     fn look(&self, apply: &Apply, checked: &[Checked]) -> Result<Vec<Applied>, Error> {
@@ -163,4 +172,30 @@ impl Workflows {
 
 fn name(definition: &Json) -> Option<String> {
     definition.to_value()["name"].as_str().map(str::to_owned)
+}
+
+/// A path in one of several documents.
+fn within(index: usize, path: &str) -> String {
+    let dot = if path.is_empty() { "" } else { "." };
+    format!("documents[{index}]{dot}{path}")
+}
+
+/// Documents that share a name: in one commit the later would take the earlier's place.
+fn taken_names(names: &[Option<String>]) -> Vec<Problem> {
+    let mut first = std::collections::HashMap::new();
+    let mut problems = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let Some(name) = name else { continue };
+        let earlier = *first.entry(name).or_insert(index);
+        if earlier != index {
+            problems.push(Problem {
+                path: within(index, "name"),
+                code: "DUPLICATE_NAME".into(),
+                severity: Severity::Error,
+                message: format!("documents[{earlier}] is named `{name}` too"),
+                hint: Some("give each a name of its own".into()),
+            });
+        }
+    }
+    problems
 }

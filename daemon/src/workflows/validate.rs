@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use a2n_proto::document::{Connection, Document, DocumentTrigger, Node, Repeat};
+use a2n_proto::json::plain;
 use a2n_proto::workflow::TriggerType;
 use a2n_proto::{Json, Problem, Severity, WorkflowId};
 use serde::de::DeserializeOwned;
@@ -79,7 +80,7 @@ pub fn validate(
         && let Err(why) = serde_json::from_value::<Document>(value)
     {
         let hint = "the message names the value; write one of the wanted kind".to_owned();
-        problems.push(error("", "UNREADABLE", why.to_string(), Some(hint)));
+        problems.push(error("", "UNREADABLE", plain(&why.to_string()), Some(hint)));
     }
     for problem in &mut problems {
         problem.hint.get_or_insert_with(|| what_to_do(&problem.code).to_owned());

@@ -6,6 +6,7 @@
 use serde::de::DeserializeOwned;
 
 use super::place::{Place, path_text};
+use super::words::plain;
 
 /// A value that does not fit the type it is read as, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,11 +21,7 @@ pub struct Unfit {
 /// Reads checked JSON text as a type of ours and says where it does not fit.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Unfit> {
     serde_json::from_str(text).map_err(|error| {
-        let whole = error.to_string();
-        let message = match whole.rfind(" at line ") {
-            Some(end) => whole[..end].to_owned(),
-            None => whole,
-        };
+        let message = plain(&error.to_string());
         Unfit { path: path_at(text, error.line(), error.column()), message }
     })
 }
@@ -87,11 +84,11 @@ mod tests {
             assert_eq!(unfit.path, path, "{unfit}");
             assert!(unfit.message.contains(part), "{unfit}");
         };
-        check(r#"{"a":[{},{"maxInstances":"x"}]}"#, "a[1].maxInstances", "invalid type: string");
-        check("{\"a\":[{},\n{ \"policy\" : \"X\" }]}", "a[1].policy", "unknown variant `X`");
-        check(r#"{"a":[{"policy":"QUEUE","maxx":1}]}"#, "a[0].maxx", "unknown field `maxx`");
-        check(r#"{"a":1}"#, "a", "invalid type: integer");
-        check("7", "", "invalid type: integer");
+        check(r#"{"a":[{},{"maxInstances":"x"}]}"#, "a[1].maxInstances", "found the text");
+        check("{\"a\":[{},\n{ \"policy\" : \"X\" }]}", "a[1].policy", "`X` is none of");
+        check(r#"{"a":[{"policy":"QUEUE","maxx":1}]}"#, "a[0].maxx", "no member `maxx`");
+        check(r#"{"a":1}"#, "a", "found the number");
+        check("7", "", "found the number");
     }
 
     /// What is wrong with an id or a time was told without saying where it stands.

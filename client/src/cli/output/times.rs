@@ -37,13 +37,15 @@ impl Out {
     }
 }
 
-/// A duration in one unit: `40s`, `3m`, `2h`, `5d`.
+/// A duration in few characters: `40s`, `3m`, `1h23m`, `2h`, `5d`.
 fn coarse(ms: u128) -> String {
     let s = ms / 1_000;
     match s {
         0..=119 => format!("{s}s"),
-        120..=7_199 => format!("{}m", s / 60),
-        7_200..=172_799 => format!("{}h", s / 3_600),
+        120..=3_599 => format!("{}m", s / 60),
+        // `83m` has to be reckoned with, and `1h` is too far off.
+        3_600..=35_999 if s % 3_600 >= 60 => format!("{}h{:02}m", s / 3_600, s % 3_600 / 60),
+        3_600..=172_799 => format!("{}h", s / 3_600),
         _ => format!("{}d", s / 86_400),
     }
 }
@@ -95,6 +97,9 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         assert_eq!(out.distance(at("2026-11-22T11:59:20Z")), "40s ago");
         assert_eq!(out.distance(at("2026-11-22T15:00:00Z")), "in 3h");
+        assert_eq!(out.distance(at("2026-11-22T13:23:45Z")), "in 1h23m");
+        assert_eq!(out.distance(at("2026-11-22T13:00:05Z")), "in 1h");
+        assert_eq!(out.distance(at("2026-11-21T22:30:00Z")), "13h ago");
         assert_eq!(out.distance(at("2026-11-22T12:00:00.7Z")), "now");
         assert_eq!(out.date(at("2026-11-21T03:04:00Z")), "Nov 21 03:04");
         assert_eq!(out.date(at("2025-11-21T03:04:00Z")), "2025-11-21 03:04");

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use a2n_client::Exit;
 use a2n_client::connect::{self, Place};
-use a2n_client::{Exit, Session};
 use a2n_proto::api::Nothing;
-use a2n_proto::api::system::Info;
+use a2n_proto::api::system::{Info, InfoAnswer};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,11 +24,14 @@ use tokio::process::Child;
 use super::super::failure::Failure;
 use super::super::overview::beside;
 use super::super::{Context, Outcome};
+use super::logout;
 
 /// How long a start may take; a store that has to be repaired takes longest.
 const START: Duration = Duration::from_secs(60);
 /// How long a stop may take: running steps get time to end.
 const STOP: Duration = Duration::from_secs(60);
+/// How a service of one's own is stopped.
+pub(super) const STOP_SERVICE: &str = "systemctl --user stop a2nd.socket a2nd.service";
 /// Between two looks at a process that is about to end.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -167,18 +170,22 @@ fn program() -> Result<PathBuf, Failure> {
 
 /// Stops the user's own daemon and waits until it is gone.
 pub(super) async fn stop(cx: &Context, place: &Place) -> Outcome {
-    let Ok(session) = Session::open(place.clone()).await else {
+    let Ok(session) = cx.open(place.clone()).await else {
         cx.out.note("Your own daemon does not run.")?;
         return Ok(Exit::Done);
     };
     let info = session.call::<Info>(&Nothing {}).await?;
     drop(session);
     // Only what really answers there, and only what is ours: the kernel says who it is.
-    let (pid, uid) = connect::peer(place).await?;
-    let ours = uid == nix::unistd::geteuid().as_raw();
-    if !ours || pid != Some(info.pid) {
+    let (_, uid) = connect::peer(place).await?;
+    if uid != nix::unistd::geteuid().as_raw() {
         return Err(Failure::new(Exit::NotAllowed, format!("the daemon at {place} is not yours"))
-            .hint("a service is stopped with `systemctl stop a2nd`"));
+            .hint("the system's is stopped with `systemctl stop a2nd.socket a2nd.service`"));
+    }
+    // Its manager would only start it again.
+    if is_service(place, &info).await? || logout::standing(info.pid).await.is_service {
+        return Err(Failure::failed(format!("the daemon at {place} is your own service"))
+            .hint(format!("stop it with `{STOP_SERVICE}`")));
     }
     let process = Pid::from_raw(i32::try_from(info.pid).unwrap_or(i32::MAX));
     kill(process, Signal::SIGTERM)
@@ -196,6 +203,13 @@ pub(super) async fn stop(cx: &Context, place: &Place) -> Outcome {
         info.data_dir
     ))?;
     Ok(Exit::Done)
+}
+
+/// Whether a service manager of the same user listens there and passes what comes on to the daemon:
+/// then the kernel names the manager and not the daemon at the other end.
+pub(super) async fn is_service(place: &Place, info: &InfoAnswer) -> Result<bool, Failure> {
+    let (pid, uid) = connect::peer(place).await?;
+    Ok(uid == nix::unistd::geteuid().as_raw() && pid != Some(info.pid))
 }
 
 fn last_line(log: &Path) -> String {

@@ -35,6 +35,12 @@ pub(super) async fn again(
         RetryFrom::FailedNode => retry::RetryFrom::FailedNode,
         RetryFrom::Node(id) => retry::RetryFrom::Node(id),
     };
+    if params.inputs.is_some() && from != retry::RetryFrom::Start {
+        let message = "other inputs go with from START only";
+        return Err(RpcError::new(ErrorKind::Params, message)
+            .at("inputs")
+            .hint("what is taken over was done with the earlier inputs"));
+    }
     let before = match read(context, &view, old.id).await {
         Ok(found) => Ok(found),
         // Nothing of the earlier results is needed, so they may be lost.

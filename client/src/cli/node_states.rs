@@ -1,0 +1,93 @@
+//! The nodes of an execution as `a2n show` tells of them.
+
+use a2n_proto::execution::{Execution, ExecutionNodeState, NodeStatus, PausedReason, WaitingKind};
+
+use super::ending::status_text;
+use super::output::{Cell, Out, Style, Table, status_style, took};
+
+/// The nodes of an execution, one a row; of which one, where that is known.
+pub(super) fn table(nodes: &[ExecutionNodeState], execution: Option<&Execution>) -> Table {
+    let mut table = Table::new(&["", "NODE~", "TYPE", "STATUS", ">TRIES", ">TOOK", "NOTE~"]);
+    for node in nodes {
+        let status = status_text(node.status);
+        let iteration = match node.iteration.as_str() {
+            "" => String::new(),
+            path => format!(" [{path}]"),
+        };
+        let tries = if node.start_time.is_some() { node.retry_count + 1 } else { 0 };
+        let tries = (tries > 0).then(|| tries.to_string());
+        table.row([
+            Cell::styled(symbol(node), status_style(&status)),
+            format!("{}{iteration}", node.node_id).into(),
+            node.node_type.as_str().into(),
+            Cell::status(&status),
+            Cell::or_dash(tries),
+            Cell::or_dash(node.duration.map(took)),
+            note(node, execution),
+        ]);
+    }
+    table
+}
+
+fn note(node: &ExecutionNodeState, execution: Option<&Execution>) -> Cell {
+    if let Some(message) = &node.error_message {
+        // It ended well in spite of it: by CONTINUE or BRANCH.
+        return match node.status {
+            NodeStatus::Success => Cell::styled(format!("went on after: {message}"), Style::Wary),
+            _ => Cell::styled(message, Style::Bad),
+        };
+    }
+    if execution.is_some_and(|execution| is_taken_over(node, execution)) {
+        return Cell::styled("taken over from the earlier execution", Style::Dim);
+    }
+    match (&node.waiting, node.progress_percentage) {
+        (Some(waiting), _) if waiting.kind == WaitingKind::InDoubt => {
+            Cell::styled("its outcome is not known after a crash", Style::Bad)
+        }
+        (Some(waiting), _) => {
+            let until = waiting.until.map(|at| format!(" until {at}")).unwrap_or_default();
+            Cell::styled(format!("waits for {}{until}", status_text(waiting.kind)), Style::Wary)
+        }
+        (None, Some(percent)) if node.status == NodeStatus::Running => {
+            format!("{percent} %").into()
+        }
+        _ => Cell::default(),
+    }
+}
+
+/// A result that a retry took over keeps its times, which lie before the retry.
+fn is_taken_over(node: &ExecutionNodeState, execution: &Execution) -> bool {
+    execution.retry_of.is_some() && node.end_time.is_some_and(|at| at < execution.created_at)
+}
+
+/// What a person has to do about steps whose outcome nobody knows; nothing where there are none.
+pub(super) fn in_doubt(out: &Out, execution: &Execution, nodes: &[ExecutionNodeState]) -> String {
+    if execution.paused_reason != Some(PausedReason::InDoubt) {
+        return String::new();
+    }
+    let doubtful = |node: &&ExecutionNodeState| {
+        node.waiting.as_ref().is_some_and(|waiting| waiting.kind == WaitingKind::InDoubt)
+    };
+    let ids: Vec<String> =
+        nodes.iter().filter(doubtful).map(|node| out.safe(&node.node_id)).collect();
+    let Some(first) = ids.first() else { return String::new() };
+    let named = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    let title = out.styled(Style::Bad, "in doubt:");
+    format!(
+        "\n{title} whether {named} did its work is not known after a crash\n\
+         hint: look, then `a2n cancel {id}` and `a2n retry {id} --from {first}`\n",
+        id = execution.id,
+    )
+}
+
+fn symbol(node: &ExecutionNodeState) -> &'static str {
+    match node.status {
+        NodeStatus::Pending => "○",
+        NodeStatus::Running if node.waiting.is_some() => "◌",
+        NodeStatus::Running => "●",
+        NodeStatus::Success => "✓",
+        NodeStatus::Failed => "✗",
+        NodeStatus::Skipped => "⊘",
+        NodeStatus::Cancelled => "×",
+    }
+}
