@@ -51,8 +51,8 @@ use opening::{
 use schedules::{Arming, LateStarts, Running, ScheduleStarts};
 use signals::Signals;
 use tuning::{
-    follow_attachment_limits, follow_log_level, follow_step_settings, follow_tuning, rpc_limits,
-    step_settings,
+    follow_attachment_limits, follow_log_level, follow_step_settings, follow_store_limits,
+    follow_tuning, rpc_limits, step_settings,
 };
 
 /// Why the daemon did not start: one line for people, and the exit code.
@@ -124,6 +124,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     make_owner(&config, &store, system).await?;
 
     let tasks = Tasks::new(CancellationToken::new());
+    follow_store_limits(&tasks, &settings, store.clone());
     let definitions = Arc::new(Definitions::built_in());
     let plans = Arc::new(Plans::new(definitions.clone()));
     let eyes = Arc::new(Eyes {

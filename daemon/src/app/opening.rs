@@ -9,7 +9,7 @@ use a2n_proto::{AccountId, InstallId, UserId};
 
 use super::NotStarted;
 use super::counting::Counting;
-use super::tuning::attachment_limits;
+use super::tuning::{attachment_limits, store_limits};
 use crate::config::Config;
 use crate::operations::logbook::{self, Logbook};
 use crate::operations::settings::{Settings, table};
@@ -52,9 +52,7 @@ pub(super) fn open_store(
     let mut options = store::Options::new(config.data_dir.clone(), install, system.now());
     options.cache_bytes = settings.get(&table::STORE_CACHE);
     options.ballast_bytes = settings.get(&table::STORE_BALLAST);
-    options.least_free_bytes = settings.get(&table::STORE_MIN_FREE);
-    options.least_free_percent = settings.get(&table::STORE_MIN_FREE_PERCENT);
-    options.idempotency_ms = settings.get::<u64>(&table::RPC_IDEMPOTENCY) * 24 * 3_600_000;
+    options.limits = store_limits(settings);
     options.observer = Some(counting.clone());
     options.check_all = marker.was_cut_off(boot);
     let disk = Arc::clone(&options.disk);
