@@ -63,6 +63,14 @@ fn a_once_step_that_was_running_is_in_doubt_and_is_not_run_again() -> Result<()>
         (&json!("PAUSED"), &json!("IN_DOUBT")),
         "{execution}"
     );
+    // The story: such an execution waits for a person for ever, and health said that all went on.
+    let health = lines.call("system.health", json!({}))?;
+    assert_eq!(health["status"], "DEGRADED", "{health}");
+    let told = format!(
+        "1 execution with a step in doubt (did it end?): {}",
+        run["id"].as_str().unwrap_or("?")
+    );
+    assert!(health.to_string().contains(&told), "{health}");
     let state = lines
         .call("executionNodeState.get", json!({"executionId": run["id"], "nodeId": "step"}))?;
     assert_eq!(state["waiting"]["kind"], "IN_DOUBT", "{state}");

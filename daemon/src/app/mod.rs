@@ -224,7 +224,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let paths = looks::Paths { data_dir: config.data_dir.clone(), socket: socket.path.clone() };
     let health = Health::new(
         Arc::clone(&system.clock),
-        looks::probes(&store, &logs, &engine, &recovered.stuck, &schedules, &settings, paths),
+        looks::probes(&store, &logs, &engine, &recovered.stuck, &schedules, paths),
     );
     let context = Arc::new(Context {
         store: store.clone(),
