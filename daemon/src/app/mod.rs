@@ -25,7 +25,7 @@ use crate::engine::driving::driver::{Driver, Parts};
 use crate::engine::driving::plans::Plans;
 use crate::engine::driving::recover;
 use crate::engine::driving::start::Starter;
-use crate::nodes::{Nodes, Registry as Definitions};
+use crate::nodes::{self, Nodes, Registry as Definitions};
 use crate::operations::health::Health;
 use crate::operations::metrics::Metrics;
 use crate::operations::retention::{Cleaner, Pressure};
@@ -156,6 +156,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         running: Arc::clone(&running),
         schedules: schedules.clone(),
     });
+    nodes::remove_left_folders(system, &config.steps_dir()).await;
     let executor = Arc::new(Nodes::new(
         system.clone(),
         Arc::clone(&definitions),

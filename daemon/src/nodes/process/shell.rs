@@ -3,14 +3,13 @@
 //! Data reaches the process as whole arguments, environment values, stdin and files, never as text
 //! of a script: an expression in `script` or `interpreter` is refused when saved.
 
-use std::path::PathBuf;
-
 use a2n_proto::document::Repeat;
 use a2n_proto::execution::MetricType;
 use a2n_proto::nodes::NodeType;
 use serde_json::{Map, Value, json};
 
 use super::environment::{NAMES, environment, not_a_name};
+use super::folders::attempt_folder;
 use super::hearing::{Heard, Hearing};
 use super::output::{self, Left, Output};
 use crate::engine::kind::{NodeError, Outcome, WorksOn};
@@ -208,13 +207,6 @@ async fn work(context: Context) -> Result<Outcome, NodeError> {
         tracing::warn!(folder = %folder.display(), error = %e, "attempt's folder not removed");
     }
     done
-}
-
-fn attempt_folder(context: &Context) -> PathBuf {
-    let key = &context.job.key;
-    let item = key.item.map_or_else(|| "all".to_owned(), |item| item.to_string());
-    let name = format!("{}-{}-{}-{item}-{}", key.execution, key.node, key.iteration, key.attempt);
-    context.settings.steps_folder.join(name)
 }
 
 async fn in_folder(
