@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         Ok(asked) => asked,
         Err(error) => {
             complain(&error.to_string());
+            app::turn_away_waiting();
             return ExitCode::from(error.exit_code());
         }
     };

@@ -76,6 +76,11 @@ pub fn ignore_signals() {
     crate::system::host::ignore_file_signals();
 }
 
+/// Lets clients of a passed socket go where only a person can help.
+pub fn turn_away_waiting() {
+    crate::system::listen::turn_away_waiting();
+}
+
 /// Runs the daemon to its end.
 pub async fn run(config: Config) -> ExitCode {
     let system = System::real();
@@ -83,6 +88,9 @@ pub async fn run(config: Config) -> ExitCode {
         Ok(daemon) => daemon.serve().await,
         Err(error) => {
             tracing::error!("{error}");
+            if error.code == 78 {
+                turn_away_waiting();
+            }
             ExitCode::from(error.code)
         }
     }
