@@ -308,7 +308,7 @@ impl Daemon {
         let signals = Signals::catch();
         let server = tokio::spawn(self.server.run(self.socket));
         systemd::ready("serving");
-        tracing::info!("ready");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = host::pid(), %socket, "ready");
         let signals = tokio::spawn(signals.wait(stop.clone(), self.hurry.clone()));
         stop.cancelled().await;
         systemd::stopping("finishing what runs");
