@@ -138,7 +138,7 @@ impl Workflows {
         kind: TriggerType,
         configuration: &serde_json::Value,
     ) -> Vec<Problem> {
-        triggers::problems(kind, configuration, &self.zone)
+        triggers::problems(kind, configuration, &self.zone, self.system.now())
     }
 }
 
