@@ -103,6 +103,7 @@ impl Workflows {
             let look = Look { read, owner, at: self.system.now(), beside };
             let warnings = problems.partition_point(|p| p.severity == Severity::Error);
             problems.splice(warnings..warnings, look.problems(definition)?);
+            validate::in_order(&mut problems);
         }
         Ok(problems)
     }

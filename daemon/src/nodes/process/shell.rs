@@ -13,7 +13,7 @@ use super::folders::attempt_folder;
 use super::hearing::{Heard, Hearing};
 use super::output::{self, Left, Output};
 use crate::engine::kind::{NodeError, Outcome, WorksOn};
-use crate::nodes::config::{Config, text, wrong};
+use crate::nodes::config::{Config, is_expression, text, wrong};
 use crate::nodes::context::{Context, output as out_of};
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
 use crate::nodes::schema;
@@ -104,6 +104,33 @@ fn check(config: &Value) -> Vec<Fault> {
             "`interpreter` runs a `script`, but there is none",
             "put the program first in `command`",
         ));
+    }
+    let arguments = config.get("command").and_then(Value::as_array).into_iter().flatten();
+    for (n, argument) in arguments.enumerate().filter(|(_, argument)| !is_expression(argument)) {
+        let Some(text) = argument.as_str() else { continue };
+        if text.contains('\0') {
+            let hint = "hand bytes over by `stdin` or a file";
+            faults.push(fault(&format!("command[{n}]"), "an argument can't hold NUL", hint));
+        }
+        if n == 0 && text.is_empty() {
+            let hint = "for example command: [uptime]";
+            faults.push(fault("command[0]", "the name of the program is empty", hint));
+        }
+    }
+    if config.get("stdin").and_then(Value::as_str) == Some("TEXT") && !has("stdinText") {
+        faults.push(fault("stdinText", "stdin TEXT needs `stdinText`", "add what it reads"));
+    }
+    let output = config.get("output");
+    if has("columns") && output.is_none_or(|o| !is_expression(o) && o.as_str() != Some("TABLE")) {
+        let message = "`columns` are read only with output: TABLE";
+        faults.push(fault("columns", message, "set output: TABLE"));
+    }
+    let columns = config.get("columns").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for (n, column) in columns.iter().enumerate().filter(|(_, column)| !is_expression(column)) {
+        if columns[..n].contains(column) {
+            let message = format!("column {column} is named twice");
+            faults.push(fault(&format!("columns[{n}]"), &message, "give it another name"));
+        }
     }
     if has("stdinText")
         && config.get("stdin").and_then(Value::as_str).is_none_or(|s| s == "NONE" || s == "ITEM")
