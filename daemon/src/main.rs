@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         Ok(asked) => asked,
         Err(error) => {
             complain(&error.to_string());
+            app::turn_away_waiting();
             return ExitCode::from(error.exit_code());
         }
     };
@@ -43,9 +44,10 @@ fn run(config: config::Config) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "help and version go to standard output")]
 fn say(text: &str) {
-    print!("{text}");
+    use std::io::Write;
+    // Who reads may have seen enough and be gone: no reason to complain.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 #[expect(clippy::print_stderr, reason = "the log is not set up yet")]

@@ -90,6 +90,12 @@ fn the_short_conversation() -> Result<()> {
         })
     );
 
+    let part = lines.call("auditLog.verify", json!({"from": 2, "to": 2}))?;
+    assert_eq!((&part["ok"], &part["rows"]), (&json!(true), &json!(1)), "{part}");
+    assert_eq!((&part["from"], &part["to"]), (&json!(2), &json!(2)), "{part}");
+    for nothing in [json!({"from": 3, "to": 2}), json!({"from": 1_000_000})] {
+        assert_eq!(lines.refused("auditLog.verify", nothing)?["code"], 422);
+    }
     let audit = lines.call("auditLog.verify", json!({}))?;
     assert_eq!(audit["ok"], true, "{audit}");
     assert_eq!(audit["from"], 1);

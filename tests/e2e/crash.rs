@@ -54,8 +54,14 @@ fn a_once_step_that_was_running_is_in_doubt_and_is_not_run_again() -> Result<()>
         json!({"executionId": run["id"], "afterSeq": 0, "follow": true}),
     )?;
     while !lines.notification()?.to_string().contains("started") {}
+    // The story: the folder of each attempt that a crash broke off, credentials and all, stayed.
+    let steps = world.data_dir().join("steps");
+    let folders = || Ok::<_, anyhow::Error>(std::fs::read_dir(&steps)?.count());
+    std::fs::create_dir(steps.join("somebody-elses"))?;
+    assert_eq!(folders()?, 2);
     world.kill()?;
     world.start()?;
+    assert_eq!(folders()?, 1, "the attempt's folder is still there");
     let mut lines = world.lines()?;
     let execution = lines.call("execution.get", json!({"id": run["id"]}))?;
     assert_eq!(
@@ -63,6 +69,14 @@ fn a_once_step_that_was_running_is_in_doubt_and_is_not_run_again() -> Result<()>
         (&json!("PAUSED"), &json!("IN_DOUBT")),
         "{execution}"
     );
+    // The story: such an execution waits for a person for ever, and health said that all went on.
+    let health = lines.call("system.health", json!({}))?;
+    assert_eq!(health["status"], "DEGRADED", "{health}");
+    let told = format!(
+        "1 execution with a step in doubt (did it end?): {}",
+        run["id"].as_str().unwrap_or("?")
+    );
+    assert!(health.to_string().contains(&told), "{health}");
     let state = lines
         .call("executionNodeState.get", json!({"executionId": run["id"], "nodeId": "step"}))?;
     assert_eq!(state["waiting"]["kind"], "IN_DOUBT", "{state}");

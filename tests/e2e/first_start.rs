@@ -197,3 +197,63 @@ fn a_daemon_without_the_program_that_holds_steps_says_what_is_missing() -> Resul
     }
     Ok(())
 }
+
+/// The story: with a full disk the only word was "the file `run` of the log folder failed", without
+/// a path, a reason or anything to do, behind a warning about a power cut.
+#[test]
+fn a_log_folder_that_cannot_be_written_is_told_whole_and_alone() -> Result<()> {
+    let mut world = World::started()?;
+    world.stop()?;
+    let said = world.stderr().len();
+    // What root may not do either: replace a folder by a file.
+    std::fs::create_dir_all(world.data_dir().join("logs/run.new/there"))?;
+    std::fs::create_dir_all(world.data_dir().join("running.new/there"))?;
+    let error = format!("{:#}", world.start().err().context("it started")?);
+    // 75, as `wait` writes it.
+    assert!(error.contains("unix_wait_status(19200)"), "{error}");
+    let told = world.stderr()[said..].to_owned();
+    for word in ["data/logs", "Is a directory", "; move what stands there out of the way"] {
+        assert!(told.contains(word), "`{word}` is missing in {told}");
+    }
+    assert!(!told.contains("WARN"), "{told}");
+    std::fs::remove_dir_all(world.data_dir().join("logs/run.new"))?;
+    world.start()?;
+    assert!(world.stderr().contains("a power cut from here on"), "{}", world.stderr());
+    Ok(())
+}
+
+/// The story: the second daemon found the socket taken, and left a new data folder behind.
+#[test]
+fn a_taken_socket_makes_no_data_folder() -> Result<()> {
+    let world = World::started()?;
+    let other = world.path().join("other");
+    let said = world
+        .command("a2nd")
+        .args(["--user", "--socket"])
+        .arg(world.socket())
+        .arg("--data-dir")
+        .arg(&other)
+        .output()?;
+    assert_eq!(said.status.code(), Some(75));
+    let told = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(told.contains("already listens on") && told.contains("--socket"), "{told}");
+    assert!(!other.exists());
+    Ok(())
+}
+
+#[test]
+fn who_reads_only_the_beginning_of_the_configuration_gets_no_panic() -> Result<()> {
+    use std::process::Stdio;
+    let world = World::new()?;
+    let mut child = world
+        .command("a2nd")
+        .args(["--user", "--check-config"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    drop(child.stdout.take());
+    let ended = child.wait_with_output()?;
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(!told.contains("panic"), "{told}");
+    Ok(())
+}

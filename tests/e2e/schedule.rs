@@ -1,5 +1,6 @@
 //! A schedule fires by itself, once for each due instant, and the ledger says so.
 
+use a2n_tests::command::a2n_ok;
 use a2n_tests::daemon::World;
 use anyhow::Result;
 use serde_json::json;
@@ -43,5 +44,37 @@ fn a_schedule_fires() -> Result<()> {
     assert_eq!(upcoming["items"], json!([]), "{upcoming}");
     let counted = lines.call("workflowTrigger.get", json!({"id": triggers["items"][0]["id"]}))?;
     assert!(counted["triggerCount"].as_u64() >= Some(2), "{counted}");
+    Ok(())
+}
+
+/// The story: what can never fire (kinds that this version does not arm, a time that has passed, a
+/// workflow that is not published) was listed as armed.
+#[test]
+fn what_never_fires_does_not_look_armed() -> Result<()> {
+    let world = World::started()?;
+    let mut lines = world.lines()?;
+    let document = json!({"name": "later", "nodes": [{"id": "a", "type": "noop"}]});
+    let made = lines.call("workflow.create", json!({"definition": document}))?;
+    let mut add = |name: &str, kind: &str, configuration: serde_json::Value| {
+        let params = json!({"workflow": "later", "name": name, "type": kind, "configuration": configuration});
+        lines.call("workflowTrigger.create", params)
+    };
+    let hourly = json!({"schedule": {"cron": "0 * * * *"}});
+    let draft = add("draft", "SCHEDULE", hourly)?;
+    assert_eq!(draft["armError"], "its workflow is not published", "{draft}");
+    let hook = add("hook", "WEBHOOK", json!({"webhook": {"path": "/a"}}))?;
+    assert_eq!(hook["armError"], "this version does not arm WEBHOOK and EVENT triggers");
+    let listed = a2n_ok(&world, &["trigger", "ls"])?;
+    assert!(listed.contains("no: its workflow is not published"), "{listed}");
+
+    lines.call("system.subscribe", json!({"topics": ["workflowTrigger"]}))?;
+    lines.call("workflow.publish", json!({"id": made["id"]}))?;
+    let get = json!({"id": draft["id"]});
+    while !lines.call("workflowTrigger.get", get.clone())?["armError"].is_null() {
+        lines.notification()?;
+    }
+    let params = json!({"workflow": "later", "name": "past", "type": "SCHEDULE", "configuration": {"schedule": {"at": "2001-01-01T00:00:00Z"}}});
+    let past = lines.call("workflowTrigger.create", params)?;
+    assert_eq!(past["armError"], "it is not due any more: its time has passed", "{past}");
     Ok(())
 }

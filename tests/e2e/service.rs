@@ -28,6 +28,35 @@ fn a_socket_that_was_passed_is_served_from_before_the_start() -> Result<()> {
     Ok(())
 }
 
+/// The story: one client waited at the socket of a daemon that can't start before a person acts.
+/// systemd started it for that client twenty times in two seconds, and then gave up the socket.
+#[test]
+fn who_waits_for_a_daemon_that_cannot_start_is_let_go() -> Result<()> {
+    let mut world = World::new()?;
+    std::fs::create_dir_all(world.socket().parent().context("a folder")?)?;
+    let listener = UnixListener::bind(world.socket())?;
+    fcntl(&listener, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    let number = listener.as_raw_fd();
+    let script = format!("exec 3<&{number}; exec env LISTEN_PID=$$ LISTEN_FDS=1 \"$@\"");
+    world.within = ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
+    // Neither settings that are wrong nor a store that is not ours.
+    for settings in [true, false] {
+        let mut early = Lines::connect(&world.socket())?;
+        if settings {
+            world.env.push(("A2N_SETTING__LOG__LEVEL".into(), "LOUD".into()));
+        } else {
+            world.env.pop();
+            std::fs::create_dir_all(world.data_dir().join("store"))?;
+            std::fs::write(world.data_dir().join("store/state.redb"), "not ours")?;
+        }
+        let error = format!("{:#}", world.start().err().context("it started")?);
+        // 78, as `wait` writes it.
+        assert!(error.contains("unix_wait_status(19968)"), "{error}");
+        assert!(early.read()?.is_none(), "the client still waits");
+    }
+    Ok(())
+}
+
 #[test]
 fn the_watchdog_is_fed_again_and_again() -> Result<()> {
     let mut world = World::new()?;

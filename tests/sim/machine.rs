@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use a2n_daemon::engine::driving::plans::Plans;
 use a2n_daemon::nodes::Registry;
-use a2n_daemon::store::{Drive, Options, Origin, Store, account};
+use a2n_daemon::store::{self, Drive, Options, Origin, Store, account};
 use a2n_daemon::system::disk::{Disk, SimDisk};
 use a2n_daemon::system::sim::{SimClock, SimEntropy, SimFiles, SimHttp, SimProcess};
 use a2n_daemon::system::{Clock, System};
@@ -123,8 +123,7 @@ fn options(disk: &SimDisk, at: Timestamp, check_all: bool) -> Options {
         drive: Drive::ByHand,
         cache_bytes: 4 << 20,
         ballast_bytes: 64 << 10,
-        least_free_bytes: 0,
-        least_free_percent: 0,
+        limits: store::Limits { least_free_bytes: 0, least_free_percent: 0, ..Default::default() },
         check_all,
         ..Options::new(PathBuf::from(DATA), InstallId::from_parts(BEFORE, [7; 10]), at)
     }

@@ -170,7 +170,7 @@ async fn list(cx: &Context, session: &Session, workflow: Option<String>) -> Outc
 
 fn row(out: &Out, trigger: &WorkflowTrigger, owner: Option<&str>) -> [Cell; 7] {
     let what = match &trigger.arm_error {
-        Some(why) => Cell::styled(why, Style::Bad),
+        Some(why) => Cell::styled(format!("no: {why}"), Style::Bad),
         None => rule_text(trigger).into(),
     };
     [
@@ -181,7 +181,7 @@ fn row(out: &Out, trigger: &WorkflowTrigger, owner: Option<&str>) -> [Cell; 7] {
         status_text(trigger.kind).to_lowercase().into(),
         match (trigger.is_active, &trigger.arm_error) {
             (true, None) => Cell::styled("yes", Style::Good),
-            (true, Some(_)) => Cell::styled("failed", Style::Bad),
+            (true, Some(_)) => Cell::styled("no", Style::Bad),
             (false, _) => Cell::styled("no", Style::Wary),
         },
         trigger.trigger_count.to_string().into(),

@@ -7,8 +7,10 @@ use a2n_proto::api::Access;
 use a2n_proto::identity::Role;
 use a2n_proto::{ErrorKind, RpcError};
 
-/// What whoever has no account can do: this version links none.
-pub const NO_ACCOUNT: &str = "only root can use the system's daemon in this version; `a2n quickstart` starts one of your own";
+/// What a user without an account can do: this version makes one account, the OWNER's, and has
+/// neither `auth.login` nor a way to link another.
+pub const OWNER_ONLY: &str = "only its owner (root, for the system's daemon) can use it in this \
+                              version; `a2n quickstart` starts a daemon of your own";
 
 /// Whether the door opens at all, before anything is read. `role` is that of the caller's account.
 ///
@@ -18,7 +20,7 @@ pub fn at_the_door(access: Access, role: Option<Role>) -> Result<(), RpcError> {
         (Access::Open, _) | (Access::Account | Access::Workflow(_), Some(_)) => Ok(()),
         (_, None) => {
             Err(RpcError::new(ErrorKind::Unauthenticated, "you have no account here")
-                .hint(NO_ACCOUNT))
+                .hint(OWNER_ONLY))
         }
         (Access::Role(needed), Some(role)) if role < needed => {
             let message = format!("this needs the role {}", needed.as_str());

@@ -13,10 +13,9 @@ use tokio::sync::OnceCell;
 use super::schedules::Running;
 use crate::engine::driving::handle::{Engine, Observer};
 use crate::engine::driving::stuck::Stuck;
-use crate::operations::health::{self, Finding, Health, Probe};
+use crate::operations::health::{self, Finding, Health, Probe, counted};
 use crate::operations::metrics::{Looks, Metrics};
 use crate::operations::retention::Pressure;
-use crate::operations::settings::Settings;
 use crate::rpc::{self, Dispatcher};
 use crate::store::Store;
 use crate::store::logs::LogStore;
@@ -163,12 +162,11 @@ pub(super) fn probes(
     engine: &Engine,
     stuck: &Stuck,
     schedules: &Schedules,
-    settings: &Settings,
     Paths { data_dir, socket }: Paths,
 ) -> Vec<(&'static str, Probe)> {
     let (store, logs, stuck) = (store.clone(), logs.clone(), stuck.clone());
-    let reads = store.clone();
-    let (engine, schedules, settings) = (engine.clone(), schedules.clone(), settings.clone());
+    let (reads, gate) = (store.clone(), store.clone());
+    let (engine, schedules) = (engine.clone(), schedules.clone());
     let now = |finding: Finding| -> Later<'static, Finding> { Box::pin(async move { finding }) };
     vec![
         (
@@ -203,7 +201,14 @@ pub(super) fn probes(
                 })
             }),
         ),
-        ("disk", Box::new(move || now(health::disk(system::space(&data_dir), &settings)))),
+        (
+            "disk",
+            Box::new(move || {
+                let space = system::space(&data_dir);
+                let least = space.as_ref().map_or(0, |space| gate.least_free(space.total_bytes));
+                now(health::disk(space, least))
+            }),
+        ),
         (
             "queue",
             Box::new(move || {
@@ -211,8 +216,8 @@ pub(super) fn probes(
                 Box::pin(async move {
                     match engine.load().await {
                         Ok(load) if load.again > 0 => Finding::unhealthy(format!(
-                            "{} executions could not be stored and are read again",
-                            load.again
+                            "{} could not be stored, to be read again",
+                            counted(load.again, "execution")
                         )),
                         Ok(load) if load.hungry == 0 => Finding::healthy(format!(
                             "{}, {} running",
@@ -220,8 +225,9 @@ pub(super) fn probes(
                             counted(load.jobs, "step")
                         )),
                         Ok(load) => Finding::degraded(format!(
-                            "{} executions wait for a slot, {} steps running",
-                            load.hungry, load.jobs
+                            "{} waiting for a slot, {} running",
+                            counted(load.hungry, "execution"),
+                            counted(load.jobs, "step")
                         )),
                         Err(error) => Finding::unhealthy(error.to_string()),
                     }
@@ -231,8 +237,12 @@ pub(super) fn probes(
         (
             "executions",
             Box::new(move || {
-                now(match reads.read() {
-                    Ok(read) => health::executions(&stuck.unfinished(&read)),
+                let found = reads.read().and_then(|read| {
+                    let in_doubt = crate::store::execution::in_doubt(&read)?;
+                    Ok(health::executions(&stuck.unfinished(&read), &in_doubt))
+                });
+                now(match found {
+                    Ok(found) => found,
                     Err(error) => Finding::unhealthy(format!("can't be read: {error}")),
                 })
             }),

@@ -5,6 +5,7 @@ mod descriptors;
 mod identities;
 mod looks;
 mod marker;
+mod not_started;
 mod opening;
 mod schedules;
 mod signals;
@@ -25,7 +26,7 @@ use crate::engine::driving::driver::{Driver, Parts};
 use crate::engine::driving::plans::Plans;
 use crate::engine::driving::recover;
 use crate::engine::driving::start::Starter;
-use crate::nodes::{Nodes, Registry as Definitions};
+use crate::nodes::{self, Nodes, Registry as Definitions};
 use crate::operations::health::Health;
 use crate::operations::metrics::Metrics;
 use crate::operations::retention::{Cleaner, Pressure};
@@ -44,36 +45,27 @@ use counting::Counting;
 use descriptors::Descriptors;
 use identities::Identities;
 use looks::{Eyes, Pages, Watcher};
+use not_started::NotStarted;
 use opening::{
-    RunningMarker, listen, make_owner, open_attachments, open_logs, open_store, start_log,
-    stored_settings,
+    RunningMarker, listen, make_owner, open_attachments, open_logs, open_store,
+    refuse_open_folders, refuse_taken_socket, start_log, stored_settings, warn_of_open_folders,
 };
 use schedules::{Arming, LateStarts, Running, ScheduleStarts};
 use signals::Signals;
 use tuning::{
-    follow_attachment_limits, follow_log_level, follow_step_settings, follow_tuning, rpc_limits,
-    step_settings,
+    follow_attachment_limits, follow_log_level, follow_step_settings, follow_store_limits,
+    follow_tuning, rpc_limits, step_settings,
 };
-
-/// Why the daemon did not start: one line for people, and the exit code.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-struct NotStarted {
-    message: String,
-    code: u8,
-}
-
-impl NotStarted {
-    /// It may work later (EX_TEMPFAIL): systemd tries again.
-    fn later(what: &str, error: impl std::fmt::Display) -> Self {
-        Self { message: format!("{what}: {error}"), code: 75 }
-    }
-}
 
 /// A write to a file at its size limit, or to a closed pipe, is an error like any other and not the
 /// daemon's end. Steps get the default back when they are started.
 pub fn ignore_signals() {
     crate::system::host::ignore_file_signals();
+}
+
+/// Lets clients of a passed socket go where only a person can help.
+pub fn turn_away_waiting() {
+    crate::system::listen::turn_away_waiting();
 }
 
 /// Runs the daemon to its end.
@@ -83,6 +75,9 @@ pub async fn run(config: Config) -> ExitCode {
         Ok(daemon) => daemon.serve().await,
         Err(error) => {
             tracing::error!("{error}");
+            if error.code == 78 {
+                turn_away_waiting();
+            }
             ExitCode::from(error.code)
         }
     }
@@ -111,6 +106,8 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let logbook = start_log(&config, &settings, system)?;
     let steps = system.process.ready();
     steps.map_err(|error| NotStarted { message: error.to_string(), code: 78 })?;
+    refuse_open_folders(&config)?;
+    refuse_taken_socket(&config)?;
     let boot = host::boot_id();
     let counting = Counting::new(Arc::clone(&system.clock));
     let (store, running_marker) = open_store(&config, &settings, system, &boot, &counting)?;
@@ -124,6 +121,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     make_owner(&config, &store, system).await?;
 
     let tasks = Tasks::new(CancellationToken::new());
+    follow_store_limits(&tasks, &settings, store.clone());
     let definitions = Arc::new(Definitions::built_in());
     let plans = Arc::new(Plans::new(definitions.clone()));
     let eyes = Arc::new(Eyes {
@@ -155,6 +153,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         running: Arc::clone(&running),
         schedules: schedules.clone(),
     });
+    nodes::remove_left_folders(system, &config.steps_dir()).await;
     let executor = Arc::new(Nodes::new(
         system.clone(),
         Arc::clone(&definitions),
@@ -191,7 +190,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     });
     let recovered = recover::recover(&store, &plans, &engine)
         .await
-        .map_err(|error| NotStarted::later("executions not taken up again", error))?;
+        .map_err(|error| NotStarted::later("executions not taken up again", &error))?;
     if recovered.live > 0 {
         tracing::info!(live = recovered.live, "executions taken up again");
     }
@@ -223,7 +222,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let paths = looks::Paths { data_dir: config.data_dir.clone(), socket: socket.path.clone() };
     let health = Health::new(
         Arc::clone(&system.clock),
-        looks::probes(&store, &logs, &engine, &recovered.stuck, &schedules, &settings, paths),
+        looks::probes(&store, &logs, &engine, &recovered.stuck, &schedules, paths),
     );
     let context = Arc::new(Context {
         store: store.clone(),
@@ -273,6 +272,8 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let _ = eyes.dispatcher.set(Arc::downgrade(&dispatcher));
     let server = Server::new(dispatcher, pages, openrpc::document, stop);
     let _ = eyes.clients.set(Box::new(server.connections()));
+    running_marker.tell();
+    warn_of_open_folders(&config);
     Ok(Daemon {
         tasks,
         server,
@@ -296,9 +297,10 @@ impl Daemon {
         let stop = self.tasks.stop_token();
         // Before anybody is told that we are here: who knows may ask us to stop at once.
         let signals = Signals::catch();
+        let socket = self.socket.path.display().to_string();
         let server = tokio::spawn(self.server.run(self.socket));
         systemd::ready("serving");
-        tracing::info!("ready");
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), pid = host::pid(), %socket, "ready");
         let signals = tokio::spawn(signals.wait(stop.clone(), self.hurry.clone()));
         stop.cancelled().await;
         systemd::stopping("finishing what runs");

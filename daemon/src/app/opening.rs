@@ -9,15 +9,15 @@ use a2n_proto::{AccountId, InstallId, UserId};
 
 use super::NotStarted;
 use super::counting::Counting;
-use super::tuning::attachment_limits;
+use super::tuning::{attachment_limits, store_limits};
 use crate::config::Config;
 use crate::operations::logbook::{self, Logbook};
 use crate::operations::settings::{Settings, table};
 use crate::store::logs::{Folder, LogStore, Options as LaneOptions, SystemLogs};
 use crate::store::{self, Origin, Store, account, app_setting};
 use crate::system::attachments::Attachments;
-use crate::system::disk::{Disk, RealDisk};
-use crate::system::listen::Socket;
+use crate::system::disk::{Disk, Place, RealDisk};
+use crate::system::listen::{self, Socket};
 use crate::system::{System, host};
 
 pub(super) fn start_log(
@@ -47,33 +47,37 @@ pub(super) fn open_store(
     boot: &str,
     counting: &Arc<Counting>,
 ) -> Result<(Store, RunningMarker), NotStarted> {
-    let marker = RunningMarker { path: config.data_dir.join("running") };
+    let mut marker = RunningMarker { path: config.data_dir.join("running"), unwritten: None };
     let install = InstallId::from_bytes(system.new_id());
     let mut options = store::Options::new(config.data_dir.clone(), install, system.now());
     options.cache_bytes = settings.get(&table::STORE_CACHE);
     options.ballast_bytes = settings.get(&table::STORE_BALLAST);
-    options.least_free_bytes = settings.get(&table::STORE_MIN_FREE);
-    options.least_free_percent = settings.get(&table::STORE_MIN_FREE_PERCENT);
-    options.idempotency_ms = settings.get::<u64>(&table::RPC_IDEMPOTENCY) * 24 * 3_600_000;
+    options.limits = store_limits(settings);
     options.observer = Some(counting.clone());
     options.check_all = marker.was_cut_off(boot);
     let disk = Arc::clone(&options.disk);
     let store = logbook::without_panic_reports(|| Store::open(options))
         .map_err(|error| NotStarted { message: error.to_string(), code: error.exit_code() })?;
-    if let Err(error) = disk.replace(&marker.path, boot.as_bytes()) {
-        tracing::warn!(%error, "a power cut from here on will not be noticed");
-    }
+    marker.unwritten = disk.replace(&marker.path, boot.as_bytes()).err();
     Ok((store, marker))
 }
 
 /// The file that says under which boot the daemon runs: it stays where the power goes.
 pub(super) struct RunningMarker {
     path: PathBuf,
+    unwritten: Option<std::io::Error>,
 }
 
 impl RunningMarker {
     fn was_cut_off(&self, boot: &str) -> bool {
         RealDisk.read(&self.path, 100).is_ok_and(|before| before != boot.as_bytes())
+    }
+    /// Said only when the start has succeeded: else the reason why it did not is what counts.
+    pub(super) fn tell(&self) {
+        if let Some(error) = &self.unwritten {
+            let path = self.path.display();
+            tracing::warn!(%error, %path, "a power cut from here on will not be noticed");
+        }
     }
     pub(super) fn clear(&self) {
         let _ = RealDisk.remove(&self.path);
@@ -84,7 +88,7 @@ pub(super) fn stored_settings(
     store: &Store,
 ) -> Result<Vec<(String, serde_json::Value)>, NotStarted> {
     let rows = store.read().and_then(|read| app_setting::list(&read));
-    let rows = rows.map_err(|error| NotStarted::later("settings not read", error))?;
+    let rows = rows.map_err(|error| NotStarted::later("settings not read", &error))?;
     Ok(rows.into_iter().filter_map(|row| Some((row.key, row.store_value?.to_value()))).collect())
 }
 
@@ -97,7 +101,8 @@ pub(super) fn open_logs(
     let open = |what: &'static str, folder: PathBuf, file_bytes: u64| {
         let mut salt = [0u8; 8];
         system.entropy.fill(&mut salt);
-        let folder = Folder::create(folder).map_err(|e| NotStarted::later(what, e))?;
+        let place = format!("folder {} of {what} not opened", folder.display());
+        let folder = Folder::create(folder).map_err(|e| NotStarted::later(place, &e))?;
         Ok::<_, NotStarted>(LaneOptions {
             disk: Arc::new(folder),
             file_bytes,
@@ -111,15 +116,19 @@ pub(super) fn open_logs(
     let live: Vec<_> = store
         .read()
         .and_then(|read| store::execution::unfinished(&read))
-        .map_err(|error| NotStarted::later("executions not read", error))?
+        .map_err(|error| NotStarted::later("executions not read", &error))?
         .into_iter()
         .map(|execution| (execution.id, execution.workflow_id))
         .collect();
-    let logs = LogStore::open(open("logs", config.logs_dir(), 64 << 20)?, &live)
-        .map_err(|error| NotStarted::later("log store not opened", error))?;
-    let system_logs =
-        SystemLogs::open(open("system-logs", config.logs_dir().join("system"), 16 << 20)?)
-            .map_err(|error| NotStarted::later("system log not opened", error))?;
+    let folder = config.logs_dir();
+    let logs = LogStore::open(open("logs", folder.clone(), 64 << 20)?, &live).map_err(|error| {
+        NotStarted::later(format!("log store in {} not opened", folder.display()), &error)
+    })?;
+    let folder = folder.join("system");
+    let system_logs = SystemLogs::open(open("system-logs", folder.clone(), 16 << 20)?);
+    let system_logs = system_logs.map_err(|error| {
+        NotStarted::later(format!("system log in {} not opened", folder.display()), &error)
+    })?;
     Ok((logs, system_logs))
 }
 
@@ -130,8 +139,10 @@ pub(super) fn open_attachments(
     system: &System,
 ) -> Result<Attachments, NotStarted> {
     let (folder, clock) = (config.attachments_dir(), Arc::clone(&system.clock));
-    Attachments::open(&folder, attachment_limits(settings), clock)
-        .map_err(|error| NotStarted::later("folder of attachments not opened", error))
+    Attachments::open(&folder, attachment_limits(settings), clock).map_err(|error| {
+        let what = format!("folder of attachments {} not opened", folder.display());
+        NotStarted::later(what, &error)
+    })
 }
 
 /// The first start makes one OWNER: in user mode who runs the daemon, in system mode root.
@@ -152,7 +163,7 @@ pub(super) async fn make_owner(
         })
         .await
         .map(|_| ())
-        .map_err(|error| NotStarted::later("the owner's account was not made", error))
+        .map_err(|error| NotStarted::later("the owner's account was not made", &error))
 }
 
 pub(super) fn listen(config: &Config) -> Result<Socket, NotStarted> {
@@ -160,11 +171,71 @@ pub(super) fn listen(config: &Config) -> Result<Socket, NotStarted> {
         Mode::User => 0o600,
         Mode::System => 0o660,
     };
-    let inherited = Socket::inherited().map_err(|error| NotStarted::later("socket", error))?;
+    let inherited = Socket::inherited().map_err(|error| NotStarted::later("socket", &error))?;
     match inherited {
         Some(socket) => Ok(socket),
-        None => {
-            Socket::bind(&config.socket, mode).map_err(|error| NotStarted::later("socket", error))
+        None => Socket::bind(&config.socket, mode).map_err(|error| no_socket(&error)),
+    }
+}
+
+/// Folders and files that only the daemon's user should get at, with what is known of them.
+fn guarded(config: &Config) -> impl Iterator<Item = (PathBuf, u32, u32)> {
+    let store = config.store_dir();
+    let all = [config.data_dir.clone(), store.clone(), store.join("state.redb")];
+    all.into_iter().filter_map(|path| {
+        let (owner, mode) = RealDisk::owner_and_mode(&path).ok()?;
+        Some((path, owner, mode))
+    })
+}
+
+/// Whoever may write the store may make the daemon run anything: that is no start.
+pub(super) fn refuse_open_folders(config: &Config) -> Result<(), NotStarted> {
+    match guarded(config).find(|(_, _, mode)| mode & 0o002 != 0) {
+        None => Ok(()),
+        Some((path, _, mode)) => {
+            let path = path.display();
+            let message = format!(
+                "{path} may be written by every user of this machine (mode {mode:04o}); \
+                 look what is in it, then `chmod go-rwx {path}`"
+            );
+            Err(NotStarted { message, code: 78 })
         }
     }
+}
+
+/// Says what others may read, or change as its owner; once the start has succeeded.
+pub(super) fn warn_of_open_folders(config: &Config) {
+    let user = host::uid();
+    for (path, owner, mode) in guarded(config) {
+        let shown = path.display();
+        if owner != user {
+            let owner = host::login_name(owner);
+            tracing::warn!(path = %shown, owner, "another user owns what the daemon keeps");
+        }
+        if mode & 0o077 != 0 {
+            let mode = format!("{mode:04o}");
+            tracing::warn!(path = %shown, mode, "open to other users: `chmod go-rwx` closes it");
+        }
+        // Behind a closed door the rest does not matter.
+        if owner == user && mode & 0o077 == 0 && path == config.data_dir {
+            break;
+        }
+    }
+}
+
+/// A first start that will get no socket makes no data folder either.
+pub(super) fn refuse_taken_socket(config: &Config) -> Result<(), NotStarted> {
+    let is_first = matches!(RealDisk.look(&config.data_dir), Ok(Place::Absent));
+    if !is_first || config.environment.contains_key("LISTEN_FDS") {
+        return Ok(());
+    }
+    listen::refuse_taken(&config.socket).map_err(|error| no_socket(&error))
+}
+
+fn no_socket(error: &listen::Error) -> NotStarted {
+    let mut failed = NotStarted::later("socket", error);
+    if matches!(error, listen::Error::InUse { .. }) {
+        failed.message.push_str("; stop it, or give this one a socket of its own by --socket");
+    }
+    failed
 }

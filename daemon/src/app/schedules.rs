@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use a2n_proto::execution::{Execution, ExecutionMetadata};
 use a2n_proto::workflow::{TriggerType, WorkflowTrigger};
-use a2n_proto::{ExecutionId, ExecutionScheduleId, Json, WorkflowId, WorkflowTriggerId};
+use a2n_proto::{
+    ChangeKind, ExecutionId, ExecutionScheduleId, Json, WorkflowId, WorkflowTriggerId,
+};
 use serde_json::json;
 
 use crate::engine::driving::handle::{Accepted, Admission, Error as EngineError, Within};
@@ -17,7 +19,7 @@ use crate::store::{Error, FeedRead, Origin, Paging, Read, Store, workflow, workf
 use crate::system::{Later, System};
 use crate::triggers::schedule::Zone;
 use crate::triggers::service::Handle;
-use crate::triggers::{Armed, Plan, StartError, Started, Starts, ledger};
+use crate::triggers::{Armed, Plan, StartError, Started, Starts, ledger, why_never};
 
 /// Which live executions each trigger has; told by the engine's observer.
 #[derive(Debug, Default)]
@@ -247,11 +249,8 @@ impl Arming {
 
     async fn arm_all(&self) -> Result<(), Error> {
         let read = self.store.read()?;
-        let query = workflow_trigger::Query {
-            kind: Some(TriggerType::Schedule),
-            is_active: Some(true),
-            ..workflow_trigger::Query::default()
-        };
+        let query =
+            workflow_trigger::Query { is_active: Some(true), ..workflow_trigger::Query::default() };
         let mut paging = Paging::first(1_000);
         loop {
             let page = workflow_trigger::list(&read, &query, &paging)?;
@@ -277,25 +276,24 @@ impl Arming {
         let read = self.store.read()?;
         for trigger in workflow_trigger::of_workflow(&read, id)? {
             triggers.remove(&trigger.id);
-            if trigger.kind == TriggerType::Schedule {
-                self.arm(&read, &trigger).await?;
-            }
+            self.arm(&read, &trigger).await?;
         }
         Ok(())
     }
 
     /// Arms one trigger, or disarms it where it should not start anything.
     async fn arm(&self, read: &impl Read, trigger: &WorkflowTrigger) -> Result<(), Error> {
-        let workflow = workflow::head(read, trigger.workflow_id)?;
-        let starts = trigger.is_active
-            && workflow.is_some_and(|workflow| {
-                workflow.is_active
-                    && workflow.archived_at.is_none()
-                    && workflow.published_version.is_some()
-            });
-        if !starts {
+        if !trigger.is_active {
             self.schedules.disarm(trigger.id).await;
-            return Ok(());
+            return self.note(trigger, None).await;
+        }
+        let workflow = workflow::head(read, trigger.workflow_id)?;
+        if let Some(why) = why_never(trigger.kind, workflow.as_ref()) {
+            self.schedules.disarm(trigger.id).await;
+            return self.note(trigger, Some(why)).await;
+        }
+        if trigger.kind != TriggerType::Schedule {
+            return self.note(trigger, None).await;
         }
         let since = ledger::since(read, trigger)?;
         match Armed::of(trigger, since, &self.zone) {
@@ -305,7 +303,9 @@ impl Arming {
             }
             Err(why) => {
                 self.schedules.disarm(trigger.id).await;
-                tracing::warn!(trigger_id = %trigger.id, %why, "trigger not armed");
+                if trigger.arm_error.as_ref() != Some(&why) {
+                    tracing::warn!(trigger_id = %trigger.id, %why, "trigger not armed");
+                }
                 self.note(trigger, Some(why)).await
             }
         }
@@ -320,18 +320,32 @@ impl Arming {
         let origin = Origin::daemon(self.system.now(), "SCHEDULE");
         self.store
             .write(origin, move |tx| {
-                let mut trigger = workflow_trigger::require(tx, id)?;
+                // One that was removed meanwhile needs no reason.
+                let Some(mut trigger) = workflow_trigger::get(tx, id)? else { return Ok(()) };
+                let fields = json!({"armError": why});
                 trigger.arm_error = why;
-                workflow_trigger::put(tx, &trigger)
+                workflow_trigger::put(tx, &trigger)?;
+                tx.change(
+                    "workflowTrigger",
+                    id,
+                    trigger.revision,
+                    ChangeKind::Updated,
+                    Json::from(fields),
+                    None,
+                    Some(trigger.workflow_id),
+                );
+                Ok(())
             })
             .await
     }
 }
 
-/// Whether a trigger only counted a start: nothing to arm anew.
+/// Whether a trigger was only counted, or told why it is not armed: what it does is the same.
 fn is_only_counted(fields: &Json) -> bool {
     a2n_proto::merge_patch::members(fields).is_some_and(|members| {
         !members.is_empty()
-            && members.iter().all(|(name, _)| name == "triggerCount" || name == "lastTriggeredAt")
+            && members.iter().all(|(name, _)| {
+                matches!(name.as_str(), "triggerCount" | "lastTriggeredAt" | "armError")
+            })
     })
 }

@@ -15,6 +15,7 @@ use crate::nodes::{self, Nodes};
 use crate::operations::logbook::Logbook;
 use crate::operations::settings::{Settings, table};
 use crate::rpc;
+use crate::store::{self, Store};
 use crate::system::attachments::{Attachments, Limits};
 use crate::tasks::Tasks;
 
@@ -85,6 +86,34 @@ pub(super) fn attachment_limits(settings: &Settings) -> Limits {
         least_free_bytes: settings.get(&table::STORE_MIN_FREE),
         least_free_percent: settings.get(&table::STORE_MIN_FREE_PERCENT),
     }
+}
+
+pub(super) fn store_limits(settings: &Settings) -> store::Limits {
+    store::Limits {
+        least_free_bytes: settings.get(&table::STORE_MIN_FREE),
+        least_free_percent: settings.get(&table::STORE_MIN_FREE_PERCENT),
+        idempotency_ms: settings.get::<u64>(&table::RPC_IDEMPOTENCY) * 24 * 3_600_000,
+    }
+}
+
+/// Brings the limits of the store up to the settings, those that lie in it included, and when they
+/// change.
+pub(super) fn follow_store_limits(tasks: &Tasks, settings: &Settings, store: Store) {
+    let (mut free, mut percent) =
+        (settings.watch(&table::STORE_MIN_FREE), settings.watch(&table::STORE_MIN_FREE_PERCENT));
+    let mut days = settings.watch(&table::RPC_IDEMPOTENCY);
+    store.set_limits(store_limits(settings));
+    let settings = settings.clone();
+    spawn_until_stop(tasks, "store limits", async move {
+        loop {
+            tokio::select! {
+                _ = free.changed() => {}
+                _ = percent.changed() => {}
+                _ = days.changed() => {}
+            }
+            store.set_limits(store_limits(&settings));
+        }
+    });
 }
 
 /// Brings the limits of attachments up to the settings when they change.

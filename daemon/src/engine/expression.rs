@@ -253,7 +253,7 @@ fn compile_text(path: &str, text: &str, uses: &mut Uses) -> Result<Part, Fault> 
                 uses.nodes.insert(named.name);
             }
             What::SomeNode => uses.any_node = true,
-            What::Filter | What::Test => {}
+            What::Filter | What::Test | What::NodeMember => {}
         }
     }
     let (path, source) = (path.to_owned(), text.to_owned());

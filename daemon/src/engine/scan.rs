@@ -23,6 +23,8 @@ pub enum What {
     Test,
     /// In `nodes['…']` or `nodes.…`.
     Node,
+    /// The member of a node: `item` in `nodes['…'].item`.
+    NodeMember,
     /// `nodes` with something computed in its brackets.
     SomeNode,
 }
@@ -65,6 +67,14 @@ pub fn scan(text: &str) -> Vec<Named> {
                     _ => (What::SomeNode, String::new()),
                 };
                 found.push(Named { what, name, at: token.at });
+                let skip = if next(1) == Some(&Kind::Sign('.')) { 3 } else { 4 };
+                if what == What::Node
+                    && next(skip) == Some(&Kind::Sign('.'))
+                    && let Some(Kind::Name(member)) = next(skip + 1)
+                {
+                    let (name, at) = ((*member).to_owned(), tokens[i + skip + 1].at);
+                    found.push(Named { what: What::NodeMember, name, at });
+                }
             }
             _ => {}
         }
@@ -170,7 +180,7 @@ mod tests {
     fn filters_tests_and_nodes_are_found_where_they_stand() {
         insta::assert_snapshot!(
             check("a {{ nodes['df'].item.x | int(0) }} b {{ nodes.up.first is not none }}"),
-            @"Node df@5, Filter int@26, Node up@41, Test none@63"
+            @"Node df@5, NodeMember item@17, Filter int@26, Node up@41, NodeMember first@50, Test none@63"
         );
         insta::assert_snapshot!(check("x.nodes | d('| nope') ~ nodes[a]"), @"Filter d@10, SomeNode @24");
         insta::assert_snapshot!(check("no {{ '}} | a' | upper }} | lower {# | x #}"), @"Filter upper@17");

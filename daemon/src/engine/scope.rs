@@ -14,6 +14,9 @@ use super::items::NodeInput;
 use super::kind::{Item, NodeError};
 use super::value;
 
+/// What a node seen by an expression has.
+pub const NODE_MEMBERS: &[&str] = &["item", "items", "first", "last", "status", "error"];
+
 /// What one unit of work sees.
 #[derive(Debug)]
 pub struct Scope {
@@ -175,7 +178,7 @@ impl Object for NodeSeen {
         })
     }
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&["item", "items", "first", "last", "status", "error"])
+        Enumerator::Str(NODE_MEMBERS)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::definition::Fault;
-use crate::engine::expression::is_one_expression;
+use crate::engine::expression::{is_one_expression, is_template};
 use crate::engine::kind::NodeError;
 
 /// The members of a resolved configuration, or of an object in it.
@@ -193,5 +193,5 @@ pub(super) fn wrong(at: &str, value: &Value, wanted: &str) -> NodeError {
 
 /// Whether a value is not known before its expressions are.
 pub(super) fn is_expression(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.contains("{{") || text.contains("{%"))
+    value.as_str().is_some_and(is_template)
 }

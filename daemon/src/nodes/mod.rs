@@ -31,3 +31,8 @@ pub use definition::{CarryOut, Definition, Fault};
 pub use executor::Nodes;
 pub use registry::Registry;
 pub use settings::Settings;
+
+/// Removes the folders of attempts that ended with the daemon; before the first of a new one.
+pub async fn remove_left_folders(system: &crate::system::System, steps_folder: &std::path::Path) {
+    process::folders::remove_left_folders(system, steps_folder).await;
+}

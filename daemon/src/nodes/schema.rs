@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 /// What marks a text as holding an expression.
-const EXPRESSION: &str = r"\{\{|\{%";
+const EXPRESSION: &str = r"\{\{";
 
 /// A whole configuration.
 pub(super) fn object(properties: Value, required: &[&str]) -> Value {

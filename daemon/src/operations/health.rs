@@ -12,7 +12,6 @@ use a2n_proto::system::HealthStatus;
 use a2n_proto::{ExecutionId, Timestamp};
 use futures_util::future::join_all;
 
-use super::settings::{Settings, table};
 use crate::system::{Clock, Later, Space};
 use crate::triggers::service::Lag;
 
@@ -105,21 +104,20 @@ fn badness(status: HealthStatus) -> u8 {
     }
 }
 
-/// Below this nothing new is accepted: the larger of both settings.
-pub fn min_free_bytes(space: Space, settings: &Settings) -> u64 {
-    let part = space.total_bytes / 100 * settings.get(&table::STORE_MIN_FREE_PERCENT);
-    settings.get(&table::STORE_MIN_FREE).max(part)
-}
+/// With less than this a commit may fail, whatever the settings let through.
+const FULL: u64 = 1 << 20;
 
-/// Judges the room on the data folder's disk.
-pub fn disk(space: Result<Space, std::io::Error>, settings: &Settings) -> Finding {
+/// Judges the room on the data folder's disk; `min` is what the store asks for before it accepts
+/// anything new.
+pub fn disk(space: Result<Space, std::io::Error>, min: u64) -> Finding {
     let space = match space {
         Ok(space) => space,
         Err(error) => return Finding::unhealthy(format!("can't be read: {error}")),
     };
-    let min = min_free_bytes(space, settings);
     let free = mib(space.free_bytes);
-    if space.free_bytes < min {
+    if space.free_bytes < FULL {
+        Finding::unhealthy(format!("{free} free: the disk is full, nothing can be written"))
+    } else if space.free_bytes < min {
         Finding::unhealthy(format!("{free} free, below {}: nothing new is accepted", mib(min)))
     } else if space.free_bytes < min.saturating_mul(2) {
         Finding::degraded(format!("{free} free, nothing new is accepted below {}", mib(min)))
@@ -149,23 +147,46 @@ pub fn queue(waiting: u64, oldest: Option<Timestamp>, now: Timestamp) -> Finding
 /// Executions that a finding names one by one.
 const NAMED: usize = 5;
 
-/// Judges what the start could not take up again: which executions, why, and what to do.
-pub fn executions<W: fmt::Display>(stuck: &[(ExecutionId, W)]) -> Finding {
-    if stuck.is_empty() {
+/// Judges what does not go on by itself: what the start could not take up again, and what waits for
+/// a person to say how a step ended. Which executions, why, and what to do.
+pub fn executions<W: fmt::Display>(
+    stuck: &[(ExecutionId, W)],
+    in_doubt: &[ExecutionId],
+) -> Finding {
+    let mut parts = Vec::new();
+    if !stuck.is_empty() {
+        let named = stuck.iter().map(|(id, why)| format!("{id} ({why})"));
+        parts.push(format!("{} can't go on: {}", counted(stuck.len(), "execution"), some(named)));
+    }
+    if !in_doubt.is_empty() {
+        let named = some(in_doubt.iter().map(ToString::to_string));
+        let executions = counted(in_doubt.len(), "execution");
+        parts.push(format!("{executions} with a step in doubt (did it end?): {named}"));
+    }
+    if parts.is_empty() {
         return Finding::healthy("all that had not ended go on");
     }
-    let named = stuck.iter().take(NAMED).map(|(id, why)| format!("{id} ({why})"));
-    let named = named.collect::<Vec<_>>().join(", ");
-    let more = match stuck.len().saturating_sub(NAMED) {
+    Finding::degraded(format!(
+        "{}; end them with `a2n cancel ID`, then run them again with `a2n retry ID --from START`",
+        parts.join("; ")
+    ))
+}
+
+/// The first few, and how many more there are.
+fn some(all: impl ExactSizeIterator<Item = String>) -> String {
+    let more = match all.len().saturating_sub(NAMED) {
         0 => String::new(),
         n => format!(" and {n} more"),
     };
-    let n = stuck.len();
-    let noun = if n == 1 { "execution" } else { "executions" };
-    Finding::degraded(format!(
-        "{n} {noun} can't go on: {named}{more}; end them with `a2n cancel ID`, \
-         then run them again with `a2n retry ID --from START`"
-    ))
+    all.take(NAMED).collect::<Vec<_>>().join(", ") + &more
+}
+
+/// `1 step`, `2 steps`.
+pub fn counted(n: impl TryInto<u64>, noun: &str) -> String {
+    match n.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
 }
 
 /// Judges the schedules' timer by its service's answer; none where the service has stopped.
@@ -231,13 +252,13 @@ mod tests {
 
     #[test]
     fn judgements_say_what_will_happen() {
-        let settings = Settings::default();
         let gib = 1 << 30;
         let at = |free_bytes| Ok(Space { free_bytes, total_bytes: 100 * gib });
-        assert_eq!(disk(at(50 * gib), &settings).status, HealthStatus::Healthy);
-        assert_eq!(disk(at(gib / 4), &settings).status, HealthStatus::Unhealthy);
-        assert_eq!(disk(at(gib * 4), &settings).status, HealthStatus::Unhealthy);
-        assert_eq!(disk(at(gib * 7), &settings).status, HealthStatus::Degraded);
+        assert_eq!(disk(at(50 * gib), 5 * gib).status, HealthStatus::Healthy);
+        assert_eq!(disk(at(gib * 4), 5 * gib).status, HealthStatus::Unhealthy);
+        assert_eq!(disk(at(gib * 7), 5 * gib).status, HealthStatus::Degraded);
+        assert_eq!(disk(at(gib * 7), 0).status, HealthStatus::Healthy);
+        assert_eq!(disk(at(1000), 0).status, HealthStatus::Unhealthy);
         let now = Timestamp::from_unix_ms(3_600_000);
         assert_eq!(queue(0, None, now).status, HealthStatus::Healthy);
         assert_eq!(
@@ -251,10 +272,13 @@ mod tests {
         );
         assert_eq!(timers(None).status, HealthStatus::Unhealthy);
         let all: Vec<_> = (1..8).map(|n| (ExecutionId::from_bytes([n; 16]), "torn")).collect();
-        assert_eq!(executions(&all[..0]).status, HealthStatus::Healthy);
-        let one = executions(&all[..1]);
+        assert_eq!(executions(&all[..0], &[]).status, HealthStatus::Healthy);
+        let one = executions(&all[..1], &[]);
         assert_eq!(one.status, HealthStatus::Degraded);
         assert!(one.message.starts_with("1 execution can't go on: 01010101-"), "{}", one.message);
-        assert!(executions(&all).message.contains("(torn) and 2 more; end them with"));
+        assert!(executions(&all, &[]).message.contains("(torn) and 2 more; end them with"));
+        let doubt = executions(&all[..0], &[all[0].0, all[1].0]);
+        assert_eq!(doubt.status, HealthStatus::Degraded);
+        assert!(doubt.message.starts_with("2 executions with a step in doubt"), "{doubt:?}");
     }
 }

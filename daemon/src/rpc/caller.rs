@@ -131,5 +131,5 @@ impl Identity {
 
 fn no_account(uid: u32) -> RpcError {
     RpcError::new(ErrorKind::Unauthenticated, format!("uid {uid} has no account here"))
-        .hint(policy::NO_ACCOUNT)
+        .hint(policy::OWNER_ONLY)
 }

@@ -181,7 +181,21 @@ fn first_since(read: &impl Read, at: Timestamp, early: bool) -> Result<u64, Erro
 /// Checks the chain from its first row to its last, through the files of history and state: nothing
 /// changed, removed or reordered, and what moved to history is what its checkpoint says.
 pub fn verify(read: &impl Read) -> Result<Verified, Error> {
-    let mut check = Check { checkpoint: checkpoint(read)?, ..Check::default() };
+    verify_between(read, 1, u64::MAX)
+}
+
+/// The same for the rows from one number up to and with another, and how the first of them follows
+/// the row before it. What is found tells which rows were judged.
+pub fn verify_between(read: &impl Read, from: u64, to: u64) -> Result<Verified, Error> {
+    let seen = from.max(1) - 1;
+    let before = match get(read, seen) {
+        Ok(row) => row.map(|row| Head { seq: seen, hash: row.hash }),
+        // Not asked about: only how the next one follows it stays open.
+        Err(Error::Damaged { .. }) => None,
+        Err(e) => return Err(e),
+    };
+    let checkpoint = checkpoint(read)?;
+    let mut check = Check { seen, last: to, before, checkpoint, ..Check::default() };
     if let Some(history) = read.history() {
         for name in history.files_of(Kind::Audit).into_iter().rev() {
             if let Some(source) = history.source(name)? {
@@ -190,13 +204,28 @@ pub fn verify(read: &impl Read) -> Result<Verified, Error> {
         }
     }
     check.walk(read)?;
+    check.end(last_number(read)?);
     Ok(check.found)
+}
+
+/// The chain's last number; 0 where there is none. State always keeps the last row.
+pub fn last_number(read: &impl Read) -> Result<u64, Error> {
+    let mut last = 0;
+    read.scan(schema::AUDIT, &KeyRange::all(), true, &mut |key, _| {
+        last = key.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(last)
 }
 
 /// A check of the chain, row by row.
 #[derive(Default)]
 struct Check {
     found: Verified,
+    /// The number up to which all is seen.
+    seen: u64,
+    /// The last number that is asked for.
+    last: u64,
     /// The row before; none at the start, and after a damaged one.
     before: Option<Head>,
     checkpoint: Option<Head>,
@@ -205,9 +234,13 @@ struct Check {
 impl Check {
     /// The rows of one place that come after those that were seen.
     fn walk(&mut self, read: &impl Read) -> Result<(), Error> {
-        let range = KeyRange::all().after(&Key::of_u64(self.found.to));
+        let range = KeyRange::all().after(&Key::of_u64(self.seen));
+        let last = self.last;
         read.scan(schema::AUDIT, &range, false, &mut |key, value| {
             let seq = key.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+            if seq > last {
+                return Ok(ControlFlow::Break(()));
+            }
             self.row(seq, rows::decode(read, key, value).ok());
             Ok(ControlFlow::Continue(()))
         })
@@ -217,19 +250,28 @@ impl Check {
         self.found.problems.push((seq, what.into()));
     }
 
+    fn missing(&mut self, seq: u64, to: u64) {
+        self.wrong(seq, format!("rows {} to {to} are missing", self.seen + 1));
+    }
+
+    /// Rows at the end of the range that the chain goes on behind.
+    fn end(&mut self, last_number: u64) {
+        let to = self.last.min(last_number);
+        if to > self.seen {
+            self.missing(to, to);
+        }
+    }
+
     fn row(&mut self, seq: u64, row: Option<AuditLog>) {
         self.found.rows += 1;
-        let is_first = self.found.rows == 1;
-        if is_first {
+        if self.found.rows == 1 {
             self.found.from = seq;
-            if seq > 1 {
-                self.wrong(seq, format!("rows 1 to {} are missing", seq - 1));
-            }
-        } else if self.found.to + 1 != seq {
-            self.wrong(seq, format!("rows {} to {} are missing", self.found.to + 1, seq - 1));
         }
-        let follows = self.found.to + 1 == seq;
-        self.found.to = seq;
+        let follows = self.seen + 1 == seq;
+        if !follows {
+            self.missing(seq, seq - 1);
+        }
+        (self.found.to, self.seen) = (seq, seq);
         let Some(row) = row else {
             self.before = None;
             return self.wrong(seq, "the row is damaged");
@@ -244,7 +286,7 @@ impl Check {
             Some(head) if follows && head.hash != row.prev_hash => {
                 self.wrong(seq, "it does not follow the row before it");
             }
-            None if is_first && seq == 1 && !row.prev_hash.is_empty() => {
+            None if seq == 1 && !row.prev_hash.is_empty() => {
                 self.wrong(seq, "the first row names one before it");
             }
             _ => {}

@@ -10,7 +10,7 @@ mod kept;
 mod list;
 mod once;
 
-use a2n_proto::execution::{Execution, ExecutionStatus};
+use a2n_proto::execution::{Execution, ExecutionStatus, PausedReason};
 use a2n_proto::{ExecutionId, Json, WorkflowId};
 
 pub use attachments::{Naming, drop_unnamed};
@@ -182,6 +182,22 @@ pub fn count_status(read: &impl Read, status: ExecutionStatus) -> Result<u64, Er
         Ok(std::ops::ControlFlow::Continue(()))
     })?;
     Ok(n)
+}
+
+/// Those that wait for a person to say how a step ended, oldest first.
+pub fn in_doubt(read: &impl Read) -> Result<Vec<ExecutionId>, Error> {
+    let range = Key::new().u8(ExecutionStatus::Paused as u8).under();
+    let mut ids = Vec::new();
+    for key in rows::some_keys(read, EXECUTION_BY_STATUS, &range, usize::MAX)? {
+        let Some(id) = last_id(&key).map(ExecutionId::from_bytes) else { continue };
+        match head(read, id) {
+            Ok(Some(one)) if one.paused_reason == Some(PausedReason::InDoubt) => ids.push(id),
+            Ok(_) | Err(Error::Damaged { .. }) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 /// Up to `limit` unfinished executions of a workflow.

@@ -51,6 +51,23 @@ fn check(world: &World, acknowledged: &[u64]) {
     }
 }
 
+/// The story: the settings said that they take effect at once, and were read at the start only.
+#[test]
+fn new_limits_hold_at_once() {
+    use super::Limits;
+    let world = super::testing::World::new();
+    assert!(world.store.accepting());
+    world.store.set_limits(Limits { least_free_bytes: u64::MAX, ..Limits::default() });
+    assert!(matches!(world.store.admit(), Err(super::Error::NoRoom { .. })));
+    assert_eq!(world.store.least_free(100), u64::MAX);
+    world.store.set_limits(Limits {
+        least_free_bytes: 0,
+        least_free_percent: 0,
+        ..Limits::default()
+    });
+    assert!(world.store.accepting());
+}
+
 #[test]
 fn after_an_error_of_the_disk_the_store_reopens_and_goes_on() {
     for fails_at in 0..40 {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::history::{FileName, History, Kind};
 use super::shared::{Shared, Size};
 use super::writer::{QUEUE, Writer};
-use super::{Drive, Error, Feed, Origin, Snapshot, Tx, Write, meta, open};
+use super::{Drive, Error, Feed, Limits, Origin, Snapshot, Tx, Write, meta, open};
 use crate::system::disk::Space;
 
 /// The store; cheap to clone.
@@ -205,7 +205,18 @@ impl Store {
         if shared.size().too_large {
             return full("it is larger than `store.maxBytes`, and nothing is left to let go");
         }
-        open::room(&shared.options)
+        open::room(&shared.options, shared.limits())
+    }
+
+    /// Follows the settings: holds for the next write that asks.
+    pub fn set_limits(&self, limits: Limits) {
+        let mut place = self.inner.shared.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = limits;
+    }
+
+    /// Below this much free on a disk of this size nothing new is accepted.
+    pub fn least_free(&self, total_bytes: u64) -> u64 {
+        self.inner.shared.limits().least_free(total_bytes)
     }
 
     /// Lets go of the oldest executions in history, month by month and successful ones first, until

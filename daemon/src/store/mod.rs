@@ -48,7 +48,7 @@ pub use feed::{Feed, FeedRead};
 pub use handle::{Health, Store};
 pub use keys::{Key, KeyRange, KeyReader};
 pub use meta::Identity;
-pub use open::{Drive, Observer, OpenError, Options};
+pub use open::{Drive, Limits, Observer, OpenError, Options};
 pub use read::{Quarantine, Read, See, SeeRow, Snapshot};
 pub use rows::{Page, Paging};
 pub use schema::{SCHEMA, TABLES, Table};

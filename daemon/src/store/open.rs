@@ -27,6 +27,7 @@ use super::{Error, Store, migrations};
 use crate::system::disk::Disk;
 
 pub use refusal::OpenError;
+pub use room::Limits;
 
 pub(crate) use file::reopen;
 pub(crate) use marker::write_marker;
@@ -93,12 +94,8 @@ pub struct Options {
     pub check_all: bool,
     /// Room that is kept for a full disk.
     pub ballast_bytes: u64,
-    /// Below this much free no new work is accepted.
-    pub least_free_bytes: u64,
-    /// Below this share of the disk free no new work is accepted.
-    pub least_free_percent: u64,
-    /// How long a caller's idempotency key holds, in milliseconds.
-    pub idempotency_ms: u64,
+    /// What holds until [`Store::set_limits`] says something else.
+    pub limits: Limits,
     /// Hears of commits.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -116,9 +113,7 @@ impl Options {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             check_all: false,
             ballast_bytes: 32 << 20,
-            least_free_bytes: 512 << 20,
-            least_free_percent: 5,
-            idempotency_ms: 7 * 24 * 3_600_000,
+            limits: Limits::default(),
             observer: None,
         }
     }
@@ -220,6 +215,7 @@ fn finish(
         acknowledged: AtomicU64::new(heads.commit),
         refusing: Mutex::new(None),
         size: Mutex::default(),
+        limits: Mutex::new(options.limits),
         options,
         lock: Mutex::new(Some(lock)),
     };

@@ -9,7 +9,7 @@ use redb::{Database, ReadableDatabase};
 use super::feed::Live;
 use super::history::History;
 use super::read::{Quarantine, Source};
-use super::{Error, Options, Snapshot};
+use super::{Error, Limits, Options, Snapshot};
 use crate::system::disk::Lock;
 
 /// Everything that outlives a transaction.
@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) acknowledged: AtomicU64,
     /// Why writes are refused; none where they are not.
     pub(crate) refusing: Mutex<Option<Refusal>>,
+    /// What the settings say now.
+    pub(crate) limits: Mutex<Limits>,
     /// What the cleaner found about the store's size.
     pub(crate) size: Mutex<Size>,
     /// Held as long as the store is open.
@@ -121,6 +123,10 @@ impl Shared {
 
     pub(crate) fn size(&self) -> MutexGuard<'_, Size> {
         self.size.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        *self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn acknowledged(&self) -> u64 {

@@ -13,7 +13,9 @@ use a2n_proto::{
     WorkflowTriggerId,
 };
 
-use super::{Caller, Drive, Error, Options, Origin, Snapshot, Store, Tx, account, workflow};
+use super::{
+    Caller, Drive, Error, Limits, Options, Origin, Snapshot, Store, Tx, account, workflow,
+};
 use crate::system::disk::{Disk, SimDisk};
 
 /// The time at which tests begin.
@@ -40,8 +42,7 @@ pub(crate) fn options(disk: &SimDisk) -> Options {
         drive: Drive::ByHand,
         cache_bytes: 4 << 20,
         ballast_bytes: 1 << 20,
-        least_free_bytes: 1 << 20,
-        least_free_percent: 50,
+        limits: Limits { least_free_bytes: 1 << 20, least_free_percent: 50, ..Limits::default() },
         ..Options::new(PathBuf::from("/data"), InstallId::from_parts(unix_ms(0), random(7)), at(0))
     }
 }

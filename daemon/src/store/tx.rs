@@ -107,7 +107,7 @@ impl<'t> Tx<'t> {
 
     /// Whether new work may be taken on, by the room on the disk.
     pub fn room(&self) -> Result<(), Error> {
-        self.shared.map_or(Ok(()), |shared| open::room(&shared.options))
+        self.shared.map_or(Ok(()), |shared| open::room(&shared.options, shared.limits()))
     }
 
     /// A transaction outside a running store: making one, migrating one.
@@ -219,7 +219,7 @@ impl<'t> Tx<'t> {
 
     /// How long a caller's idempotency key holds.
     pub(crate) fn idempotency_ms(&self) -> u64 {
-        self.shared.map_or(u64::MAX, |shared| shared.options.idempotency_ms)
+        self.shared.map_or(u64::MAX, |shared| shared.limits().idempotency_ms)
     }
 
     /// Makes every table there is, so that a reader finds it.

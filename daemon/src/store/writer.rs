@@ -307,7 +307,7 @@ impl Writer {
         if !lost {
             self.catch_up();
         }
-        open::restore_ballast(&shared.options);
+        open::restore_ballast(&shared.options, shared.limits());
         tracing::warn!(commit = self.commit, lost, "store reopened");
         !lost
     }

@@ -144,6 +144,28 @@ pub fn check_path(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Lets those go who wait at a socket that systemd passed. For an end that a person has to look at:
+/// systemd would start the daemon again at once for as long as they wait, until it gives the socket
+/// up too.
+pub fn turn_away_waiting() {
+    let Some(raw) = sd_notify::listen_fds().ok().and_then(|mut all| all.next()) else { return };
+    #[expect(unsafe_code, reason = "systemd hands descriptors over by number")]
+    // SAFETY: opened for this very process by the service manager, and not taken over before: a
+    // start that got as far as its socket does not end this way.
+    let listener = StdListener::from(unsafe { OwnedFd::from_raw_fd(raw) });
+    if listener.set_nonblocking(true).is_ok() {
+        while listener.accept().is_ok() {}
+    }
+}
+
+/// An error where a daemon answers at the path.
+pub fn refuse_taken(path: &Path) -> Result<(), Error> {
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(Error::InUse { path: path.to_owned() }),
+        Err(_) => Ok(()),
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         // While the lock is held nobody else can have bound the path anew.

@@ -156,7 +156,7 @@ mod tests {
     use a2n_proto::{AccountId, InstallId, UserId, WorkflowId, WorkflowTriggerId};
 
     use super::*;
-    use crate::store::{Drive, Options, Origin, Store, account, workflow};
+    use crate::store::{Drive, Limits, Options, Origin, Store, account, workflow};
     use crate::system::disk::SimDisk;
 
     const TRIGGER: WorkflowTriggerId = WorkflowTriggerId::from_bytes([3; 16]);
@@ -174,7 +174,7 @@ mod tests {
             drive: Drive::ByHand,
             cache_bytes: 4 << 20,
             ballast_bytes: 1 << 20,
-            least_free_bytes: 1 << 20,
+            limits: Limits { least_free_bytes: 1 << 20, ..Limits::default() },
             ..Options::new(PathBuf::from("/data"), install, at(0))
         })
         .unwrap();

@@ -12,8 +12,10 @@ mod planner;
 pub mod schedule;
 pub mod service;
 mod starts;
+mod unarmed;
 pub mod webhook;
 
 pub use nearest::nearest;
 pub use planner::{Armed, Due, Planner, upcoming};
 pub use starts::{Plan, StartError, Started, Starts};
+pub use unarmed::{NOT_ARMED, arm_error, why_never};

@@ -41,6 +41,9 @@ impl Armed {
                 let texts = problems.into_iter().map(|problem| problem.message);
                 texts.collect::<Vec<_>>().join("; ")
             })?;
+        if schedule.next_after(since).is_none() {
+            return Err("it is not due any more: its time has passed".to_owned());
+        }
         Ok(Self {
             trigger: trigger.id,
             workflow: trigger.workflow_id,

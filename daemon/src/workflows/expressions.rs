@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use a2n_proto::Problem;
 use a2n_proto::document::{Document, Node};
+use a2n_proto::{Problem, Severity};
 use serde_json::Value;
 
 use crate::engine::check::{self, error, nearest_hint};
@@ -12,6 +12,7 @@ use crate::engine::graph::Graph;
 use crate::engine::kind::Kinds;
 use crate::engine::language::{FILTERS, SCOPE, TESTS};
 use crate::engine::scan::What;
+use crate::engine::scope::NODE_MEMBERS;
 
 /// Every problem of a document's expressions.
 pub(super) fn problems(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
@@ -28,6 +29,9 @@ pub(super) fn problems(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
             graph: &graph,
             number,
             in_loop: in_loops.contains(&number),
+            constants: kinds.find(&node.kind).map_or_else(Vec::new, |kind| {
+                kind.constant_paths().iter().map(|path| (*path).to_owned()).collect()
+            }),
             before: None,
             found: &mut found,
         };
@@ -37,11 +41,25 @@ pub(super) fn problems(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
     found
 }
 
+/// Whether a text looks as if it were meant for a template: `{% if … %}`.
+fn has_statement(text: &str) -> bool {
+    let mut after = text.split("{%").skip(1);
+    after.any(|after| {
+        let word = after.trim_start_matches(['-', '+']).trim_start();
+        after.contains("%}")
+            && ["if", "for", "set", "else", "endif"].iter().any(|known| {
+                word.strip_prefix(known).is_some_and(|rest| rest.starts_with([' ', '\n', '%']))
+            })
+    })
+}
+
 struct Look<'d> {
     document: &'d Document,
     graph: &'d Graph,
     number: usize,
     in_loop: bool,
+    /// Where the definition takes no expression.
+    constants: Vec<String>,
     /// What comes before the node, once it was asked for.
     before: Option<BTreeSet<usize>>,
     found: &'d mut Vec<Problem>,
@@ -51,6 +69,17 @@ impl Look<'_> {
     fn walk(&mut self, path: &str, value: &Value) {
         match value {
             Value::String(text) if is_template(text) => self.look(path, text),
+            Value::String(text) if has_statement(text) && !self.is_constant(path) => {
+                self.found.push(Problem {
+                    severity: Severity::Warning,
+                    ..error(
+                        path,
+                        "NO_TEMPLATE",
+                        "a text without `{{ … }}` is no template: `{% … %}` stays as it is".into(),
+                        Some("write a value as {{ value }}, or {{ a if b else c }}".into()),
+                    )
+                });
+            }
             Value::Array(elements) => {
                 for (i, element) in elements.iter().enumerate() {
                     self.walk(&format!("{path}[{i}]"), element);
@@ -63,6 +92,12 @@ impl Look<'_> {
             }
             _ => {}
         }
+    }
+
+    fn is_constant(&self, path: &str) -> bool {
+        let below = path.strip_prefix(&format!("nodes[{}].config.", self.number));
+        let member = below.unwrap_or(path).split(['.', '[']).next();
+        self.constants.iter().any(|constant| constant.split('.').next() == member)
     }
 
     fn look(&mut self, path: &str, text: &str) {
@@ -90,7 +125,12 @@ impl Look<'_> {
                     self.say(path, text, named.at, "UNKNOWN_TEST", message, hint);
                 }
                 What::Node => self.look_at_node(path, text, name, named.at),
-                What::Filter | What::Test | What::SomeNode => {}
+                What::NodeMember if !NODE_MEMBERS.contains(&name.as_str()) => {
+                    let message = format!("a node has no `{name}`");
+                    let hint = nearest_hint(name, NODE_MEMBERS);
+                    self.say(path, text, named.at, "UNKNOWN_MEMBER", message, hint);
+                }
+                What::Filter | What::Test | What::SomeNode | What::NodeMember => {}
             }
         }
     }

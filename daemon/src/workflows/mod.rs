@@ -103,6 +103,7 @@ impl Workflows {
             let look = Look { read, owner, at: self.system.now(), beside };
             let warnings = problems.partition_point(|p| p.severity == Severity::Error);
             problems.splice(warnings..warnings, look.problems(definition)?);
+            validate::in_order(&mut problems);
         }
         Ok(problems)
     }
@@ -138,7 +139,7 @@ impl Workflows {
         kind: TriggerType,
         configuration: &serde_json::Value,
     ) -> Vec<Problem> {
-        triggers::problems(kind, configuration, &self.zone)
+        triggers::problems(kind, configuration, &self.zone, self.system.now())
     }
 }
 

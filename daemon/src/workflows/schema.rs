@@ -94,13 +94,23 @@ impl Schema {
                 let message = format!("{} is not of type {wanted}", short(found));
                 say(&here, "WRONG_TYPE", message, Some(how_to_write(&wanted)));
             }
+            // A text where something else is wanted: the pattern is the side door of expressions.
+            ValidationErrorKind::Pattern { .. } if self.wanted_beside(fault).is_some() => {
+                let wanted = self.wanted_beside(fault).unwrap_or_default();
+                let message = format!("{} is not of type {wanted}", short(found));
+                say(&here, "WRONG_TYPE", message, Some(how_to_write_text(&wanted, found)));
+            }
             // A regular expression says nothing to most people; the schema's own words do.
             ValidationErrorKind::Pattern { .. } => {
                 let hint = self.meant(fault).unwrap_or_else(|| SEE_NODE.to_owned());
                 say(&here, "WRONG_VALUE", not(found), Some(hint));
             }
-            _ => {
-                let hint = self.meant(fault).unwrap_or_else(|| SEE_NODE.to_owned());
+            kind => {
+                let hint = match (bound(kind), self.meant(fault)) {
+                    (Some(bound), Some(meant)) => format!("write {bound}; {meant}"),
+                    (Some(bound), None) => format!("write {bound}"),
+                    (None, meant) => meant.unwrap_or_else(|| SEE_NODE.to_owned()),
+                };
                 say(&here, "WRONG_VALUE", lower(&fault.to_string()), Some(hint));
             }
         }
@@ -170,9 +180,18 @@ impl Schema {
             .find(|around| around["description"].is_string())?;
         let description = around["description"].as_str()?;
         Some(match around["examples"].get(0) {
-            Some(example) => format!("what is meant: {description} For example {}", short(example)),
+            Some(example) => format!("what is meant: {description} For example {}", flow(example)),
             None => format!("what is meant: {description}"),
         })
+    }
+
+    /// What is wanted where a text passes only as an expression; none where texts are wanted.
+    fn wanted_beside(&self, fault: &ValidationError<'_>) -> Option<String> {
+        let (around, _) = fault.schema_path().as_str().rsplit_once('/')?;
+        let kinds = self.whole.pointer(around)?.get("type")?.as_array()?;
+        let wanted = kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "string");
+        let wanted = wanted.collect::<Vec<_>>().join(" or ");
+        (!wanted.is_empty()).then_some(wanted)
     }
 
     /// The members that the schema around a fault knows.
@@ -185,7 +204,7 @@ impl Schema {
 }
 
 /// Where a schema says nothing in words.
-const SEE_NODE: &str = "`a2n node show TYPE` and docs/nodes.md say what is meant";
+pub(super) const SEE_NODE: &str = "`a2n node show TYPE` and docs/nodes.md say what is meant";
 
 /// What to write for a value of these types.
 fn how_to_write(wanted: &str) -> String {
@@ -199,6 +218,38 @@ fn how_to_write(wanted: &str) -> String {
         _ => None,
     });
     format!("write {}", each.collect::<Vec<_>>().join(", or "))
+}
+
+/// The same where a text stands, which may be meant for the one thing in a list.
+fn how_to_write_text(wanted: &str, found: &Value) -> String {
+    let words: Vec<&str> = found.as_str().unwrap_or_default().split_whitespace().collect();
+    if wanted == "array" && (1..=6).contains(&words.len()) {
+        return format!("write a list: [{}]", words.join(", "));
+    }
+    how_to_write(wanted)
+}
+
+/// What a value has to keep to; reads after "write ".
+fn bound(kind: &ValidationErrorKind) -> Option<String> {
+    let elements = |n: u64| if n == 1 { "element" } else { "elements" };
+    let characters = |n: u64| if n == 1 { "character" } else { "characters" };
+    Some(match kind {
+        ValidationErrorKind::Minimum { limit } => format!("{limit} or more"),
+        ValidationErrorKind::Maximum { limit } => format!("{limit} or less"),
+        ValidationErrorKind::MinItems { limit } => {
+            format!("a list of at least {limit} {}", elements(*limit))
+        }
+        ValidationErrorKind::MaxItems { limit } => {
+            format!("a list of at most {limit} {}", elements(*limit))
+        }
+        ValidationErrorKind::MinLength { limit } => {
+            format!("a text of at least {limit} {}", characters(*limit))
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            format!("a text of at most {limit} {}", characters(*limit))
+        }
+        _ => return None,
+    })
 }
 
 fn context_path<'c>(context: &'c [Vec<ValidationError<'static>>]) -> &'c str {
@@ -238,6 +289,17 @@ fn not(found: &Value) -> String {
 fn choices(words: Option<&Vec<Value>>) -> Option<String> {
     let words: Vec<String> = words?.iter().map(short).collect();
     (!words.is_empty()).then(|| format!("use one of: {}", words.join(", ")))
+}
+
+/// A value as it may be written: lists too.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Array(list) => format!("[{}]", list.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::String(text) if !text.is_empty() && !text.contains([',', '[', ']', '{', '}']) => {
+            text.clone()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// A value as a message shows it.

@@ -4,14 +4,14 @@
 use std::sync::LazyLock;
 
 use a2n_proto::workflow::TriggerType;
-use a2n_proto::{Problem, Severity};
+use a2n_proto::{Problem, Severity, Timestamp};
 use serde_json::Value;
 
 use super::schema::Schema;
 use crate::engine::check::error;
 use crate::triggers::manual::Manual;
 use crate::triggers::schedule::{Schedule, Zone};
-use crate::triggers::{event, webhook};
+use crate::triggers::{NOT_ARMED, event, webhook};
 
 static WEBHOOK: LazyLock<Schema> = LazyLock::new(|| schema(&webhook::schema()));
 static EVENT: LazyLock<Schema> = LazyLock::new(|| schema(&event::schema()));
@@ -21,20 +21,37 @@ fn schema(schema: &Value) -> Schema {
 }
 
 /// Everything that is wrong with a configuration, and what is worth knowing. `zone` is the host's.
-pub fn problems(kind: TriggerType, configuration: &Value, zone: &Zone) -> Vec<Problem> {
+pub fn problems(
+    kind: TriggerType,
+    configuration: &Value,
+    zone: &Zone,
+    now: Timestamp,
+) -> Vec<Problem> {
     let found = match kind {
         TriggerType::Manual => Manual::parse(configuration).err().unwrap_or_default(),
-        TriggerType::Schedule => Schedule::problems(configuration, zone),
+        TriggerType::Schedule => scheduled(configuration, zone, now),
         TriggerType::Webhook => not_armed(&WEBHOOK, webhook::check(configuration), configuration),
         TriggerType::Event => not_armed(&EVENT, event::check(configuration), configuration),
     };
     found.into_iter().map(below_configuration).collect()
 }
 
+fn scheduled(configuration: &Value, zone: &Zone, now: Timestamp) -> Vec<Problem> {
+    let mut problems = Schedule::problems(configuration, zone);
+    let parsed = Schedule::parse(configuration, zone);
+    if parsed.is_ok_and(|schedule| schedule.next_after(now).is_none()) {
+        let path = if configuration.get("schedule").is_some() { "schedule.at" } else { "at" };
+        let message = "this time has passed: the trigger will start nothing".to_owned();
+        let told = error(path, "AT_PAST", message, Some("write a time to come".to_owned()));
+        problems.push(Problem { severity: Severity::Warning, ..told });
+    }
+    problems
+}
+
 fn not_armed(schema: &Schema, more: Vec<Problem>, configuration: &Value) -> Vec<Problem> {
     let mut problems = schema.check("", configuration);
     problems.extend(more);
-    let message = "this version does not arm WEBHOOK and EVENT triggers".to_owned();
+    let message = NOT_ARMED.to_owned();
     let hint = "use a SCHEDULE or MANUAL trigger".to_owned();
     let told = error("type", "UNSUPPORTED", message, Some(hint));
     problems.push(Problem { severity: Severity::Warning, ..told });
@@ -56,8 +73,20 @@ mod tests {
 
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_unix_ms(1_760_000_000_000);
+
+    #[test]
+    fn a_time_that_has_passed_is_a_warning() {
+        let at = |at: &str| check(TriggerType::Schedule, json!({"schedule": {"at": at}}));
+        assert_eq!(at("2035-01-01T00:00:00Z"), "");
+        assert_eq!(
+            at("2001-01-01T00:00:00Z"),
+            "! configuration.schedule.at AT_PAST: this time has passed: the trigger will start nothing [write a time to come]"
+        );
+    }
+
     fn check(kind: TriggerType, configuration: Value) -> String {
-        let lines = problems(kind, &configuration, &Zone::utc()).into_iter().map(|p| {
+        let lines = problems(kind, &configuration, &Zone::utc(), NOW).into_iter().map(|p| {
             let sign = if p.severity == Severity::Error { "✗" } else { "!" };
             let hint = p.hint.map(|hint| format!(" [{hint}]")).unwrap_or_default();
             format!("{sign} {} {}: {}{hint}", p.path, p.code, p.message)
@@ -91,8 +120,8 @@ mod tests {
         ✗ configuration.webhook.method WRONG_VALUE: `{{ item.method }}` is not allowed here [use one of: `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`, `OPTIONS`]
         ✗ configuration.webhook.authentication.type WRONG_VALUE: `DIGEST` is not allowed here [use one of: `NONE`, `API_KEY`, `BASIC`, `BEARER`, `HMAC`]
         ✗ configuration.webhook.responseMode WRONG_VALUE: `LATER` is not allowed here [use one of: `IMMEDIATE`, `LAST_NODE`, `RESPOND_NODE`]
-        ✗ configuration.webhook.maxBodyBytes WRONG_VALUE: 0 is less than the minimum of 1 [what is meant: The longest body that is taken, in bytes.]
-        ✗ configuration.webhook.dedupe.window WRONG_VALUE: -1 is less than the minimum of 0 [what is meant: How long a delivery is remembered. Milliseconds, or a text such as 30s or 7d.]
+        ✗ configuration.webhook.maxBodyBytes WRONG_VALUE: 0 is less than the minimum of 1 [write 1 or more; what is meant: The longest body that is taken, in bytes.]
+        ✗ configuration.webhook.dedupe.window WRONG_VALUE: -1 is less than the minimum of 0 [write 0 or more; what is meant: How long a delivery is remembered. Milliseconds, or a text such as 30s or 7d.]
         ✗ configuration.webhook.dedupe.by UNKNOWN_MEMBER: there is no member `by` here [there are: header, window]
         ✗ configuration.webhook.dedupe.header MISSING_MEMBER: `header` is missing [add `header`]
         ✗ configuration.webhook.allowedIps[1] WRONG_TYPE: 7 is not of type string [write a text, in quotes where it looks like something else]
@@ -141,7 +170,7 @@ mod tests {
         ✗ configuration.event.filters WRONG_TYPE: `*.csv` is not of type array or object [write a list: [a, b], or members: {name: value}]
         ✗ configuration.event.batchWindow WRONG_TYPE: true is not of type integer or string [write a whole number without quotes, or a text, in quotes where it looks like something else]
         ✗ configuration.event.rateLimit.window MISSING_MEMBER: `window` is missing [add `window`]
-        ✗ configuration.event.rateLimit.requests WRONG_VALUE: 0 is less than the minimum of 1 [what is meant: So many.]
+        ✗ configuration.event.rateLimit.requests WRONG_VALUE: 0 is less than the minimum of 1 [write 1 or more; what is meant: So many.]
         ✗ configuration.event.sorce UNKNOWN_MEMBER: there is no member `sorce` here [did you mean `source`?]
         ✗ configuration.event.debounce BAD_LENGTH: `a while` is not a length of time [write milliseconds or a text such as "30s"]
         ! type UNSUPPORTED: this version does not arm WEBHOOK and EVENT triggers [use a SCHEDULE or MANUAL trigger]

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::expressions;
-use super::schema::Schema;
+use super::schema::{SEE_NODE, Schema};
 use crate::engine::check::{self, error};
 use crate::engine::kind::Kinds;
 
@@ -74,7 +74,7 @@ pub fn validate(
     // What could not be read was told by the schema; what follows from that is noise.
     found.retain(|problem| !unreadable.iter().any(|part| problem.path.starts_with(part)));
     problems.extend(found);
-    problems.sort_by_key(|problem| problem.severity == Severity::Warning);
+    in_order(&mut problems);
     // The last word is that of the reader which a save goes through.
     if !has_errors(&problems)
         && let Err(why) = serde_json::from_value::<Document>(value)
@@ -90,6 +90,20 @@ pub fn validate(
     problems
 }
 
+/// First the errors, then the warnings, both as their places follow each other in a document.
+pub(super) fn in_order(problems: &mut [Problem]) {
+    const PARTS: [&str; 7] =
+        ["name", "description", "nodes", "connections", "triggers", "variables", "settings"];
+    problems.sort_by_cached_key(|problem| {
+        let end = problem.path.find(['.', '[']).unwrap_or(problem.path.len());
+        let (part, rest) = problem.path.split_at(end);
+        let index = rest.strip_prefix('[').and_then(|rest| rest.split(']').next());
+        let part = PARTS.iter().position(|known| *known == part).unwrap_or(PARTS.len());
+        let index = index.and_then(|index| index.parse::<usize>().ok());
+        (problem.severity == Severity::Warning, part, index)
+    });
+}
+
 /// What to do about a problem whose finder has nothing more precise to say.
 fn what_to_do(code: &str) -> &'static str {
     match code {
@@ -97,7 +111,7 @@ fn what_to_do(code: &str) -> &'static str {
         "EMPTY" | "MISSING" | "MISSING_MEMBER" => "add what is missing",
         "BAD_SCHEDULE" | "BAD_CRON" => "try it first: `a2n schedule preview`",
         "UNKNOWN_MEMBER" => "remove it, or see docs/nodes.md for what is known",
-        _ => "`a2n node show TYPE`, docs/nodes.md and examples/ show what is meant",
+        _ => "docs/nodes.md and examples/ show what is meant",
     }
 }
 
@@ -192,6 +206,19 @@ fn nameless(document: &Document, found: &mut Vec<Problem>) {
         let message = "this is not a name for a workflow".to_owned();
         found.push(error("name", "BAD_NAME", message, Some(hint)));
     }
+    if name.contains('/') {
+        let hint = format!(
+            "a name behind `/` is that of another user's workflow; write `{}`",
+            name.replace('/', "-")
+        );
+        let message = "a name with `/` would be taken for OWNER/NAME".to_owned();
+        found.push(error("name", "BAD_NAME", message, Some(hint)));
+    }
+    if !name.trim().is_empty() && name.trim() != name {
+        let hint = format!("write `{}`", name.trim());
+        let message = "a name that begins or ends with a blank can't be told apart".to_owned();
+        found.push(error("name", "BAD_NAME", message, Some(hint)));
+    }
     if name.parse::<WorkflowId>().is_ok() {
         let hint = "use a name that people can say".to_owned();
         let message = "a name that looks like an id would be taken for one".to_owned();
@@ -211,13 +238,24 @@ fn configurations(document: &Document, kinds: &dyn Kinds, found: &mut Vec<Proble
         let path = format!("nodes[{number}].config");
         let schema =
             schemas.entry(&node.kind).or_insert_with(|| Schema::new(kind.settings_schema()));
-        if let Some(schema) = schema {
-            found.extend(schema.check(&path, &node.config));
-        }
+        let mut told: Vec<Problem> = Vec::new();
         for (below, message, hint) in kind.check_config(&node.config) {
             let path = if below.is_empty() { path.clone() } else { format!("{path}.{below}") };
-            found.push(error(&path, "CONFIG", message, hint));
+            told.push(error(&path, "CONFIG", message, hint));
         }
+        if let Some(schema) = schema {
+            let by_schema = schema.check(&path, &node.config).into_iter();
+            // The definition says the same of a value in words of its own.
+            let news = by_schema.filter(|fault| told.iter().all(|own| own.path != fault.path));
+            let news: Vec<Problem> = news.collect();
+            told.splice(..0, news);
+        }
+        for problem in &mut told {
+            let hint = problem.hint.take().unwrap_or_else(|| SEE_NODE.to_owned());
+            problem.hint =
+                Some(hint.replace("node show TYPE", &format!("node show {}", kind.name())));
+        }
+        found.append(&mut told);
     }
 }
 

@@ -8,8 +8,8 @@ use a2n_daemon::engine::plan::Plan;
 use a2n_daemon::nodes::Registry;
 use a2n_daemon::triggers::schedule::Zone;
 use a2n_daemon::workflows::{Limits, triggers, validate};
-use a2n_proto::Json;
 use a2n_proto::document::{Document, DocumentTrigger};
+use a2n_proto::{Json, Timestamp};
 use arbitrary::Unstructured;
 use serde_json::{Map, Value, json};
 
@@ -26,8 +26,9 @@ pub fn run(data: &[u8]) {
             _ => return,
         },
     };
-    let zone = Zone::utc();
-    let trigger = |one: &DocumentTrigger| triggers::problems(one.kind, &one.configuration, &zone);
+    let (zone, now) = (Zone::utc(), Timestamp::from_unix_ms(1_800_000_000_000));
+    let trigger =
+        |one: &DocumentTrigger| triggers::problems(one.kind, &one.configuration, &zone, now);
     let problems = validate::validate(&definition, &*KINDS, Limits::default(), &trigger);
     for problem in &problems {
         assert!(!problem.code.is_empty() && !problem.message.is_empty(), "{problem:?}");

@@ -223,7 +223,7 @@ fn open_store(system: &System, owner: UserId) -> Store {
     options.disk = Arc::new(SimDisk::new());
     options.cache_bytes = 4 << 20;
     options.ballast_bytes = 1 << 20;
-    options.least_free_bytes = 1 << 20;
+    options.limits.least_free_bytes = 1 << 20;
     let store = Store::open(options).expect("an empty disk takes a store");
     let origin = store::Origin::daemon(system.now(), "FUZZ");
     let account = AccountId::from_bytes([8; 16]);

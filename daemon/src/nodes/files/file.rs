@@ -59,7 +59,7 @@ pub(in crate::nodes) fn definition() -> Definition {
                 "action": schema::choice(&ACTIONS, Some("READ"), "What is done."),
                 "path": {"type": "string", "minLength": 1, "description": "The file; a relative path is below HOME.", "examples": ["/var/tmp/report.txt"]},
                 "content": {"description": "WRITE and APPEND: an attachment's bytes, a text as it is, anything else as JSON."},
-                "mode": {"type": "string", "pattern": r"^0?[0-7]{3,4}$|\{\{|\{%", "description": "WRITE and APPEND: permissions in octal, quoted.", "examples": ["0640"]},
+                "mode": {"type": "string", "pattern": r"^0?[0-7]{3,4}$|\{\{", "description": "WRITE and APPEND: permissions in octal, quoted.", "examples": ["0640"]},
                 "create": schema::flag(true, "WRITE and APPEND: whether a file that is not there is made."),
             }),
             &["path"],
@@ -88,6 +88,12 @@ pub(in crate::nodes) fn definition() -> Definition {
 }
 
 fn check(config: &Value) -> Vec<Fault> {
+    if let Some(path) = config.get("path").filter(|path| !is_expression(path))
+        && path.as_str().is_some_and(|path| path.contains('\0'))
+    {
+        let hint = "leave it out: no path of a file has one".to_owned();
+        return vec![("path".into(), "`path` holds a NUL character".into(), Some(hint))];
+    }
     let action = config.get("action");
     if action.is_some_and(is_expression) {
         return Vec::new();
@@ -100,7 +106,8 @@ fn check(config: &Value) -> Vec<Fault> {
             vec![("content".into(), "action READ takes no `content`".into(), Some(hint))]
         }
         "WRITE" | "APPEND" if !has_content => {
-            vec![("content".into(), format!("action {action} needs `content`"), None)]
+            let hint = "add `content`: what is written, for example \"{{ item.text }}\"".to_owned();
+            vec![("content".into(), format!("action {action} needs `content`"), Some(hint))]
         }
         _ => Vec::new(),
     }
@@ -127,13 +134,22 @@ async fn work(context: Context) -> Result<Outcome, NodeError> {
         tag: context.job.idempotency_key.clone(),
     };
     let content = content.open(&context).await?;
+    let may_make = how.create;
     let size = match action {
         "WRITE" => files.write(&path, content, how).await,
         _ => files.append(&path, content, how).await,
     };
+    let size = size.map_err(|e| match e {
+        FileError::Io { path, source } if is_absent(&source) && !may_make => {
+            let path = path.display();
+            let message = format!("{path} does not exist, and `create: false` makes none");
+            NodeError::new("IO", message)
+        }
+        e => failed(&e),
+    })?;
     let mut members = Members::default();
     members.put("path", Json::of(&path.to_string_lossy()));
-    members.put("size", Json::of(&size.map_err(|e| failed(&e))?));
+    members.put("size", Json::of(&size));
     Ok(Outcome::Items(output(vec![members.into_item()])))
 }
 
@@ -189,6 +205,10 @@ fn mode(config: &Config<'_>) -> Result<Option<u32>, NodeError> {
     }
 }
 
+fn is_absent(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound
+}
+
 fn too_large(path: &Path, at_most: usize) -> NodeError {
     failed(&FileError::TooLarge { path: path.to_owned(), at_most })
 }
@@ -239,7 +259,8 @@ mod tests {
         let told =
             run(json!({"path": missing, "action": "APPEND", "content": "x", "create": false}))
                 .await;
-        assert!(told.starts_with("IO: "), "{told}");
+        let wanted = "does not exist, and `create: false` makes none";
+        assert!(told.starts_with("IO: ") && told.ends_with(wanted), "{told}");
         let told = run(json!({"path": missing, "action": "WRITE", "content": "long"})).await;
         assert_eq!(told, "TOO_LARGE: `content` is longer than 3 bytes");
         let told =

@@ -8,7 +8,7 @@ use a2n_proto::nodes::NodeType;
 use serde_json::{Value, json};
 
 use crate::engine::kind::{Handles, Inputs, NodeError, Outcome, Work, WorksOn};
-use crate::nodes::config::Config;
+use crate::nodes::config::{Config, is_expression};
 use crate::nodes::context::output;
 use crate::nodes::data::members::Members;
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_output};
@@ -69,11 +69,26 @@ pub(in crate::nodes) fn definition() -> Definition {
 }
 
 fn check(config: &Value) -> Vec<Fault> {
-    if config.get("mode").and_then(Value::as_str) == Some("KEY") && config.get("key").is_none() {
-        let hint = Some("name the member that has to be equal".to_owned());
-        return vec![("key".into(), "mode KEY needs a `key`".into(), hint)];
+    let mode = config.get("mode");
+    if mode.is_some_and(is_expression) {
+        return Vec::new();
     }
-    Vec::new()
+    let mode = mode.and_then(Value::as_str).unwrap_or("APPEND");
+    let unused = |name: &str, modes: &str, hint: &str| {
+        (name.to_owned(), format!("`{name}` is read only with mode {modes}"), Some(hint.to_owned()))
+    };
+    let mut faults = Vec::new();
+    if config.get("key").is_some() && mode != "KEY" {
+        faults.push(unused("key", "KEY", "set mode: KEY"));
+    }
+    if config.get("join").is_some() && !matches!(mode, "KEY" | "POSITION") {
+        faults.push(unused("join", "KEY or POSITION", "set mode: KEY"));
+    }
+    if mode == "KEY" && config.get("key").is_none() {
+        let hint = Some("name the member that has to be equal".to_owned());
+        faults.push(("key".into(), "mode KEY needs a `key`".into(), hint));
+    }
+    faults
 }
 
 fn compute(work: &Work) -> Result<Outcome, NodeError> {
@@ -246,5 +261,16 @@ mod tests {
         let text = [("input1", r#"[{"k":1}]"#), ("input2", r#"[{"k":1},"x"]"#)];
         let wanted = "ITEM: item 1 of input2 is not an object, so it can't be joined";
         check_all("merge", r#"{"mode":"KEY","key":"k"}"#, &text, wanted);
+    }
+
+    #[test]
+    fn what_the_mode_does_not_read_is_found_when_saved() {
+        let faults = |config: serde_json::Value| {
+            super::check(&config).into_iter().map(|(at, ..)| at).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(faults(serde_json::json!({"key": "a", "join": "LEFT"})), "key join");
+        assert_eq!(faults(serde_json::json!({"mode": "POSITION", "join": "LEFT"})), "");
+        assert_eq!(faults(serde_json::json!({"mode": "KEY", "key": "a", "join": "LEFT"})), "");
+        assert_eq!(faults(serde_json::json!({"mode": "{{ m }}", "key": "a"})), "");
     }
 }

@@ -113,6 +113,21 @@ fn check(config: &Value) -> Vec<definition::Fault> {
             ));
         }
     }
+    let headers = config.get("headers").and_then(Value::as_object);
+    for (name, value) in headers.into_iter().flatten() {
+        let at = format!("headers.{name}");
+        if !is_header_name(name) {
+            faults.push((at, format!("`{name}` is not the name of a header"), header_hint()));
+        } else if has_line_end(value) {
+            let message = format!("the value of `{name}` holds a line end or NUL");
+            faults.push((at, message, Some("write it in one line".into())));
+        }
+    }
+    if let Some(name) = config.pointer("/auth/name").filter(|name| !is_expression(name))
+        && name.as_str().is_some_and(|name| !is_header_name(name))
+    {
+        faults.push(("auth.name".into(), "this is not the name of a header".into(), header_hint()));
+    }
     if let Some(auth) = config.get("auth").filter(|auth| auth.is_object()) {
         let needed: &[&str] = match auth.get("type").and_then(Value::as_str) {
             Some("BASIC") => &["username", "password"],
@@ -124,11 +139,30 @@ fn check(config: &Value) -> Vec<definition::Fault> {
             faults.push((
                 format!("auth.{name}"),
                 format!("this kind of `auth` needs `{name}`"),
-                None,
+                Some(format!("add `{name}` to `auth`")),
             ));
         }
     }
     faults
+}
+
+/// A token, as HTTP has it.
+fn is_header_name(name: &str) -> bool {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.bytes().all(is_token)
+}
+
+fn header_hint() -> Option<String> {
+    Some("use letters, digits and -, for example X-Request-Id".into())
+}
+
+/// In the parts that are no expressions.
+fn has_line_end(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.iter().any(has_line_end),
+        Value::String(text) => !is_expression(value) && text.contains(['\r', '\n', '\0']),
+        _ => false,
+    }
 }
 
 fn list<'v>(config: &'v Value, name: &str) -> &'v [Value] {

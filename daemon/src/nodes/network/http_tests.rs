@@ -249,6 +249,22 @@ fn statuses_that_no_answer_has_are_found_when_saved() {
 }
 
 #[test]
+fn literal_faults_of_headers_and_ports_are_found_when_saved() {
+    let faults = |more: Value| {
+        let mut config = json!({"url": "http://x"});
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        check(&config).into_iter().map(|(at, ..)| at).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(faults(json!({"headers": {"X-A": "b", "x_b": ["c", "{{ d\n }}"]}})), "");
+    assert_eq!(faults(json!({"headers": {"X A": "b"}})), "headers.X A");
+    assert_eq!(faults(json!({"headers": {"X-A": ["b", "c\r\nd"]}})), "headers.X-A");
+    let auth = json!({"type": "HEADER", "name": "a b", "value": "c"});
+    assert_eq!(faults(json!({"auth": auth})), "auth.name");
+    assert_eq!(faults(json!({"url": "http://x:65536/"})), "url");
+    assert_eq!(faults(json!({"url": "http://x:65535/"})), "");
+}
+
+#[test]
 fn urls_and_repeats() {
     assert_eq!(
         target("unix:/run/a.sock").unwrap(),

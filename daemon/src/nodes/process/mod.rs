@@ -1,6 +1,7 @@
 //! Definitions that run processes.
 
 pub(super) mod environment;
+pub(super) mod folders;
 mod hearing;
 pub(super) mod lines;
 pub(super) mod output;

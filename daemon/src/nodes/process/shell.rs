@@ -3,18 +3,17 @@
 //! Data reaches the process as whole arguments, environment values, stdin and files, never as text
 //! of a script: an expression in `script` or `interpreter` is refused when saved.
 
-use std::path::PathBuf;
-
 use a2n_proto::document::Repeat;
 use a2n_proto::execution::MetricType;
 use a2n_proto::nodes::NodeType;
 use serde_json::{Map, Value, json};
 
 use super::environment::{NAMES, environment, not_a_name};
+use super::folders::attempt_folder;
 use super::hearing::{Heard, Hearing};
 use super::output::{self, Left, Output};
 use crate::engine::kind::{NodeError, Outcome, WorksOn};
-use crate::nodes::config::{Config, text, wrong};
+use crate::nodes::config::{Config, is_expression, text, wrong};
 use crate::nodes::context::{Context, output as out_of};
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
 use crate::nodes::schema;
@@ -105,6 +104,33 @@ fn check(config: &Value) -> Vec<Fault> {
             "`interpreter` runs a `script`, but there is none",
             "put the program first in `command`",
         ));
+    }
+    let arguments = config.get("command").and_then(Value::as_array).into_iter().flatten();
+    for (n, argument) in arguments.enumerate().filter(|(_, argument)| !is_expression(argument)) {
+        let Some(text) = argument.as_str() else { continue };
+        if text.contains('\0') {
+            let hint = "hand bytes over by `stdin` or a file";
+            faults.push(fault(&format!("command[{n}]"), "an argument can't hold NUL", hint));
+        }
+        if n == 0 && text.is_empty() {
+            let hint = "for example command: [uptime]";
+            faults.push(fault("command[0]", "the name of the program is empty", hint));
+        }
+    }
+    if config.get("stdin").and_then(Value::as_str) == Some("TEXT") && !has("stdinText") {
+        faults.push(fault("stdinText", "stdin TEXT needs `stdinText`", "add what it reads"));
+    }
+    let output = config.get("output");
+    if has("columns") && output.is_none_or(|o| !is_expression(o) && o.as_str() != Some("TABLE")) {
+        let message = "`columns` are read only with output: TABLE";
+        faults.push(fault("columns", message, "set output: TABLE"));
+    }
+    let columns = config.get("columns").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    for (n, column) in columns.iter().enumerate().filter(|(_, column)| !is_expression(column)) {
+        if columns[..n].contains(column) {
+            let message = format!("column {column} is named twice");
+            faults.push(fault(&format!("columns[{n}]"), &message, "give it another name"));
+        }
     }
     if has("stdinText")
         && config.get("stdin").and_then(Value::as_str).is_none_or(|s| s == "NONE" || s == "ITEM")
@@ -208,13 +234,6 @@ async fn work(context: Context) -> Result<Outcome, NodeError> {
         tracing::warn!(folder = %folder.display(), error = %e, "attempt's folder not removed");
     }
     done
-}
-
-fn attempt_folder(context: &Context) -> PathBuf {
-    let key = &context.job.key;
-    let item = key.item.map_or_else(|| "all".to_owned(), |item| item.to_string());
-    let name = format!("{}-{}-{}-{item}-{}", key.execution, key.node, key.iteration, key.attempt);
-    context.settings.steps_folder.join(name)
 }
 
 async fn in_folder(

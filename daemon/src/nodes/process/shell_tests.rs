@@ -294,6 +294,11 @@ fn what_excludes_each_other_is_found_when_saved() {
     assert_eq!(faults(json!({"command": ["a"], "interpreter": "sh"})), "interpreter");
     assert_eq!(faults(json!({"command": ["a"], "stdinText": "x"})), "stdinText");
     assert_eq!(faults(json!({"script": "a", "stdin": "TEXT", "stdinText": "x"})), "");
+    assert_eq!(faults(json!({"script": "a", "stdin": "TEXT"})), "stdinText");
+    assert_eq!(faults(json!({"command": ["", "a\0b", "{{ x }}"]})), "command[0] command[1]");
+    assert_eq!(faults(json!({"script": "a", "columns": ["a", "b", "a"]})), "columns columns[2]");
+    assert_eq!(faults(json!({"script": "a", "output": "TABLE", "columns": ["a", "b"]})), "");
+    assert_eq!(faults(json!({"script": "a", "output": "{{ x }}", "columns": "{{ y }}"})), "");
     assert_eq!(faults(json!({"script": "a", "env": {"A": "x", "a.b": "y"}})), "");
     assert_eq!(
         faults(json!({"script": "a", "env": {"": "x", "A=B": "y", "C\0": "z"}})),

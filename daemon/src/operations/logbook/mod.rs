@@ -44,6 +44,14 @@ pub enum Error {
         #[source]
         source: tracing_appender::rolling::InitError,
     },
+    /// The log file's folder can't be made.
+    #[error("can't make the folder {} for the log file: {source}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The path of the log file names no file.
     #[error("`{}` is not the path of a log file", path.display())]
     Path {

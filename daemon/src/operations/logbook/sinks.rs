@@ -15,6 +15,7 @@ use super::record::Entry;
 use super::text::{self, Form};
 use super::{Error, Options};
 use crate::store::logs::{NewRecord, SystemLogs};
+use crate::system::disk::{Disk, RealDisk};
 
 /// Records of the start that wait for the segments to be opened; the oldest are dropped first.
 const EARLY: usize = 1_000;
@@ -117,6 +118,10 @@ impl File {
         let (Some(name), Some(folder)) = (name, path.parent()) else {
             return Err(Error::Path { path: path.to_owned() });
         };
+        // One that is there is as its owner wants it; a new one is nobody else's.
+        RealDisk
+            .make_folder(folder)
+            .map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
         let appender = RollingFileAppender::builder()
             .rotation(Rotation::DAILY)
             .filename_prefix(name)

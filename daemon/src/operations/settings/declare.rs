@@ -52,6 +52,13 @@ pub enum Kind {
         /// Where nothing is said.
         default: &'static str,
     },
+    /// Folders from the root on, with `:` between them.
+    Folders {
+        /// Where nothing is said.
+        default: &'static str,
+    },
+    /// A file by its path from the root on; none where empty.
+    File,
     /// A list of texts.
     List {
         /// Where nothing is said.
@@ -135,7 +142,8 @@ impl Declaration {
         match self.kind {
             Kind::Number { default, .. } => json!(default),
             Kind::Boolean { default } => json!(default),
-            Kind::Text { default, .. } => json!(default),
+            Kind::Text { default, .. } | Kind::Folders { default } => json!(default),
+            Kind::File => json!(""),
             Kind::List { default } => json!(default),
         }
     }
@@ -148,6 +156,12 @@ impl Declaration {
             }
             Kind::Boolean { .. } => json!({"type": "boolean"}),
             Kind::Text { choices: [], .. } => json!({"type": "string", "maxLength": MAX_TEXT}),
+            Kind::Folders { .. } => {
+                json!({"type": "string", "maxLength": MAX_TEXT, "pattern": "^/[^:]*(:/[^:]*)*$"})
+            }
+            Kind::File => {
+                json!({"type": "string", "maxLength": MAX_TEXT, "pattern": "^(/.*[^/])?$"})
+            }
             Kind::Text { choices, .. } => json!({"enum": choices}),
             Kind::List { .. } => json!({
                 "type": "array", "maxItems": MAX_ITEMS,
@@ -166,6 +180,14 @@ impl Declaration {
             Kind::Text { choices, .. } => value.as_str().is_some_and(|text| {
                 text.len() <= MAX_TEXT && (choices.is_empty() || choices.contains(&text))
             }),
+            Kind::Folders { .. } => value.as_str().is_some_and(|text| {
+                text.len() <= MAX_TEXT
+                    && text.split(':').all(|one| one.starts_with('/') && !one.contains('\0'))
+            }),
+            Kind::File => value.as_str().is_some_and(|text| {
+                let is_file = text.starts_with('/') && !text.ends_with('/');
+                text.len() <= MAX_TEXT && !text.contains('\0') && (text.is_empty() || is_file)
+            }),
             Kind::List { .. } => value.as_array().is_some_and(|list| {
                 list.len() <= MAX_ITEMS
                     && list.iter().all(|one| one.as_str().is_some_and(|t| t.len() <= MAX_TEXT))
@@ -183,6 +205,8 @@ impl Declaration {
             Kind::Boolean { .. } => "true or false".into(),
             Kind::Text { choices: [], .. } => format!("a text of at most {MAX_TEXT} bytes"),
             Kind::Text { choices, .. } => format!("one of {}", choices.join(", ")),
+            Kind::Folders { .. } => "folders that begin with `/`, with `:` between them".into(),
+            Kind::File => "the path of a file that begins with `/`, or empty for none".into(),
             Kind::List { .. } => format!("a list of at most {MAX_ITEMS} texts"),
         }
     }
@@ -198,7 +222,7 @@ impl Declaration {
                 "false" | "0" | "no" | "off" => json!(false),
                 other => json!(other),
             },
-            Kind::Text { .. } => json!(text),
+            Kind::Text { .. } | Kind::Folders { .. } | Kind::File => json!(text),
             Kind::List { .. } if text.trim_start().starts_with('[') => {
                 serde_json::from_str(text).unwrap_or_else(|_| json!(text))
             }

@@ -40,8 +40,8 @@ fn page() -> String {
 
 fn default(one: &Declaration) -> String {
     match one.kind {
-        Kind::Text { default: "", .. } | Kind::List { default: [] } => "empty".into(),
-        Kind::Text { default, .. } => format!("`{default}`"),
+        Kind::Text { default: "", .. } | Kind::List { default: [] } | Kind::File => "empty".into(),
+        Kind::Text { default, .. } | Kind::Folders { default } => format!("`{default}`"),
         _ => format!("`{}`", one.default()),
     }
 }

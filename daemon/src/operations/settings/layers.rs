@@ -354,6 +354,17 @@ mod tests {
     #[test]
     fn what_is_not_known_or_not_allowed_is_refused_by_name() {
         let settings = Settings::default();
+        // The story: `step.path` took a 5, and after the next start no step found its program.
+        for path in ["5", "", "/bin:bin", "/bin:"] {
+            assert!(settings.check("step.path", &json!(path)).is_err(), "{path}");
+        }
+        settings.check("step.path", &json!("/usr/bin:/bin")).unwrap();
+        let relative = settings.check("log.file", &json!("relative.log")).unwrap_err();
+        assert_eq!(
+            relative.to_string(),
+            "log.file must be the path of a file that begins with `/`, or empty for none, not \"relative.log\""
+        );
+        settings.check("log.file", &json!("")).unwrap();
         let unknown = settings.check("rpc.maxBatsh", &json!(1)).unwrap_err();
         assert_eq!(unknown.hint().unwrap(), "did you mean rpc.maxBatch?");
         let invalid = settings.check("rpc.maxBatch", &json!(0)).unwrap_err();

@@ -107,7 +107,7 @@ impl Settings {
             data_type: match one.kind {
                 Kind::Number { .. } => SettingType::Number,
                 Kind::Boolean { .. } => SettingType::Boolean,
-                Kind::Text { .. } => SettingType::String,
+                Kind::Text { .. } | Kind::Folders { .. } | Kind::File => SettingType::String,
                 Kind::List { .. } => SettingType::Array,
             },
             description: one.about.into(),

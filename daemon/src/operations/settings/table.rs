@@ -13,8 +13,8 @@ const fn number(min: u64, max: u64, default: u64, unit: &'static str) -> Kind {
     assert!(min <= default && default <= max, "a default lies in its range");
     Kind::Number { min, max, default, unit }
 }
-const fn text(default: &'static str) -> Kind {
-    Kind::Text { choices: &[], default }
+const fn folders(default: &'static str) -> Kind {
+    Kind::Folders { default }
 }
 const fn choice(choices: &'static [&'static str], default: &'static str) -> Kind {
     Kind::Text { choices, default }
@@ -87,7 +87,7 @@ settings! {
         "Names of environment variables that expressions may read as `env`.";
     EXPRESSION_FUEL: u64 = "expression.fuel" number(1_000, 1_000_000_000, 1_000_000, "instructions"), LIVE,
         "How long an expression may compute before it is an error.";
-    STEP_PATH: String = "step.path" text("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), RESTART,
+    STEP_PATH: String = "step.path" folders("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), RESTART,
         "PATH of steps that run as processes.";
     STEP_LINE: usize = "step.maxLineBytes" number(KIB, MIB, 64 * KIB, "bytes"), LIVE,
         "Longest line of a step's output; a longer one is split.";
@@ -164,7 +164,7 @@ settings! {
     // The daemon itself.
     LOG_LEVEL: String = "log.level" choice(&["ERROR", "WARN", "INFO", "DEBUG", "TRACE"], "INFO"), LIVE,
         "What the daemon logs of itself.";
-    LOG_FILE: String = "log.file" text(""), RESTART,
+    LOG_FILE: String = "log.file" Kind::File, RESTART,
         "File beside the journal that the daemon logs to, rotated daily; none where empty.";
     LOG_FILES: usize = "log.files" number(1, 3650, 14, "files"), RESTART,
         "How many rotated log files stay.";

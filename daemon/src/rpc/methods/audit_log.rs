@@ -1,9 +1,9 @@
 //! `auditLog.*`: who changed what.
 
-use a2n_proto::RpcError;
 use a2n_proto::api::Match;
 use a2n_proto::api::audit_log::{ChainProblem, Filter, List, Verify, VerifyAnswer};
 use a2n_proto::system::AuditLog;
+use a2n_proto::{ErrorKind, RpcError};
 
 use super::super::context::{only, page, paging, span};
 use super::super::{Context, Registry};
@@ -32,17 +32,18 @@ pub(super) fn register(registry: &mut Registry<Context>) {
     });
     registry.method::<Verify, _>(|context, _, params| async move {
         let store = context.store.clone();
-        let found = tokio::task::spawn_blocking(move || audit::verify(&store.read()?))
-            .await
-            .map_err(|_| RpcError::new(a2n_proto::ErrorKind::Internal, "the check panicked"))??;
-        let within = |seq: &u64| {
-            params.from.is_none_or(|from| *seq >= from) && params.to.is_none_or(|to| *seq <= to)
-        };
+        let (from, to) = (params.from.unwrap_or(1).max(1), params.to.unwrap_or(u64::MAX));
+        let found = tokio::task::spawn_blocking(move || {
+            let read = store.read()?;
+            in_range(from, to, audit::last_number(&read)?)?;
+            Ok::<_, RpcError>(audit::verify_between(&read, from, to)?)
+        })
+        .await
+        .map_err(|_| RpcError::new(ErrorKind::Internal, "the check panicked"))??;
         let problems: Vec<ChainProblem> = found
             .problems
             .into_iter()
             .map(|(seq, message)| ChainProblem { seq, code: "CHAIN".into(), message })
-            .filter(|problem| within(&problem.seq))
             .collect();
         Ok(VerifyAnswer {
             ok: problems.is_empty(),
@@ -52,6 +53,26 @@ pub(super) fn register(registry: &mut Registry<Context>) {
             problems,
         })
     });
+}
+
+/// Where nothing lies in the range, there is nothing to say `ok` about.
+fn in_range(from: u64, to: u64, last: u64) -> Result<(), RpcError> {
+    let invalid = |message: String, hint: String| {
+        Err(RpcError::new(ErrorKind::Invalid, message).at("from").hint(hint))
+    };
+    if from > to {
+        return invalid(
+            format!("`from` ({from}) is above `to` ({to})"),
+            "`from` is the first number to check, `to` the last".into(),
+        );
+    }
+    if from > last {
+        return invalid(
+            format!("there is no audit row {from}"),
+            format!("the last one is number {last}"),
+        );
+    }
+    Ok(())
 }
 
 /// What the store's index does not decide.

@@ -18,9 +18,9 @@ use crate::access::record;
 use crate::engine::driving::handle::{Accepted, Admission, Within};
 use crate::engine::driving::start::{Version, Wanted};
 use crate::store::{self, workflow_trigger};
-use crate::triggers::ledger;
 use crate::triggers::manual::Manual;
 use crate::triggers::schedule::Schedule;
+use crate::triggers::{arm_error, ledger};
 
 pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<List, _>(|context, call, params| async move {
@@ -105,6 +105,8 @@ async fn create(
         workflow_id: workflow.id,
         user_id: view.caller().user,
     };
+    let arm_error = arm_error(&trigger, &workflow, origin.at, &context.zone);
+    let trigger = WorkflowTrigger { arm_error, ..trigger };
     let (made, key) = (trigger.clone(), Once::key(once.as_ref()));
     context
         .store
@@ -131,6 +133,7 @@ async fn update(
     let patched: WorkflowTrigger = merge_patch::apply(&seen, &params.patch)?;
     check(context, patched.kind, &patched.configuration)?;
     let (origin, key) = (context.origin(call)?, Once::key(once.as_ref()));
+    let zone = context.zone.clone();
     let new = context
         .store
         .write(origin, move |tx| {
@@ -157,6 +160,10 @@ async fn update(
                 last_triggered_at: old.last_triggered_at,
                 ..patched
             };
+            let head = store::workflow::head(tx, new.workflow_id)?;
+            let since = ledger::since(tx, &new)?;
+            let why = head.and_then(|workflow| arm_error(&new, &workflow, since, &zone));
+            let new = WorkflowTrigger { arm_error: why, ..new };
             workflow_trigger::put(tx, &new)?;
             let workflow = Some(new.workflow_id);
             record::changed(tx, "workflowTrigger.update", Some(&old), Some(&new), workflow);

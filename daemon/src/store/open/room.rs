@@ -7,6 +7,34 @@ use crate::store::Error;
 use crate::system::disk::Place;
 use crate::system::files::is_full;
 
+/// What may change while the store is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Below this much free no new work is accepted.
+    pub least_free_bytes: u64,
+    /// Below this share of the disk free no new work is accepted.
+    pub least_free_percent: u64,
+    /// How long a caller's idempotency key holds, in milliseconds.
+    pub idempotency_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            least_free_bytes: 512 << 20,
+            least_free_percent: 5,
+            idempotency_ms: 7 * 24 * 3_600_000,
+        }
+    }
+}
+
+impl Limits {
+    /// Below this nothing new is accepted on a disk of this size: the larger of both.
+    pub fn least_free(self, total_bytes: u64) -> u64 {
+        self.least_free_bytes.max(total_bytes / 100 * self.least_free_percent)
+    }
+}
+
 /// Takes the room that is given up when the disk is full. Where there is none for it, but some is
 /// left, the store opens all the same and accepts no new work.
 pub(super) fn reserve_ballast(options: &Options) -> Result<(), OpenError> {
@@ -41,10 +69,10 @@ pub(crate) fn free_ballast(options: &Options) {
 }
 
 /// Reserves it again once there is plenty.
-pub(crate) fn restore_ballast(options: &Options) {
+pub(crate) fn restore_ballast(options: &Options, limits: Limits) {
     let space = options.disk.space(&options.folder());
     let plenty = space.is_ok_and(|space| {
-        space.free > options.least_free_bytes.saturating_add(options.ballast_bytes)
+        space.free > limits.least_free_bytes.saturating_add(options.ballast_bytes)
     });
     let there = options.disk.look(&options.ballast());
     if plenty
@@ -58,7 +86,7 @@ pub(crate) fn restore_ballast(options: &Options) {
 
 /// Whether new work may come: the file is still where a restart will look for it, and there is more
 /// room than the larger of both settings.
-pub(crate) fn room(options: &Options) -> Result<(), Error> {
+pub(crate) fn room(options: &Options, limits: Limits) -> Result<(), Error> {
     if let Some(reason) = gone(options) {
         return Err(Error::Refusing { reason });
     }
@@ -66,8 +94,7 @@ pub(crate) fn room(options: &Options) -> Result<(), Error> {
         .disk
         .space(&options.data_folder)
         .map_err(|e| Error::storage("asking for room", redb::Error::Io(e)))?;
-    let part = space.total / 100 * options.least_free_percent;
-    let least = options.least_free_bytes.max(part);
+    let least = limits.least_free(space.total);
     if space.free < least {
         return Err(Error::NoRoom { free: space.free, least });
     }

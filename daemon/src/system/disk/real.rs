@@ -15,6 +15,15 @@ use super::{Backend, Disk, How, Lock, Place, Space};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
 
+impl RealDisk {
+    /// Whose a file or folder is, and its permission bits.
+    pub fn owner_and_mode(path: &Path) -> io::Result<(u32, u32)> {
+        use std::os::unix::fs::MetadataExt;
+        let found = fs::metadata(path)?;
+        Ok((found.uid(), found.mode() & 0o7777))
+    }
+}
+
 #[derive(Debug)]
 struct FolderLock {
     /// The kernel lets go of the lock when this is closed.

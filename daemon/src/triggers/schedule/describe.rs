@@ -67,7 +67,11 @@ fn expression(fields: &Fields, dialect: Dialect) -> String {
 
 /// The part of the day, and whether `every day` completes it.
 fn time(fields: &Fields) -> (String, bool) {
-    let step = |text: &str| text.strip_prefix("*/").and_then(|n| n.parse::<u8>().ok());
+    // A step that does not divide the whole begins anew with it: `*/7` is no pace.
+    let step = |text: &str, whole: u8| {
+        let n = text.strip_prefix("*/").and_then(|n| n.parse::<u8>().ok());
+        n.filter(|n| *n > 0 && whole.is_multiple_of(*n))
+    };
     let [second, minute, hour] = [0, 1, 2].map(|i| fields.written[i].as_str());
     let every_hour = fields.hours.len() == 24;
     let every_minute = fields.minutes.len() == 60;
@@ -76,7 +80,7 @@ fn time(fields: &Fields) -> (String, bool) {
         if fields.seconds.len() == 60 {
             return ("every second".into(), false);
         }
-        if let Some(n) = step(second) {
+        if let Some(n) = step(second, 60) {
             return (format!("every {n} seconds"), false);
         }
         return (format!("at second {} of every minute", numbers(&fields.seconds)), false);
@@ -92,13 +96,13 @@ fn time(fields: &Fields) -> (String, bool) {
         return ("every minute".into(), false);
     }
     if every_hour {
-        let text = match step(minute) {
+        let text = match step(minute, 60) {
             Some(n) => format!("every {n} minutes"),
             None => format!("at minute {} of every hour", numbers(&fields.minutes)),
         };
         return (format!("{seconds}{text}"), false);
     }
-    if let Some(n) = step(hour) {
+    if let Some(n) = step(hour, 24) {
         let text = if every_minute {
             format!("every minute of every {} hour", ordinal(n))
         } else {
@@ -125,7 +129,7 @@ fn time(fields: &Fields) -> (String, bool) {
     let minutes = if every_minute {
         "every minute".to_owned()
     } else {
-        match step(minute) {
+        match step(minute, 60) {
             Some(n) => format!("every {n} minutes"),
             None => format!("at minute {}", numbers(&fields.minutes)),
         }

@@ -69,45 +69,61 @@ fn everything_is_found_at_once() {
         ],
         "settings": {"retryPolicy": {"maxRetries": 2}, "concurrency": {"policy": "PERHAPS"}},
     })), @"
-    ✗ nodes[1].joyn UNKNOWN_MEMBER: there is no member `joyn` here [did you mean `join`?]
-    ✗ nodes[2].onError WRONG_VALUE: `EXPLODE` is not allowed here [use one of: `STOP`, `CONTINUE`, `BRANCH`]
-    ✗ nodes[3].retry.maxRetries WRONG_VALUE: -1 is less than the minimum of 0 [what is meant: Retries after the first attempt.]
-    ✗ nodes[4].id MISSING_MEMBER: `id` is missing [add `id`]
-    ✗ nodes[6].timeout WRONG_TYPE: `soon` is not of type null or integer [write a whole number without quotes]
-    ✗ connections[4].source MISSING_MEMBER: `source` is missing [add `source`]
-    ✗ triggers[2].type WRONG_VALUE: `SOMETIMES` is not allowed here [use one of: `MANUAL`, `WEBHOOK`, `SCHEDULE`, `EVENT`]
-    ✗ settings.concurrency.policy WRONG_VALUE: `PERHAPS` is not allowed here [use one of: `ALLOW`, `QUEUE`, `REJECT`, `REPLACE`]
-    ✗ colour UNKNOWN_MEMBER: there is no member `colour` here [there are: name, description, nodes, connections, triggers, variables, settings, tags, category, visibility]
     ✗ name BAD_NAME: this is not a name for a workflow [use 1 to 200 characters in one line]
     ✗ nodes[0].id BAD_ID: `a b` is not a node id [use 1 to 64 of the characters a-z A-Z 0-9 _ -]
-    ✗ nodes[3].id DUPLICATE_ID: node id `c` is taken by nodes[2] [give it another id]
-    ✗ triggers[1].name DUPLICATE_NAME: trigger name `t` is taken by triggers[0] [give one of them another name]
     ✗ nodes[0].type UNKNOWN_TYPE: there is no node definition `al` [did you mean `all`?]
+    ✗ nodes[1].joyn UNKNOWN_MEMBER: there is no member `joyn` here [did you mean `join`?]
     ✗ nodes[1].type UNKNOWN_VERSION: definition `filter` has no version 2.0.0 [version 1.0.0 is there]
-    ✗ connections[0].target DANGLING_CONNECTION: there is no node `z` [there are: a b, b, c, d, e]
-    ✗ connections[2] DOUBLED_CONNECTION: the same connection as connections[1] [remove one of the two]
-    ✗ connections[3].sourceHandle UNKNOWN_HANDLE: node `c` (job) has no output handle `nope` [set sourceHandle to one of: output]
-    ✗ connections[3].targetHandle UNKNOWN_HANDLE: node `e` (all) has no input handle `left` [set targetHandle to one of: input]
+    ✗ nodes[2].onError WRONG_VALUE: `EXPLODE` is not allowed here [use one of: `STOP`, `CONTINUE`, `BRANCH`]
     ✗ nodes[2].config.were UNKNOWN_MEMBER: there is no member `were` here [did you mean `where`?]
     ✗ nodes[2].config.where MISSING_MEMBER: `where` is missing [add `where`]
+    ✗ nodes[2].config.were UNKNOWN_NAME: column 4: `itme` is not in scope [did you mean `item`?]
+    ✗ nodes[3].retry.maxRetries WRONG_VALUE: -1 is less than the minimum of 0 [write 0 or more; what is meant: Retries after the first attempt.]
+    ✗ nodes[3].id DUPLICATE_ID: node id `c` is taken by nodes[2] [give it another id]
+    ✗ nodes[4].id MISSING_MEMBER: `id` is missing [add `id`]
     ✗ nodes[5].config.count WRONG_TYPE: `three` is not of type integer [write a whole number without quotes]
     ✗ nodes[5].config.mode WRONG_VALUE: `QUICK` is not allowed here [use one of: `FAST`, `SLOW`]
-    ✗ nodes[2].config.were UNKNOWN_NAME: column 4: `itme` is not in scope [did you mean `item`?]
     ✗ nodes[5].config.also EXPRESSION_SYNTAX: column 58: syntax error: unexpected end of input, expected expression [to write two braces as they are, use {{ '{{' }}]
     ✗ nodes[5].config.also NODE_NOT_BEFORE: column 4: node `e` can't have run before node `d` [connect `e` so that it leads to `d`]
     ✗ nodes[5].config.also UNKNOWN_FILTER: column 22: there is no filter `lowr` [did you mean `lower`?]
     ✗ nodes[5].config.also UNKNOWN_NODE: column 33: there is no node `nope` [there are: a b, b, c, c, d, e]
+    ✗ nodes[5].config.also UNKNOWN_MEMBER: column 44: a node has no `x` [there are: item, items, first, last, status, error]
     ✗ nodes[5].config.also UNKNOWN_TEST: column 49: there is no test `odder` [did you mean `odd`?]
     ✗ nodes[5].config.late UNKNOWN_NAME: column 27: `loop` is not in scope [`loop` is only there inside a loop]
     ✗ nodes[5].config.late NODE_NOT_BEFORE: column 4: node `e` can't have run before node `d` [connect `e` so that it leads to `d`]
     ✗ nodes[5].config.script EXPRESSION_REFUSED: line 1, column 4: an expression is refused here, since its result would become code [pass the value by an environment variable, an argument or standard input]
+    ✗ nodes[6].timeout WRONG_TYPE: `soon` is not of type null or integer [write a whole number without quotes]
+    ✗ connections[0].target DANGLING_CONNECTION: there is no node `z` [there are: a b, b, c, d, e]
+    ✗ connections[2] DOUBLED_CONNECTION: the same connection as connections[1] [remove one of the two]
+    ✗ connections[3].sourceHandle UNKNOWN_HANDLE: node `c` (job) has no output handle `nope` [set sourceHandle to one of: output]
+    ✗ connections[3].targetHandle UNKNOWN_HANDLE: node `e` (all) has no input handle `left` [set targetHandle to one of: input]
+    ✗ connections[4].source MISSING_MEMBER: `source` is missing [add `source`]
     ✗ triggers[0].configuration.schedule.cron BAD_CRON: not a cron [try it first: `a2n schedule preview`]
+    ✗ triggers[1].name DUPLICATE_NAME: trigger name `t` is taken by triggers[0] [give one of them another name]
+    ✗ triggers[2].type WRONG_VALUE: `SOMETIMES` is not allowed here [use one of: `MANUAL`, `WEBHOOK`, `SCHEDULE`, `EVENT`]
+    ✗ settings.concurrency.policy WRONG_VALUE: `PERHAPS` is not allowed here [use one of: `ALLOW`, `QUEUE`, `REJECT`, `REPLACE`]
+    ✗ colour UNKNOWN_MEMBER: there is no member `colour` here [there are: name, description, nodes, connections, triggers, variables, settings, tags, category, visibility]
     ! nodes[3].onError NO_ERROR_HANDLING: node `c` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
     ! nodes[3].retry RETRY_POLICY_ONCE: settings.retryPolicy does not apply to node `c`, which is ONCE [give the node a retry of its own]
     ! nodes[5].onError NO_ERROR_HANDLING: node `d` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
     ! nodes[5].retry RETRY_POLICY_ONCE: settings.retryPolicy does not apply to node `d`, which is ONCE [give the node a retry of its own]
     ! triggers[1].configuration.webhook.authentication WEBHOOK_OPEN: webhook `t` takes requests from anyone [set authentication to API_KEY, BASIC, BEARER or HMAC]
     ");
+}
+
+/// The story: `a/b` could be saved, and after that not be named: it is read as b of the owner a.
+#[test]
+fn names_that_can_not_be_said_are_refused() {
+    let named = |name: &str| check(json!({"name": name, "nodes": [{"id": "a", "type": "all"}]}));
+    assert_eq!(named("a b"), "");
+    assert_eq!(
+        named("a/b"),
+        "✗ name BAD_NAME: a name with `/` would be taken for OWNER/NAME [a name behind `/` is that of another user's workflow; write `a-b`]"
+    );
+    assert_eq!(
+        named(" a "),
+        "✗ name BAD_NAME: a name that begins or ends with a blank can't be told apart [write `a`]"
+    );
 }
 
 #[test]
@@ -131,10 +147,10 @@ fn cycles_are_natural_loops_or_refused_with_their_path() {
         {"source": "lone", "target": "other"}, {"source": "other", "target": "lone"},
         {"source": "a", "target": "b"},
     ]))), @"
+    ✗ nodes[2].config.where UNKNOWN_NAME: column 4: `loop` is not in scope [`loop` is only there inside a loop]
     ✗ nodes[3] CYCLE_NO_EXIT: no node can leave this cycle: lone → other → lone [add an `if` whose other handle leads out of it]
     ✗ nodes[3] UNREACHABLE: no start leads to node `lone` [connect it to a node that has no incoming connection]
     ✗ nodes[4] UNREACHABLE: no start leads to node `other` [connect it to a node that has no incoming connection]
-    ✗ nodes[2].config.where UNKNOWN_NAME: column 4: `loop` is not in scope [`loop` is only there inside a loop]
     ");
 }
 
@@ -200,9 +216,9 @@ fn the_contracts_own_example_is_good_and_its_slips_are_named() {
     insta::assert_snapshot!(told(&bad), @r#"
     nodes[0].config.output WRONG_VALUE: `TABEL` is not allowed here Some("use one of: `TEXT`, `LINES`, `JSON`, `JSONL`, `TABLE`, `NONE`")
     nodes[0].config.env WRONG_TYPE: 7 is not of type string or object Some("write a text, in quotes where it looks like something else, or members: {name: value}")
+    nodes[0].config.script EXPRESSION_REFUSED: line 1, column 4: an expression is refused here, since its result would become code Some("pass the value by an environment variable, an argument or standard input")
     nodes[1].config.where MISSING_MEMBER: `where` is missing Some("add `where`")
     nodes[2].config.action WRONG_VALUE: `DELETE` is not allowed here Some("use one of: `READ`, `WRITE`, `APPEND`")
-    nodes[0].config.script EXPRESSION_REFUSED: line 1, column 4: an expression is refused here, since its result would become code Some("pass the value by an environment variable, an argument or standard input")
     "#);
 }
 
@@ -232,8 +248,8 @@ fn a_broken_template_and_a_number_out_of_reach_are_found() {
         ]),
         json!([]),
     )), @r"
-    ✗ nodes[1].priority WRONG_VALUE: 99999999999 is greater than the maximum of 1000000 [what is meant: Higher first.]
     ✗ nodes[0].config.of EXPRESSION_SYNTAX: column 13: syntax error: unexpected `}`, expected end of variable block [to write two braces as they are, use {{ '{{' }}]
+    ✗ nodes[1].priority WRONG_VALUE: 99999999999 is greater than the maximum of 1000000 [write 1000000 or less; what is meant: Higher first.]
     ! nodes[1].onError NO_ERROR_HANDLING: node `b` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
     ");
 }
@@ -252,15 +268,15 @@ fn retries_that_mean_nothing_are_found() {
         ],
         "settings": {"retryPolicy": {"multiplier": 0}},
     })), @"
-    ✗ nodes[0].retry.multiplier WRONG_VALUE: 0.5 is less than the minimum of 1.0 [what is meant: For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.]
-    ✗ nodes[0].retryOn.status[0] WRONG_VALUE: 99 is less than the minimum of 100 [what is meant: HTTP status codes, 100 to 599.]
-    ✗ nodes[0].retryOn.status[2] WRONG_VALUE: 600 is greater than the maximum of 599 [what is meant: HTTP status codes, 100 to 599.]
-    ✗ nodes[0].retryOn.exitCodes[0] WRONG_VALUE: -1 is less than the minimum of 0 [what is meant: Exit codes of processes, 0 to 255.]
-    ✗ nodes[0].retryOn.exitCodes[2] WRONG_VALUE: 256 is greater than the maximum of 255 [what is meant: Exit codes of processes, 0 to 255.]
-    ✗ nodes[1].retry.multiplier WRONG_VALUE: -2 is less than the minimum of 1.0 [what is meant: For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.]
-    ✗ nodes[1].retryOn.status[2] WRONG_VALUE: 65535 is greater than the maximum of 599 [what is meant: HTTP status codes, 100 to 599.]
+    ✗ nodes[0].retry.multiplier WRONG_VALUE: 0.5 is less than the minimum of 1.0 [write 1.0 or more; what is meant: For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.]
+    ✗ nodes[0].retryOn.status[0] WRONG_VALUE: 99 is less than the minimum of 100 [write 100 or more; what is meant: HTTP status codes, 100 to 599.]
+    ✗ nodes[0].retryOn.status[2] WRONG_VALUE: 600 is greater than the maximum of 599 [write 599 or less; what is meant: HTTP status codes, 100 to 599.]
+    ✗ nodes[0].retryOn.exitCodes[0] WRONG_VALUE: -1 is less than the minimum of 0 [write 0 or more; what is meant: Exit codes of processes, 0 to 255.]
+    ✗ nodes[0].retryOn.exitCodes[2] WRONG_VALUE: 256 is greater than the maximum of 255 [write 255 or less; what is meant: Exit codes of processes, 0 to 255.]
+    ✗ nodes[1].retry.multiplier WRONG_VALUE: -2 is less than the minimum of 1.0 [write 1.0 or more; what is meant: For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.]
+    ✗ nodes[1].retryOn.status[2] WRONG_VALUE: 65535 is greater than the maximum of 599 [write 599 or less; what is meant: HTTP status codes, 100 to 599.]
     ✗ nodes[2].retry.multiplier WRONG_TYPE: `x` is not of type number [write a number without quotes]
-    ✗ settings.retryPolicy.multiplier WRONG_VALUE: 0 is less than the minimum of 1.0 [what is meant: For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.]
+    ✗ settings.retryPolicy.multiplier WRONG_VALUE: 0 is less than the minimum of 1.0 [write 1.0 or more; what is meant: For EXPONENTIAL: how many times as long each wait is as the one before, 1 or more.]
     ");
     let fine = json!({"multiplier": 1, "maxRetries": 2});
     insta::assert_snapshot!(check(json!({
