@@ -33,12 +33,7 @@ fn a_socket_that_was_passed_is_served_from_before_the_start() -> Result<()> {
 #[test]
 fn who_waits_for_a_daemon_that_cannot_start_is_let_go() -> Result<()> {
     let mut world = World::new()?;
-    std::fs::create_dir_all(world.socket().parent().context("a folder")?)?;
-    let listener = UnixListener::bind(world.socket())?;
-    fcntl(&listener, FcntlArg::F_SETFD(FdFlag::empty()))?;
-    let number = listener.as_raw_fd();
-    let script = format!("exec 3<&{number}; exec env LISTEN_PID=$$ LISTEN_FDS=1 \"$@\"");
-    world.within = ["sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
+    let _listener = world.pass_socket()?;
     // Neither settings that are wrong nor a store that is not ours.
     for settings in [true, false] {
         let mut early = Lines::connect(&world.socket())?;

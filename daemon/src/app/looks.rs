@@ -267,7 +267,3 @@ pub(super) fn probes(
         ),
     ]
 }
-
-fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
-}

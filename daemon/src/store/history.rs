@@ -18,11 +18,11 @@ mod slices;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use a2n_proto::InstallId;
-use redb::{Database, ReadableDatabase};
+use redb::ReadableDatabase;
 
 pub use name::{FileName, Kind, month_at, month_of};
 pub use slices::in_slices;
@@ -33,7 +33,7 @@ pub(crate) use joined::{Joined, page};
 use super::Error;
 use super::read::{Quarantine, Source};
 use crate::system::disk::{Disk, How};
-use file::Slot;
+use file::{Opened, Slot};
 
 /// Files that stay open for the next read; one that is written to or read from stays open anyhow.
 const MOST_OPEN: usize = 12;
@@ -126,7 +126,7 @@ impl History {
 
     /// The database of a file, opened once and kept until it could not be read, which who reads it
     /// has to note; none where there is no such file.
-    fn open(&self, name: FileName) -> Result<Option<(Arc<Database>, Arc<AtomicBool>)>, Error> {
+    fn open(&self, name: FileName) -> Result<Option<Opened>, Error> {
         let Some(slot) = lock(&self.files).get(&name).cloned() else { return Ok(None) };
         slot.used.store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         let mut open = lock(&slot.open);

@@ -15,10 +15,13 @@ use crate::store::schema::{META, Table};
 use crate::store::{Error, Read, codec, rows};
 use crate::system::disk::{Disk, How, Place};
 
+/// An open file, and what is set once it could not be read.
+pub(super) type Opened = (Arc<Database>, Arc<AtomicBool>);
+
 /// A file that is there, and its database while it is open, with what says that it failed.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
-    pub(super) open: Mutex<Option<(Arc<Database>, Arc<AtomicBool>)>>,
+    pub(super) open: Mutex<Option<Opened>>,
     /// When it was last asked for, counted in uses of all files.
     pub(super) used: AtomicU64,
 }
