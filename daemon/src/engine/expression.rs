@@ -5,14 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use minijinja::machinery;
 use minijinja::value::Value;
-use minijinja::{Environment, Error, ErrorKind, Expression};
+use minijinja::{Error, ErrorKind};
 
-use super::language::{ENVIRONMENT, FUNCTIONS, RESULT_BYTES};
+use super::code::Code;
+use super::language::{FUNCTIONS, RESULT_BYTES};
 use super::limits;
 use super::scan::{self, Named, What};
 use super::scope::Scope;
@@ -65,8 +66,8 @@ impl fmt::Display for Fault {
 
 enum Part {
     Constant(serde_json::Value),
-    Expression { path: String, source: String, offset: usize, code: Expression<'static, 'static> },
-    Text { path: String, source: String, code: Environment<'static> },
+    Expression { path: String, source: String, offset: usize, code: Code },
+    Text { path: String, source: String, code: Code },
     Array(Vec<Part>),
     Object(Vec<(String, Part)>),
 }
@@ -83,9 +84,6 @@ impl fmt::Debug for Part {
         }
     }
 }
-
-/// The name of the one template in a mixed text's own environment.
-const TEXT: &str = "text";
 
 impl Template {
     /// Compiles a configuration; everything that is wrong with its templates where something is.
@@ -140,24 +138,15 @@ pub fn unknown_names(text: &str, known: &[&str]) -> Vec<(String, usize)> {
     if limits::check(text).is_err() {
         return Vec::new();
     }
-    let names = match one_expression(text) {
-        Some((_, inner)) => ENVIRONMENT
-            .compile_expression_owned(inner.to_owned())
-            .map(|code| code.undeclared_variables(false)),
-        None => {
-            let mut code = ENVIRONMENT.clone();
-            code.add_template_owned(TEXT, text.to_owned())
-                .and_then(|()| Ok(code.get_template(TEXT)?.undeclared_variables(false)))
-        }
+    let code = match one_expression(text) {
+        Some((_, inner)) => Code::expression(inner),
+        None => Code::text(text),
     };
-    let Ok(names) = names else { return Vec::new() };
+    let Ok(code) = code else { return Vec::new() };
+    let names = code.unknown().iter();
     let mut unknown: Vec<(String, usize)> = names
-        .into_iter()
         .filter(|name| !known.contains(&name.as_str()) && !FUNCTIONS.contains(&name.as_str()))
-        .map(|name| {
-            let at = find_word(text, &name);
-            (name, at)
-        })
+        .map(|name| (name.clone(), find_word(text, name)))
         .collect();
     unknown.sort_by_key(|(_, at)| *at);
     unknown
@@ -198,7 +187,7 @@ fn one_expression(text: &str) -> Option<(usize, &str)> {
     // `{{- x -}}` only says what to do with the space around; `{{ -x }}` is a number.
     let inner = &inner[lead..];
     let inner = inner.strip_suffix('-').unwrap_or(inner);
-    ENVIRONMENT.compile_expression_owned(inner.to_owned()).ok()?;
+    machinery::parse_expr(inner).ok()?;
     Some((start + lead, inner))
 }
 
@@ -262,13 +251,12 @@ fn compile_text(path: &str, text: &str, uses: &mut Uses) -> Result<Part, Fault> 
         return Err(Fault { path, line, column, message, scope: None });
     }
     if let Some((offset, inner)) = one_expression(text)
-        && let Ok(code) = ENVIRONMENT.compile_expression_owned(inner.to_owned())
+        && let Ok(code) = Code::expression(inner)
     {
         return Ok(Part::Expression { path, source, offset, code });
     }
-    let mut code = ENVIRONMENT.clone();
-    match code.add_template_owned(TEXT, text.to_owned()) {
-        Ok(()) => Ok(Part::Text { path, source, code }),
+    match Code::text(text) {
+        Ok(code) => Ok(Part::Text { path, source, code }),
         Err(error) => Err(fault(&path, &source, 0, &error, None)),
     }
 }
@@ -277,7 +265,7 @@ fn resolve(part: &Part, context: &Value, scope: &Scope) -> Result<serde_json::Va
     match part {
         Part::Constant(value) => Ok(value.clone()),
         Part::Expression { path, source, offset, code } => code
-            .eval(context.clone())
+            .value(context.clone())
             .and_then(|result| value::to_json(&result, RESULT_BYTES))
             .map_err(|error| fault(path, source, *offset, &error, Some(scope))),
         Part::Text { path, source, code } => render(code, context)
@@ -294,35 +282,12 @@ fn resolve(part: &Part, context: &Value, scope: &Scope) -> Result<serde_json::Va
     }
 }
 
-fn render(code: &Environment<'static>, context: &Value) -> Result<String, Error> {
-    let mut out = Limited { text: Vec::new(), full: false };
-    let done = code.get_template(TEXT)?.render_captured_to(context.clone(), &mut out).map(|_| ());
-    if out.full {
+fn render(code: &Code, context: &Value) -> Result<String, Error> {
+    let (written, ended) = code.run(context.clone());
+    if written.len() > RESULT_BYTES {
         return Err(Error::new(ErrorKind::InvalidOperation, "the result is larger than 1 MiB"));
     }
-    done?;
-    String::from_utf8(out.text)
-        .map_err(|_| Error::new(ErrorKind::InvalidOperation, "the result is not UTF-8"))
-}
-
-/// A writer that stops at the limit of a result.
-struct Limited {
-    text: Vec<u8>,
-    full: bool,
-}
-
-impl io::Write for Limited {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.text.len() + bytes.len() > RESULT_BYTES {
-            self.full = true;
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        self.text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    ended.map(|_| written)
 }
 
 fn fault(path: &str, source: &str, offset: usize, error: &Error, scope: Option<&Scope>) -> Fault {

@@ -5,14 +5,15 @@ use std::sync::LazyLock;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, State, UndefinedBehavior};
 
-use super::{filters, value};
+use super::weight::Walk;
+use super::{builtins, filters, operators, value, weight};
 
 /// Largest result of one expression or template, bytes.
 pub(super) const RESULT_BYTES: usize = 1 << 20;
 /// What one evaluation may use up: about so many instructions, or 64 bytes of data each.
-const FUEL: u64 = 200_000;
+pub(super) const FUEL: u64 = 250_000;
 
 /// The names in scope, as a person is told them.
 pub const SCOPE: &[&str] = &[
@@ -136,8 +137,9 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     env.set_fuel(Some(FUEL));
     env.set_debug(true);
     env.set_auto_escape_callback(|_| AutoEscape::None);
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
-    env.set_syntax(syntax.expect("the default delimiters do not clash"));
+    env.set_syntax(syntax());
+    operators::add(&mut env);
+    builtins::add(&mut env);
     // It would print everything in scope.
     env.remove_global("debug");
     // With it a loop builds values that are nested thousands deep, and minijinja shows, compares and
@@ -155,15 +157,24 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
         }
         _ => minijinja::escape_formatter(out, state, value),
     });
-    env.set_unknown_method_callback(|_, value, method, args| {
+    env.set_unknown_method_callback(|state, value, method, args| {
+        if let ("get", Some(key)) = (method, args.first()) {
+            weight::key(state, key)?;
+        }
         filters::call_method(value, method, args)
     });
     env.add_filter("tojson", filters::to_json);
     env.add_filter("fromjson", filters::from_json);
     env.add_filter("truncate", filters::truncate);
     env.add_filter("center", filters::center);
-    env.add_filter("string", filters::shown);
-    env.add_filter("pprint", |value: &Value| filters::shown_as(&format_args!("{value:#?}")));
+    env.add_filter("string", |state: &State<'_, '_>, value: &Value| {
+        weight::weigh(state, Some(value).filter(|value| weight::is_container(value)), Walk::Write)?;
+        filters::shown(value)
+    });
+    env.add_filter("pprint", |state: &State<'_, '_>, value: &Value| {
+        weight::weigh(state, [value], Walk::Write)?;
+        filters::shown_as(&format_args!("{value:#?}"))
+    });
     env.add_filter("zip", filters::zip);
     env.add_filter("wordcount", |text: &str| text.split_whitespace().count());
     env.add_filter("filesizeformat", filters::file_size);
@@ -178,14 +189,21 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     env
 });
 
+/// How texts are written.
+pub(super) fn syntax() -> SyntaxConfig {
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    syntax.expect("the default delimiters do not clash")
+}
+
 #[cfg(test)]
 mod tests {
     use minijinja::ErrorKind;
 
     use super::*;
+    use crate::engine::code::Code;
 
     fn eval(text: &str) -> String {
-        match ENVIRONMENT.compile_expression(text).and_then(|e| e.eval(())) {
+        match Code::expression(text).and_then(|code| code.value(().into())) {
             Ok(value) => value::to_json(&value, RESULT_BYTES).unwrap().to_string(),
             Err(error) => error.detail().unwrap_or_default().to_owned(),
         }
@@ -226,13 +244,13 @@ mod tests {
         );
         let zips = "| zip([1]) ".repeat(100);
         assert_eq!(eval(&format!("[1] {zips} | length")), "1");
-        assert!(ENVIRONMENT.compile_expression("namespace(a=1)").unwrap().eval(()).is_err());
+        assert!(Code::expression("namespace(a=1)").unwrap().value(().into()).is_err());
     }
 
     #[test]
     fn endless_work_ends() {
         for text in ["range(100000) | map('string') | list | length", "'x' * 100000000"] {
-            let error = ENVIRONMENT.compile_expression(text).unwrap().eval(()).unwrap_err();
+            let error = Code::expression(text).unwrap().value(().into()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::OutOfFuel, "{text}: {error}");
         }
     }

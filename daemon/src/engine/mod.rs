@@ -20,9 +20,16 @@ pub mod scope;
 pub mod step;
 pub mod view;
 
+mod builtins;
+mod code;
 mod filters;
+mod guards;
 mod limits;
+mod lists;
+mod operators;
+mod statements;
 mod value;
+mod weight;
 
 #[cfg(test)]
 pub(crate) mod scenario;

@@ -8,7 +8,7 @@ use std::fmt::{self, Debug};
 use std::sync::{Arc, OnceLock};
 
 use a2n_proto::Json;
-use minijinja::value::{Enumerator, Object, ObjectRepr, Value, ValueKind};
+use minijinja::value::{Enumerator, Object, ObjectExt, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -26,6 +26,14 @@ pub(super) fn from_json(json: &Json) -> Value {
 pub(super) fn to_json(value: &Value, limit_bytes: usize) -> Result<serde_json::Value, Error> {
     let mut left = limit_bytes;
     write(value, &mut left, 0)
+}
+
+/// How long the text of an object or array is that came as JSON.
+pub(super) fn json_len(value: &Value) -> Option<usize> {
+    let members = value.downcast_object_ref::<Members>().map(|members| &members.text);
+    let text =
+        members.or_else(|| value.downcast_object_ref::<Elements>().map(|elements| &elements.text));
+    text.map(|text| text.end - text.start)
 }
 
 /// A stretch of a JSON text that holds one value.
@@ -143,9 +151,10 @@ impl Object for Members {
         self.get(key.as_str()?)
     }
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let names: Vec<Value> =
-            self.read().members.iter().map(|(name, _)| Value::from(name.as_str())).collect();
-        Enumerator::Values(names)
+        // One after the other: who wants the first only must not pay for all.
+        self.mapped_enumerator(|members| {
+            Box::new(members.read().members.iter().map(|(name, _)| Value::from(name.as_str())))
+        })
     }
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
         Some(self.read().members.len())

@@ -2,6 +2,7 @@
 
 mod crash;
 mod flow;
+mod guards;
 mod items;
 mod names;
 mod sweep;
