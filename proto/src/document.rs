@@ -98,7 +98,12 @@ pub struct Node {
     /// When it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join: Option<Join>,
-    /// How many items at once (EACH).
+    /// Most iterations of the loop that this node begins: reaching it fails the execution. 1,000
+    /// where not said; a `loop` node that goes over a list has as many as the list is long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_iterations: Option<u32>,
+    /// How many items at once (EACH); of a `loop` node how many iterations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub concurrency: Option<u32>,

@@ -4,11 +4,21 @@ use a2n_proto::execution::{Execution, ExecutionNodeState, NodeStatus, PausedReas
 
 use super::ending::status_text;
 use super::output::{Cell, Out, Style, Table, status_style, took};
+use iterations::Shown;
+
+mod iterations;
 
 /// The nodes of an execution, one a row; of which one, where that is known.
 pub(super) fn table(nodes: &[ExecutionNodeState], execution: Option<&Execution>) -> Table {
     let mut table = Table::new(&["", "NODE~", "TYPE", "STATUS", ">TRIES", ">TOOK", "NOTE~"]);
-    for node in nodes {
+    for shown in iterations::grouped(nodes) {
+        let node = match shown {
+            Shown::One(node) => node,
+            Shown::Many(many) => {
+                table.row(many.row());
+                continue;
+            }
+        };
         let status = status_text(node.status);
         let iteration = match node.iteration.as_str() {
             "" => String::new(),
@@ -82,8 +92,14 @@ pub(super) fn in_doubt(out: &Out, execution: &Execution, nodes: &[ExecutionNodeS
 
 fn symbol(node: &ExecutionNodeState) -> &'static str {
     match node.status {
-        NodeStatus::Pending => "○",
         NodeStatus::Running if node.waiting.is_some() => "◌",
+        status => symbol_of(status),
+    }
+}
+
+fn symbol_of(status: NodeStatus) -> &'static str {
+    match status {
+        NodeStatus::Pending => "○",
         NodeStatus::Running => "●",
         NodeStatus::Success => "✓",
         NodeStatus::Failed => "✗",

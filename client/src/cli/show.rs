@@ -19,6 +19,7 @@ use super::{Context, Outcome, ask, examples, which};
     "a2n show 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f"
     "a2n show host-report                    the newest one of that workflow"
     "a2n show host-report --node disk        one node with what went in and came out"
+    "a2n show patch-all --node host --iteration 7"
     "a2n show host-report -o json"
 ))]
 pub(super) struct Args {
@@ -28,6 +29,9 @@ pub(super) struct Args {
     /// One node of it, with its input and output
     #[arg(long, value_name = "ID")]
     node: Option<String>,
+    /// Which iteration of that node, for one in a loop: 2, or 2.5 in a loop within a loop
+    #[arg(long, value_name = "PATH", requires = "node")]
+    iteration: Option<String>,
 }
 
 impl Args {
@@ -35,7 +39,7 @@ impl Args {
         let session = cx.session().await?;
         let id = which::execution(&session, &self.execution).await?;
         if let Some(node) = self.node {
-            return show_node(cx, &session, id, node).await;
+            return show_node(cx, &session, id, node, self.iteration).await;
         }
         let got = ask::<execution::Get>(&session, &execution::One { id }).await?;
         let nodes = if cx.out.is_for_people() { nodes(&session, id).await? } else { Vec::new() };
@@ -112,10 +116,12 @@ async fn show_node(
     session: &Session,
     id: a2n_proto::ExecutionId,
     node: String,
+    iteration: Option<String>,
 ) -> Outcome {
     let one = execution_node_state::One {
         execution_id: Some(id),
         node_id: Some(node),
+        iteration,
         ..Default::default()
     };
     let got = ask::<execution_node_state::Get>(session, &one).await?;

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use a2n_proto::document::{Connection, Document, Node, OnError};
 use a2n_proto::{Problem, Severity};
 
-use super::expression::{Fault, Template};
+use super::expression::{Fault as Wrong, Template};
 use super::graph::Graph;
 use super::kind::{Inputs, Kinds};
+use super::plan;
+use super::regions::Fault;
 
 /// Every structural problem: ids, names, types, connections, handles, cycles.
 pub fn structure(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
@@ -21,6 +23,7 @@ pub fn structure(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
     }
     connections(document, kinds, &mut problems);
     loops(document, kinds, &mut problems);
+    parts(document, kinds, &mut problems);
     problems
 }
 
@@ -107,8 +110,8 @@ fn distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
-fn syntax(number: usize, fault: &Fault) -> Problem {
-    let Fault { path, line, column, message, .. } = fault;
+fn syntax(number: usize, fault: &Wrong) -> Problem {
+    let Wrong { path, line, column, message, .. } = fault;
     let place = if *line > 1 {
         format!("line {line}, column {column}")
     } else {
@@ -278,6 +281,74 @@ fn loops(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
             format!("no start leads to node `{id}`"),
             Some("connect it to a node that has no incoming connection".to_owned()),
         ));
+    }
+}
+
+/// What is wrong with the parts of `loop` and `try` nodes, and with what runs at the end.
+fn parts(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
+    let id = |number: usize| document.nodes[number].id.as_str();
+    let gate = |number: usize| {
+        let kind = kinds.find(&document.nodes[number].kind);
+        kind.and_then(|kind| kind.role().gate()).unwrap_or("output")
+    };
+    for fault in plan::regions(document, kinds).faults {
+        let (number, code, message, hint) = match fault {
+            Fault::Empty { node } => (
+                node,
+                "NOTHING_INSIDE",
+                format!("nothing is connected to handle `{}` of node `{}`", gate(node), id(node)),
+                format!("connect what is to run in it to handle `{}`", gate(node)),
+            ),
+            Fault::Entered { node, inner } => (
+                inner,
+                "ENTERED_FROM_OUTSIDE",
+                format!(
+                    "node `{}` belongs to handle `{}` of node `{}`, and can be come to from \
+                     elsewhere too",
+                    id(inner),
+                    gate(node),
+                    id(node)
+                ),
+                format!("let every way to `{}` go through that handle", id(inner)),
+            ),
+            Fault::Reentered { node, from } => (
+                node,
+                "LOOP_REENTERED",
+                format!(
+                    "node `{}` comes after the loop of node `{}` and leads back to it",
+                    id(from),
+                    id(node)
+                ),
+                format!("put a `noop` before `{}` and lead back to that", id(node)),
+            ),
+            Fault::Break { node } => (
+                node,
+                "BREAK_OUTSIDE",
+                format!("node `{}` is not within the body of a `loop` node", id(node)),
+                "a loop by a connection back ends where nothing is sent back".to_owned(),
+            ),
+        };
+        problems.push(error(&format!("nodes[{number}]"), code, message, Some(hint)));
+    }
+    let numbers: BTreeMap<&str, &Node> =
+        document.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+    for (number, connection) in document.connections.iter().enumerate() {
+        let ends =
+            (numbers.get(connection.source.as_str()), numbers.get(connection.target.as_str()));
+        if let (Some(source), Some(target)) = ends
+            && source.finally
+            && !target.finally
+        {
+            problems.push(error(
+                &format!("connections[{number}]"),
+                "AFTER_FINALLY",
+                format!(
+                    "node `{}` runs at the end, and `{}` would come after it",
+                    source.id, target.id
+                ),
+                Some(format!("set finally on node `{}` too", target.id)),
+            ));
+        }
     }
 }
 

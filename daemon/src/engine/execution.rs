@@ -21,8 +21,10 @@ use super::job::JobKey;
 use super::kind::NodeError;
 
 mod fold;
+mod frame;
 mod node;
 
+pub use frame::{Finally, Folded, Frame, Round, below, depth, index, prefix};
 pub use node::{AttemptState, NodeState, Output, Phase, Sent, UnitState};
 
 /// Everything about one execution that the engine needs to go on after a crash.
@@ -39,8 +41,14 @@ pub struct State {
     pub(super) running_since: Option<Moment>,
     /// Nodes that are not PENDING; those are left out.
     pub(super) nodes: BTreeMap<NodeKey, NodeState>,
+    /// Loops that were come to.
+    pub(super) frames: BTreeMap<NodeKey, Frame>,
+    /// What each `try` that is not over has caught.
+    pub(super) caught: BTreeMap<NodeKey, Caught>,
     pub(super) failure: Option<Failure>,
     pub(super) ending: Option<Ending>,
+    /// Set once all else is over and nodes with `finally` run.
+    pub(super) finally: Option<Finally>,
 }
 
 /// How an execution begins.
@@ -64,6 +72,8 @@ pub struct Start {
     pub retry_of: Option<ExecutionId>,
     /// Results taken over from that one; moved into the nodes when the state is made.
     pub carried: BTreeMap<NodeKey, NodeState>,
+    /// Loops taken over from that one, with what left them.
+    pub carried_loops: BTreeMap<NodeKey, Frame>,
 }
 
 /// A point on the clock that measures running time: CLOCK_MONOTONIC of one boot.
@@ -134,6 +144,15 @@ pub struct Failure {
     pub retries: u32,
 }
 
+/// What a `try` caught.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Caught {
+    /// What failed, and why.
+    pub failure: Failure,
+    /// The item as it leaves through the handle `catch`.
+    pub item: Json,
+}
+
 /// Why an execution is to end before every node is over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Ending {
@@ -177,6 +196,7 @@ impl State {
     /// An execution that was accepted and has not begun.
     pub fn new(mut start: Start) -> Self {
         let nodes = std::mem::take(&mut start.carried);
+        let frames = std::mem::take(&mut start.carried_loops);
         Self {
             start,
             status: ExecutionStatus::Pending,
@@ -187,8 +207,11 @@ impl State {
             ran_ms: 0,
             running_since: None,
             nodes,
+            frames,
+            caught: BTreeMap::new(),
             failure: None,
             ending: None,
+            finally: None,
         }
     }
     /// How it began.
@@ -211,9 +234,14 @@ impl State {
     pub fn ended_at(&self) -> Option<Timestamp> {
         self.ended_at
     }
-    /// Whether it is to end or has ended; then nothing starts any more.
+    /// Whether it is to end or has ended; then nothing starts any more. What runs at the end
+    /// whatever happened starts all the same, until it is to end too.
     pub fn is_ending(&self) -> bool {
-        self.ending.is_some() || self.status.is_ended()
+        let stopped = match &self.finally {
+            Some(finally) => finally.stopped.is_some(),
+            None => self.ending.is_some(),
+        };
+        stopped || self.status.is_ended()
     }
     /// A node's state; none while it is PENDING.
     pub fn node(&self, key: &NodeKey) -> Option<&NodeState> {

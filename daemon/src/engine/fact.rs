@@ -6,14 +6,15 @@
 //!
 //! [`State::apply`]: super::execution::State::apply
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use a2n_proto::Timestamp;
 use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
 use serde::{Deserialize, Serialize};
 
-use super::execution::{Ending, Failure, Moment, NodeKey, Output, UnitKey};
-use super::kind::{Handles, NodeError};
+use super::execution::{Caught, Ending, Failure, Moment, NodeKey, Output, Sent, UnitKey};
+use super::kind::{Handles, Item, Iterations, NodeError};
 
 /// One thing that is now so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub enum Fact {
         units: u32,
         /// Whether each unit is one item.
         each: bool,
+        /// Which of its connections brought items first (`join: ANY`), by its place.
+        took: Option<u32>,
     },
     /// No connection to a node was taken.
     NodeSkipped {
@@ -116,6 +119,80 @@ pub enum Fact {
         /// Which.
         unit: UnitKey,
     },
+    /// A `try` sends its items in, or a loop goes on in its body.
+    UnitInside {
+        /// Which.
+        unit: UnitKey,
+        /// What leaves it already.
+        output: Arc<Output>,
+    },
+    /// A failure was caught; the rest of what is watched over ends.
+    Caught {
+        /// The `try`.
+        node: NodeKey,
+        /// What it caught.
+        caught: Caught,
+    },
+    /// A loop begins.
+    LoopBegan {
+        /// The node it belongs to.
+        node: NodeKey,
+        /// Which of its connections brought items first (`join: ANY`), by its place.
+        took: Option<u32>,
+        /// How it goes, for a `loop` node.
+        iterations: Option<Iterations>,
+    },
+    /// A loop is passed by; its nodes are told of each by itself.
+    LoopSkipped {
+        /// The node it belongs to.
+        node: NodeKey,
+        /// Whether something before it failed or was cancelled.
+        unlucky: bool,
+    },
+    /// An iteration begins.
+    IterationBegan {
+        /// The loop.
+        node: NodeKey,
+        /// From 0.
+        index: u32,
+        /// What it begins with, by connection.
+        entry: BTreeMap<u32, Arc<Output>>,
+    },
+    /// All of an iteration is over.
+    IterationEnded {
+        /// The loop.
+        node: NodeKey,
+        /// From 0.
+        index: u32,
+        /// What left the loop in it, by node and handle.
+        left: Vec<((String, String), Sent)>,
+        /// What was sent back to a `loop` node.
+        result: Option<Sent>,
+    },
+    /// An iteration is taken out of the state; what becomes of it is not this execution's business
+    /// any more.
+    IterationFolded {
+        /// The loop.
+        node: NodeKey,
+        /// From 0.
+        index: u32,
+        /// Its nodes.
+        nodes: Vec<NodeKey>,
+        /// The loops in it.
+        frames: Vec<NodeKey>,
+    },
+    /// Nothing begins in a loop any more.
+    LoopClosing {
+        /// The loop.
+        node: NodeKey,
+        /// What a `break` brought; none where it did not come to its own end.
+        broken: Option<Vec<Item>>,
+    },
+    /// A loop is over.
+    LoopEnded {
+        /// The loop.
+        node: NodeKey,
+    },
     /// A node is over.
     NodeEnded {
         /// Which.
@@ -145,6 +222,21 @@ pub enum Fact {
     },
     /// The execution is to end: nothing starts any more.
     EndingBegan {
+        /// Why.
+        why: Ending,
+    },
+    /// All else is over; nodes with `finally` run.
+    FinallyBegan {
+        /// What it came to without them.
+        status: ExecutionStatus,
+    },
+    /// One of those failed.
+    FinallyFailed {
+        /// Why.
+        failure: Failure,
+    },
+    /// Those are to end too.
+    FinallyStopped {
         /// Why.
         why: Ending,
     },

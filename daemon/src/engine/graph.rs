@@ -73,7 +73,7 @@ impl Graph {
         let mut loops = Loops::default();
         for (from, nexts) in self.next.iter().enumerate() {
             for to in nexts {
-                if dominates(&dominators, *to, from) {
+                if dominators.dominates(*to, from) {
                     loops.back.insert((from, *to));
                 }
             }
@@ -188,7 +188,7 @@ impl Graph {
 
     /// The immediate dominator of every node that can be come to (Cooper, Harvey and Kennedy);
     /// number `n` stands for a root before all starts.
-    fn dominators(&self) -> Dominators {
+    pub(super) fn dominators(&self) -> Dominators {
         let root = self.next.len();
         let starts = self.starts();
         let order = self.post_order(&starts);
@@ -217,11 +217,7 @@ impl Graph {
                 }
             }
         }
-        let mut depth = vec![0; root + 1];
-        for node in order.iter().rev() {
-            depth[*node] = depth[idom[*node]] + 1;
-        }
-        Dominators { idom, depth }
+        Dominators::new(&idom, &order)
     }
 
     fn post_order(&self, starts: &[usize]) -> Vec<usize> {
@@ -251,20 +247,49 @@ impl Graph {
     }
 }
 
-struct Dominators {
-    idom: Vec<usize>,
-    depth: Vec<usize>,
+/// Which node all ways to another pass through, as places in the tree that this makes.
+pub(super) struct Dominators {
+    /// From when on and until when a walk through the tree is below each node; none for those that
+    /// nothing leads to.
+    spans: Vec<Option<(usize, usize)>>,
 }
 
-fn dominates(tree: &Dominators, above: usize, below: usize) -> bool {
-    if tree.idom[below] == usize::MAX || tree.idom[above] == usize::MAX {
-        return false;
+impl Dominators {
+    fn new(idom: &[usize], post_order: &[usize]) -> Self {
+        let root = idom.len() - 1;
+        let mut below = vec![Vec::new(); idom.len()];
+        for node in post_order.iter().rev().copied() {
+            below[idom[node]].push(node);
+        }
+        let mut spans = vec![None; idom.len()];
+        let (mut time, mut walk) = (0, vec![(root, 0)]);
+        while let Some((node, child)) = walk.last_mut() {
+            if *child == 0 {
+                spans[*node] = Some((time, time));
+                time += 1;
+            }
+            match below[*node].get(*child).copied() {
+                Some(next) => {
+                    *child += 1;
+                    walk.push((next, 0));
+                }
+                None => {
+                    if let Some((_, end)) = &mut spans[*node] {
+                        *end = time;
+                    }
+                    walk.pop();
+                }
+            }
+        }
+        Self { spans }
     }
-    let mut node = below;
-    while tree.depth[node] > tree.depth[above] {
-        node = tree.idom[node];
+    /// Whether all ways to `below` pass through `above`; a node is above itself.
+    pub(super) fn dominates(&self, above: usize, below: usize) -> bool {
+        match (self.spans[above], self.spans[below]) {
+            (Some((from, to)), Some((at, _))) => (from..to).contains(&at),
+            _ => false,
+        }
     }
-    node == above
 }
 
 fn meet(idom: &[usize], rank: &[usize], mut a: usize, mut b: usize) -> usize {

@@ -19,6 +19,8 @@ struct Part {
     handle: String,
     /// The node it comes from, by number; none for the payload.
     source: Option<usize>,
+    /// The iterations in which that node sent it; none where they are not known any more.
+    path: Option<String>,
     output: Arc<Output>,
     source_handle: String,
 }
@@ -28,6 +30,8 @@ struct Part {
 pub struct Origin<'i> {
     /// The node, by number; none for the payload.
     pub source: Option<usize>,
+    /// The iterations in which that node sent it; none where they are not known any more.
+    pub path: Option<&'i str>,
     /// The handle it left through.
     pub handle: &'i str,
     /// Its number among that handle's items.
@@ -40,12 +44,14 @@ impl NodeInput {
         &mut self,
         handle: &str,
         source: Option<usize>,
+        path: Option<String>,
         output: Arc<Output>,
         source_handle: &str,
     ) {
         self.parts.push(Part {
             handle: handle.to_owned(),
             source,
+            path,
             output,
             source_handle: source_handle.to_owned(),
         });
@@ -68,10 +74,24 @@ impl NodeInput {
             match part.items().get(index) {
                 Some(item) => {
                     let (source, handle) = (part.source, part.source_handle.as_str());
-                    return Some((&part.handle, item, Origin { source, handle, index }));
+                    let path = part.path.as_deref();
+                    return Some((&part.handle, item, Origin { source, path, handle, index }));
                 }
                 None => index -= part.items().len(),
             }
+        }
+        None
+    }
+    /// The number of the item that one came from, among those that its source worked on; none where
+    /// that is lost.
+    pub fn from(&self, mut index: usize) -> Option<u32> {
+        for part in &self.parts {
+            let count = part.items().len();
+            if index < count {
+                let sent = part.output.handles.get(&part.source_handle)?;
+                return sent.from.get(index).copied();
+            }
+            index -= count;
         }
         None
     }

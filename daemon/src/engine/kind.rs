@@ -40,6 +40,61 @@ pub enum Runs {
     Outside,
 }
 
+/// What a kind is for the flow of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// One step like another.
+    Step,
+    /// Repeats what is only come to through its handle [`LOOP`].
+    Loop,
+    /// Watches over what is only come to through its handle [`TRY`].
+    Try,
+    /// Ends the loop around it.
+    Break,
+}
+
+/// The handle of a loop that leads into its body.
+pub const LOOP: &str = "loop";
+/// The handle of a loop that what came of it leaves through.
+pub const DONE: &str = "done";
+/// The handle that leads to what is watched over.
+pub const TRY: &str = "try";
+/// The handle that a failure in there leaves through.
+pub const CATCH: &str = "catch";
+
+impl Role {
+    /// The handle that leads into the part of the document which such a node stands for.
+    pub fn gate(self) -> Option<&'static str> {
+        match self {
+            Self::Loop => Some(LOOP),
+            Self::Try => Some(TRY),
+            Self::Step | Self::Break => None,
+        }
+    }
+}
+
+/// What a loop goes over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Over {
+    /// The items that came in.
+    Input,
+    /// These.
+    List(Arc<Vec<Item>>),
+    /// Nothing: each iteration works on what the one before sent back, the first on what came in.
+    Rounds,
+}
+
+/// How a loop runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Iterations {
+    /// What it goes over.
+    pub over: Over,
+    /// Items an iteration gets.
+    pub batch: u32,
+    /// Whether only what the last iteration sent back goes on.
+    pub last_only: bool,
+}
+
 /// The handles into a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inputs {
@@ -70,6 +125,12 @@ pub enum Outcome {
     WaitUntil(Timestamp, Handles),
     /// End the execution now (SUCCESS or FAILED), with this message.
     Stop(ExecutionStatus, Option<String>),
+    /// Repeat the loop's body so. Only kinds whose role is a loop.
+    Loop(Iterations),
+    /// Send these into what is watched over. Only kinds whose role is that.
+    Try(Vec<Item>),
+    /// End the loop around it; these items are part of what came of it.
+    Break(Vec<Item>),
 }
 
 /// Why a unit of work failed. Stored, so versioned with the execution's state.
@@ -104,6 +165,10 @@ pub trait Kind: Send + Sync + fmt::Debug {
     fn works_on(&self) -> WorksOn;
     /// Who carries it out.
     fn runs(&self) -> Runs;
+    /// What it is for the flow of an execution.
+    fn role(&self) -> Role {
+        Role::Step
+    }
     /// Whether an attempt may be repeated; may depend on the configuration (http GET or POST).
     fn repeat(&self, config: &serde_json::Value) -> Repeat;
     /// The handles into it.

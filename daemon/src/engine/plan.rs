@@ -15,7 +15,15 @@ use super::check;
 use super::execution::NodeKey;
 use super::expression::Template;
 use super::graph::Graph;
-use super::kind::{Kind, Kinds, Runs, WorksOn};
+use super::kind::{Kind, Kinds, Role, Runs, WorksOn};
+use super::regions::{Edge, RegionKind, Regions};
+
+pub(super) mod flow;
+
+pub use flow::{Piece, PlanRegion, regions};
+
+/// Most iterations of a loop that says nothing else and goes over no list.
+const MAX_ITERATIONS: u32 = 1_000;
 
 /// A document, ready to run.
 #[derive(Debug)]
@@ -26,6 +34,8 @@ pub struct Plan {
     pub(super) by_id: BTreeMap<String, usize>,
     /// Every node after those before it (back edges apart).
     pub(super) order: Vec<usize>,
+    /// Loops and what a `try` watches over; the first is the whole document.
+    pub(super) regions: Vec<PlanRegion>,
     pub(super) vars: Json,
     pub(super) timeout: Option<Duration>,
     pub(super) on_failure: OnFailure,
@@ -84,6 +94,26 @@ pub struct PlanNode {
     pub in_doubt: InDoubt,
     /// The Unix user it runs as.
     pub run_as: Option<String>,
+    /// What it is for the flow.
+    pub role: Role,
+    /// Runs with the first connection that brings items.
+    pub join_any: bool,
+    /// Runs at the end, whatever happened.
+    pub finally: bool,
+    /// Asked before each iteration of the loop that it is.
+    pub while_: Option<Template>,
+    /// Most iterations of the loop that it begins, where it says so.
+    pub max_iterations: Option<u32>,
+    /// The innermost part of the document that it is in, by number.
+    pub region: usize,
+    /// The innermost loop that it is in, by number; 0 for none.
+    pub scope: usize,
+    /// The natural loop that it is the entry of.
+    pub heads: Option<usize>,
+    /// The part that its handle `loop` or `try` leads to.
+    pub gate: Option<usize>,
+    /// Its place in the plan's order.
+    pub place: usize,
     /// Connections into it, by number, in the document's order.
     pub incoming: Vec<usize>,
     /// Connections out of it.
@@ -101,8 +131,17 @@ pub struct PlanConnection {
     pub target: usize,
     /// The handle it comes in by.
     pub target_handle: String,
-    /// Whether it leads back to the entry of a loop.
+    /// Whether it leads back to the entry of a natural loop.
     pub back: bool,
+    /// Whether it leads back to the `loop` node whose body it comes from.
+    pub collects: bool,
+    /// Whether it leads into the body of a `loop` node.
+    pub enters: bool,
+    /// The loop in which both its ends stand, by number; that of a connection back is the loop
+    /// that it makes.
+    pub common: usize,
+    /// The outermost loop that it leaves.
+    pub leaves: Option<usize>,
 }
 
 impl Plan {
@@ -119,7 +158,8 @@ impl Plan {
         for (number, node) in document.nodes.iter().enumerate() {
             match (kinds.find(&node.kind), check::template(number, node)) {
                 (Some(kind), Ok(template)) => {
-                    nodes.push(PlanNode::new(node, kind, template, policy));
+                    let (template, while_) = flow::conditions(kind.role(), node, template);
+                    nodes.push(PlanNode { while_, ..PlanNode::new(node, kind, template, policy) });
                 }
                 (None, _) => problems.push(check::unknown_type(number, node, kinds)),
                 (_, Err(faults)) => problems.extend(faults),
@@ -130,18 +170,20 @@ impl Plan {
         }
         let by_id: BTreeMap<String, usize> =
             nodes.iter().enumerate().map(|(i, node)| (node.id.clone(), i)).collect();
-        let connections = connect(document, &by_id, &mut nodes);
-        let forward = connections.iter().filter(|c| !c.back).map(|c| (c.source, c.target));
-        let order = Graph::new(nodes.len(), forward).order();
+        let found = flow::regions(document, kinds);
+        let connections = flow::connect(document, &by_id, &mut nodes, &found);
+        let order = flow::order(&mut nodes, &connections);
+        let regions = flow::parts(&found, &mut nodes, &connections);
         let mut vars = document.variables.global.clone();
         vars.extend(document.variables.workflow.clone());
         Ok(Self {
             name: document.name.clone(),
-            unsupported: unsupported(document, &connections),
+            unsupported: unsupported(document),
             nodes,
             connections,
             by_id,
             order,
+            regions,
             vars: Json::of(&vars),
             timeout: document.settings.timeout.map(Duration::from_millis),
             on_failure: document.settings.on_failure,
@@ -163,6 +205,21 @@ impl Plan {
     /// The workflow's `retryPolicy.maxRetries`, 0 where it has none.
     pub fn max_retries(&self) -> u32 {
         self.max_retries
+    }
+    /// Whether any node runs at the end whatever happened.
+    pub(super) fn has_finally(&self) -> bool {
+        self.nodes.iter().any(|node| node.finally)
+    }
+    /// The nodes that the loops around a node belong to, the outermost first.
+    pub fn loops_around(&self, id: &str) -> Vec<String> {
+        let mut scope = self.node(id).map_or(0, |node| node.scope);
+        let mut loops = Vec::new();
+        while scope != 0 {
+            loops.push(self.nodes[self.regions[scope].entry].id.clone());
+            scope = self.regions[self.regions[scope].parent].scope;
+        }
+        loops.reverse();
+        loops
     }
     /// A node by its id.
     pub fn node(&self, id: &str) -> Option<&PlanNode> {
@@ -204,10 +261,24 @@ impl PlanNode {
             repeat,
             in_doubt: node.in_doubt.unwrap_or(InDoubt::Ask),
             run_as: node.run_as.clone(),
+            role: kind.role(),
+            join_any: node.join == Some(Join::Any),
+            finally: node.finally,
+            while_: None,
+            max_iterations: node.max_iterations,
+            region: 0,
+            scope: 0,
+            heads: None,
+            gate: None,
+            place: 0,
             incoming: Vec::new(),
             outgoing: Vec::new(),
             kind,
         }
+    }
+    /// Most iterations of the natural loop that it is the entry of, or of one that goes over no list.
+    pub fn most_iterations(&self) -> u32 {
+        self.max_iterations.unwrap_or(MAX_ITERATIONS)
     }
     /// Whether the engine computes it itself.
     pub fn is_inline(&self) -> bool {
@@ -219,39 +290,8 @@ impl PlanNode {
     }
 }
 
-fn connect(
-    document: &Document,
-    by_id: &BTreeMap<String, usize>,
-    nodes: &mut [PlanNode],
-) -> Vec<PlanConnection> {
-    let ends: Vec<_> = document
-        .connections
-        .iter()
-        .filter_map(|c| Some((c, *by_id.get(&c.source)?, *by_id.get(&c.target)?)))
-        .collect();
-    let loops = Graph::new(nodes.len(), ends.iter().map(|(_, from, to)| (*from, *to))).loops();
-    let mut connections = Vec::with_capacity(ends.len());
-    for (connection, source, target) in ends {
-        nodes[source].outgoing.push(connections.len());
-        nodes[target].incoming.push(connections.len());
-        connections.push(PlanConnection {
-            source,
-            source_handle: connection.source_handle.clone(),
-            target,
-            target_handle: connection.target_handle.clone(),
-            back: loops.back.contains(&(source, target)),
-        });
-    }
-    connections
-}
-
 /// What is written but not built yet. Said before anything runs, never ignored.
-fn unsupported(document: &Document, connections: &[PlanConnection]) -> Option<Unsupported> {
-    if let Some(back) = connections.iter().find(|c| c.back) {
-        let entry = &document.nodes[back.target].id;
-        let what = format!("loops are not built yet: node `{entry}` begins one");
-        return Some(Unsupported { what, path: format!("nodes[{}]", back.target) });
-    }
+fn unsupported(document: &Document) -> Option<Unsupported> {
     for (number, node) in document.nodes.iter().enumerate() {
         if let Some((what, member)) = of_node(node) {
             let what = format!("{what}, which node `{}` asks for, is not built yet", node.id);
@@ -277,8 +317,6 @@ fn unsupported(document: &Document, connections: &[PlanConnection]) -> Option<Un
 fn of_node(node: &Node) -> Option<(&'static str, &'static str)> {
     let limits = node.limits.clone().unwrap_or_default();
     let asked = [
-        (node.join == Some(Join::Any), "join ANY", "join"),
-        (node.finally, "finally", "finally"),
         (!node.credentials.is_empty(), "credentials", "credentials"),
         (node.run_as.is_some(), "runAs", "runAs"),
         (node.run_on.is_some(), "runOn", "runOn"),

@@ -133,6 +133,10 @@ pub fn again(
         let node = &plan.nodes[number];
         let mut sources = node.incoming.iter().map(|c| plan.connections[*c].source);
         let key = NodeKey::outside_loops(&node.id);
+        // Loops, and what a `try` watches over, run again whole.
+        if node.region != 0 || node.gate.is_some() {
+            continue;
+        }
         let Some(result) = old.nodes.get(&key) else { continue };
         if again.contains(&number) || !sources.all(|source| same.contains(&source)) {
             continue;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::document::Repeat;
-use a2n_proto::execution::ExecutionStatus;
+use a2n_proto::execution::{ExecutionStatus, NodeStatus};
 use a2n_proto::nodes::NodeCredentials;
 use a2n_proto::{ExecutionId, Json, Timestamp, WorkflowId};
 use serde_json::{Map, Value, json};
@@ -19,7 +19,9 @@ use super::execution::{NodeKey, Start, State, UnitKey};
 use super::fact::Fact;
 use super::input::{Answer, Env, Input, Limits};
 use super::job::{Job, JobEnd};
-use super::kind::{Handles, Inputs, Kind, Kinds, NodeError, Outcome, Runs, Work, WorksOn};
+use super::kind::{
+    Handles, Inputs, Iterations, Kind, Kinds, NodeError, Outcome, Over, Role, Runs, Work, WorksOn,
+};
 use super::plan::Plan;
 use super::step::{Step, step};
 
@@ -53,6 +55,9 @@ const STANDS: &[(&str, WorksOn, Runs, Repeat)] = &[
     ("merge", WorksOn::All, Runs::Inline, Repeat::Pure),
     ("wait", WorksOn::All, Runs::Inline, Repeat::Retryable),
     ("stop", WorksOn::All, Runs::Inline, Repeat::Pure),
+    ("loop", WorksOn::All, Runs::Inline, Repeat::Pure),
+    ("try", WorksOn::All, Runs::Inline, Repeat::Pure),
+    ("break", WorksOn::All, Runs::Inline, Repeat::Pure),
     // Fails (`kind`), or panics.
     ("bad", WorksOn::Each, Runs::Inline, Repeat::Pure),
     ("job", WorksOn::Each, Runs::Outside, Repeat::Once),
@@ -87,6 +92,14 @@ impl Kind for Stand {
     fn runs(&self) -> Runs {
         self.runs
     }
+    fn role(&self) -> Role {
+        match self.name {
+            "loop" => Role::Loop,
+            "try" => Role::Try,
+            "break" => Role::Break,
+            _ => Role::Step,
+        }
+    }
     fn repeat(&self, _: &Value) -> Repeat {
         self.repeat
     }
@@ -99,7 +112,9 @@ impl Kind for Stand {
     fn outputs(&self, _: &Value) -> Vec<String> {
         match self.name {
             "if" => vec!["true".into(), "false".into()],
-            "stop" => Vec::new(),
+            "loop" => vec!["done".into(), "loop".into()],
+            "try" => vec!["try".into(), "catch".into()],
+            "stop" | "break" => Vec::new(),
             _ => vec!["output".into()],
         }
     }
@@ -168,6 +183,18 @@ impl Kind for Stand {
                     if failed { ExecutionStatus::Failed } else { ExecutionStatus::Success };
                 Outcome::Stop(status, work.config["message"].as_str().map(ToOwned::to_owned))
             }
+            "loop" => {
+                let over = match (work.config.get("forEach"), work.config.get("while")) {
+                    (Some(list), _) => Over::List(Arc::new(Json::of(list).to().unwrap())),
+                    (None, Some(_)) => Over::Rounds,
+                    (None, None) => Over::Input,
+                };
+                let batch = work.config["batch"].as_u64().map_or(1, |n| u32::try_from(n).unwrap());
+                let last_only = over == Over::Rounds;
+                return Ok(Outcome::Loop(Iterations { over, batch, last_only }));
+            }
+            "try" => return Ok(Outcome::Try(items)),
+            "break" => return Ok(Outcome::Break(items)),
             "bad" => match work.config["kind"].as_str() {
                 Some("PANIC") => panic!("as asked"),
                 kind => return Err(NodeError::new(kind.unwrap_or("EXIT"), "it went wrong")),
@@ -191,6 +218,8 @@ pub(crate) struct Run<'p> {
     pub(crate) journal: String,
     pub(crate) facts: Vec<Fact>,
     pub(crate) started: BTreeMap<String, u32>,
+    /// Iterations that were taken out of the state.
+    pub(crate) folded: usize,
 }
 
 pub(crate) fn start() -> Start {
@@ -204,6 +233,7 @@ pub(crate) fn start() -> Start {
         payload: Json::of(&json!({"x": 1})),
         retry_of: None,
         carried: BTreeMap::new(),
+        carried_loops: BTreeMap::new(),
     }
 }
 
@@ -224,6 +254,7 @@ impl<'p> Run<'p> {
             journal: String::new(),
             facts: Vec::new(),
             started: BTreeMap::new(),
+            folded: 0,
         }
     }
 
@@ -239,6 +270,7 @@ impl<'p> Run<'p> {
         for fact in &done.facts {
             writeln!(self.journal, "  {}", fact_text(fact)).unwrap();
         }
+        self.folded += done.folded.len();
         self.facts.extend(done.facts.iter().cloned());
         for effect in &done.effects {
             self.act(effect);
@@ -303,7 +335,9 @@ impl<'p> Run<'p> {
                         "failed" => Answer::Failed,
                         _ => Answer::RunAgain,
                     };
-                    let (node, iteration) = ((*node).to_owned(), String::new());
+                    let (node, iteration) = node.split_once('[').unwrap_or((node, ""));
+                    let iteration = iteration.trim_end_matches(']').to_owned();
+                    let node = node.to_owned();
                     drop(self.tell(Input::Answer { node, iteration, item: None, answer }));
                 }
                 ["ok", unit] => self.end(unit, Ok(vec![Json::of(&json!({"ran": unit}))])),
@@ -371,10 +405,13 @@ impl<'p> Run<'p> {
         if let Some(reason) = self.state.paused_reason() {
             write!(text, " {reason:?}").unwrap();
         }
-        for node in &self.plan.nodes {
-            let status = self.state.nodes.get(&node.key).map(|node| node.status);
-            write!(text, " {}={}", node.id, status.map_or("-".into(), |s| format!("{s:?}")))
-                .unwrap();
+        for row in super::view::node_states(self.plan, &self.state, false) {
+            let status = match row.status {
+                NodeStatus::Pending => "-".into(),
+                status => format!("{status:?}"),
+            };
+            let key = NodeKey { node: row.node_id, iteration: row.iteration };
+            write!(text, " {}={status}", node_text(&key)).unwrap();
         }
         if let (Some(message), _) = super::view::error(self.plan, &self.state) {
             write!(text, "\n{message}").unwrap();
@@ -401,7 +438,10 @@ pub(crate) fn check_end(workflow: &str, script: &str) -> String {
 }
 
 fn node_text(key: &NodeKey) -> String {
-    format!("{}{}", key.node, key.iteration)
+    match key.iteration.as_str() {
+        "" => key.node.clone(),
+        path => format!("{}[{path}]", key.node),
+    }
 }
 
 pub(crate) fn unit_text(unit: &UnitKey) -> String {
@@ -440,15 +480,40 @@ fn fact_text(fact: &Fact) -> String {
             format!("{} waits until {}", unit_text(unit), until.as_unix_ms())
         }
         Fact::UnitInDoubt { unit, .. } => format!("{} in doubt", unit_text(unit)),
+        Fact::UnitInside { unit, output } => {
+            format!("{} goes in{}", unit_text(unit), sent_text(output))
+        }
+        Fact::Caught { node, caught } => format!("{} caught {}", node_text(node), caught.item),
+        Fact::LoopBegan { node, .. } => format!("loop {} began", node_text(node)),
+        Fact::LoopSkipped { node, .. } => format!("loop {} passed by", node_text(node)),
+        Fact::IterationBegan { node, index, .. } => {
+            format!("loop {} iteration {index}", node_text(node))
+        }
+        Fact::IterationEnded { node, index, left, result } => {
+            let left = left
+                .iter()
+                .map(|((node, handle), sent)| format!(" {node}.{handle}:{}", sent.items.len()));
+            let back = result.as_ref().map(|sent| format!(" back:{}", sent.items.len()));
+            let left = left.collect::<String>() + &back.unwrap_or_default();
+            format!("loop {} iteration {index} over{left}", node_text(node))
+        }
+        Fact::IterationFolded { node, index, .. } => {
+            format!("loop {} iteration {index} put away", node_text(node))
+        }
+        Fact::LoopClosing { node, broken } => {
+            let how = if broken.is_some() { "broken" } else { "closing" };
+            format!("loop {} {how}", node_text(node))
+        }
+        Fact::LoopEnded { node } => format!("loop {} over", node_text(node)),
+        Fact::FinallyBegan { status } => format!("came to {status:?}, now what runs at the end"),
+        Fact::FinallyFailed { failure } => {
+            format!("{} failed at the end", node_text(&failure.node))
+        }
+        Fact::FinallyStopped { why } => format!("ending at the end: {}", ending_text(why)),
         Fact::UnitReady { unit } => format!("{} ready", unit_text(unit)),
         Fact::UnitCancelled { unit } => format!("{} cancelled", unit_text(unit)),
         Fact::NodeEnded { node, status, output, .. } => {
-            let sent: Vec<String> = output
-                .handles
-                .iter()
-                .map(|(handle, sent)| format!(" {handle}:{}", sent.items.len()))
-                .collect();
-            format!("{} {status:?}{}", node_text(node), sent.concat())
+            format!("{} {status:?}{}", node_text(node), sent_text(output))
         }
         Fact::Progressed { node, percent, .. } => format!("{} at {percent} %", node_text(node)),
         Fact::FailureNoted { failure } => format!("failure noted: {}", node_text(&failure.node)),
@@ -459,6 +524,11 @@ fn fact_text(fact: &Fact) -> String {
         Fact::Resumed { ran_ms, .. } => format!("running, {ran_ms} so far"),
         Fact::Ended { status, .. } => format!("ended {status:?}"),
     }
+}
+
+fn sent_text(output: &super::execution::Output) -> String {
+    let sent = output.handles.iter();
+    sent.map(|(handle, sent)| format!(" {handle}:{}", sent.items.len())).collect()
 }
 
 fn ending_text(why: &super::execution::Ending) -> String {

@@ -28,6 +28,8 @@ pub struct Scope {
     pub input: Arc<NodeInput>,
     /// The nodes it names.
     pub nodes: Arc<NodesSeen>,
+    /// The loop it is in.
+    pub looping: Option<Json>,
     /// The same for every unit of an execution.
     pub shared: Arc<Shared>,
 }
@@ -43,7 +45,7 @@ pub struct Shared {
     pub vars: Json,
     /// The workflow: id, name, version.
     pub workflow: Json,
-    /// The execution: id, startTime, retryOf.
+    /// The execution: id, startTime, retryOf, status, error.
     pub execution: Json,
     /// The commit's time.
     pub now: Timestamp,
@@ -87,9 +89,11 @@ impl Scope {
         let nodes: Vec<&str> = self.nodes.0.keys().map(String::as_str).collect();
         let nodes = nodes.join(", ");
         let vars = members(&self.shared.vars);
+        let looping = self.looping.as_ref();
+        let looping = looping.map(|one| format!(", loop{}", members(one))).unwrap_or_default();
         format!(
-            "{item}items, nodes {{{nodes}}}, trigger, inputs{}, vars{vars}, workflow, execution, \
-             now, env",
+            "{item}items, nodes {{{nodes}}}, trigger, inputs{}, vars{vars}, workflow, \
+             execution{looping}, now, env",
             members(&self.shared.inputs)
         )
     }
@@ -115,6 +119,7 @@ impl Object for Scope {
             "vars" => value::from_json(&shared.vars),
             "workflow" => value::from_json(&shared.workflow),
             "execution" => value::from_json(&shared.execution),
+            "loop" => value::from_json(self.looping.as_ref()?),
             "now" => shared.now.to_string().into(),
             "env" => Value::from_object(Allowed(Arc::clone(&shared.env))),
             _ => return None,

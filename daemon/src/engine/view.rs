@@ -10,7 +10,9 @@ use a2n_proto::{Json, Timestamp};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::execution::{Ending, Failure, NodeKey, NodeState, Output, Phase, State, UnitState};
+use super::execution::{
+    Ending, Failure, Finally, Folded, NodeKey, NodeState, Output, Phase, State, UnitState,
+};
 use super::fact::Fact;
 use super::kind::NodeError;
 use super::plan::{Plan, PlanNode};
@@ -19,13 +21,46 @@ use super::step;
 /// Every node of the execution, in the document's order. Without data (lists): no input, output,
 /// configuration and units.
 pub fn node_states(plan: &Plan, state: &State, with_data: bool) -> Vec<ExecutionNodeState> {
-    (0..plan.nodes.len()).map(|number| row(plan, state, number, with_data)).collect()
+    let mut rows = Vec::with_capacity(plan.nodes.len());
+    for number in 0..plan.nodes.len() {
+        let keys = keys_of(plan, state, number);
+        rows.extend(keys.iter().map(|key| row(plan, state, number, key, with_data)));
+    }
+    rows
+}
+
+/// A node in each of its iterations that the state has, in their order; where it has none, as it
+/// stands before its loop.
+fn keys_of(plan: &Plan, state: &State, number: usize) -> Vec<NodeKey> {
+    let first = &plan.nodes[number].key;
+    let found = state.nodes.range(first..).map(|(key, _)| key);
+    let mut keys: Vec<NodeKey> = found.take_while(|key| key.node == first.node).cloned().collect();
+    if keys.is_empty() {
+        keys.push(first.clone());
+    }
+    keys.sort_by_cached_key(|key| numbers(&key.iteration));
+    keys
+}
+
+/// The rows of an iteration that was taken out of an execution's state, without data.
+pub fn folded_states(plan: &Plan, state: &State, folded: Folded) -> Vec<ExecutionNodeState> {
+    let mut alone = State::new(state.start.clone());
+    alone.unfold(folded);
+    let numbered = |key: &NodeKey| Some((*plan.by_id.get(&key.node)?, key.clone()));
+    let keys: Vec<(usize, NodeKey)> = alone.nodes.keys().filter_map(numbered).collect();
+    keys.iter().map(|(number, key)| row(plan, &alone, *number, key, false)).collect()
+}
+
+/// A path of iterations in the order of its numbers.
+pub fn numbers(path: &str) -> Vec<u32> {
+    path.split('.').filter_map(|part| part.parse().ok()).collect()
 }
 
 /// One node with its units and data; none where the document has no such node.
 pub fn node_state(plan: &Plan, state: &State, key: &NodeKey) -> Option<ExecutionNodeState> {
     let number = *plan.by_id.get(&key.node)?;
-    key.iteration.is_empty().then(|| row(plan, state, number, true))
+    let known = key.iteration.is_empty() || state.nodes.contains_key(key);
+    known.then(|| row(plan, state, number, key, true))
 }
 
 /// From each node without outgoing taken connections to its handles' items. A node whose items
@@ -34,6 +69,7 @@ pub fn output_data(plan: &Plan, state: &State, limit_bytes: usize) -> Json {
     let mut data: BTreeMap<&str, Shown<'_>> = BTreeMap::new();
     let mut left = limit_bytes;
     for node in &plan.nodes {
+        // What is in a loop shows by what left it.
         let Some(state) = state.nodes.get(&node.key) else { continue };
         let taken = |c: &usize| !state.output.items(&plan.connections[*c].source_handle).is_empty();
         if state.status == NodeStatus::Success && !node.outgoing.iter().any(taken) {
@@ -58,8 +94,41 @@ enum Shown<'a> {
     Cut { cut: bool, bytes: usize },
 }
 
+/// `execution.error` as expressions see it once all but what runs at the end is over.
+pub(super) fn error_seen(plan: &Plan, state: &State) -> Json {
+    match error_so_far(plan, state) {
+        (Some(message), Some(details)) => Json::of(&serde_json::json!({
+            "kind": details.code, "message": message, "nodeId": details.node_id,
+        })),
+        _ => Json::null(),
+    }
+}
+
 /// Why it failed or was cancelled: a sentence, and details for programs.
 pub fn error(plan: &Plan, state: &State) -> (Option<String>, Option<ErrorDetails>) {
+    match &state.finally {
+        Some(Finally {
+            status: ExecutionStatus::Success,
+            failure: Some(failure),
+            stopped: None,
+        }) => failed(failure),
+        Some(Finally { status: ExecutionStatus::Success, stopped: Some(why), .. }) => {
+            why_ended(plan, why)
+        }
+        _ => error_so_far(plan, state),
+    }
+}
+
+/// The same without what runs at the end.
+fn error_so_far(plan: &Plan, state: &State) -> (Option<String>, Option<ErrorDetails>) {
+    match (&state.ending, &state.failure) {
+        (Some(why), _) => why_ended(plan, why),
+        (None, Some(failure)) => failed(failure),
+        (None, None) => (None, None),
+    }
+}
+
+fn why_ended(plan: &Plan, why: &Ending) -> (Option<String>, Option<ErrorDetails>) {
     let plain = |code: &str, node: Option<&NodeKey>, message: String| {
         let details = ErrorDetails {
             code: code.to_owned(),
@@ -69,19 +138,18 @@ pub fn error(plan: &Plan, state: &State) -> (Option<String>, Option<ErrorDetails
         };
         (Some(message), Some(details))
     };
-    match (&state.ending, &state.failure) {
-        (Some(Ending::Failed(failure)), _) | (None, Some(failure)) => failed(failure),
-        (None, None) => (None, None),
-        (Some(Ending::Cancelled { by, reason }), _) => {
+    match why {
+        Ending::Failed(failure) => failed(failure),
+        Ending::Cancelled { by, reason } => {
             let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
             let reason = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             plain("CANCELLED", None, format!("cancelled{by}{reason}"))
         }
-        (Some(Ending::TimedOut { after_ms }), _) => {
+        Ending::TimedOut { after_ms } => {
             plain("TIMEOUT", None, format!("ran longer than settings.timeout ({after_ms} ms)"))
         }
-        (Some(Ending::Stopped { status: ExecutionStatus::Success, .. }), _) => (None, None),
-        (Some(Ending::Stopped { node, message, .. }), _) => {
+        Ending::Stopped { status: ExecutionStatus::Success, .. } => (None, None),
+        Ending::Stopped { node, message, .. } => {
             let shown = plan.node(&node.node).map_or(node.node.as_str(), |node| &node.id);
             let message = message.clone().unwrap_or_else(|| format!("stopped by node `{shown}`"));
             plain("STOPPED", Some(node), message)
@@ -91,8 +159,10 @@ pub fn error(plan: &Plan, state: &State) -> (Option<String>, Option<ErrorDetails
 
 /// Attempts after the first, over all nodes.
 pub fn retry_count(state: &State) -> u32 {
-    let own = state.nodes.values().filter(|node| !node.carried);
-    own.map(NodeState::retries).fold(0, u32::saturating_add)
+    let own = state.nodes.values().filter(|node| !node.carried).map(NodeState::retries);
+    // Those of iterations that are not in the state any more.
+    let folded = state.frames.values().map(|frame| frame.retries);
+    own.chain(folded).fold(0, u32::saturating_add)
 }
 
 /// What the feed should say changed.
@@ -110,7 +180,7 @@ pub struct Changed {
 
 /// What a step changed, one entry per entity: nodes in the order in which they were first touched,
 /// then the execution.
-pub fn changes(plan: &Plan, state: &State, facts: &[Fact]) -> Vec<Changed> {
+pub fn changes(plan: &Plan, state: &State, facts: &[Fact], folded: &[Folded]) -> Vec<Changed> {
     let mut nodes: Vec<&NodeKey> = Vec::new();
     let mut members: BTreeMap<&NodeKey, BTreeSet<&'static str>> = BTreeMap::new();
     let mut created: BTreeSet<&NodeKey> = BTreeSet::new();
@@ -166,8 +236,10 @@ pub fn changes(plan: &Plan, state: &State, facts: &[Fact]) -> Vec<Changed> {
             let number = *plan.by_id.get(&key.node)?;
             let node = &plan.nodes[number];
             let wanted = members.get(key)?;
-            let fields = Json::of(&NodeFields { node, state: state.nodes.get(key), wanted });
-            let id = row_id(state, node);
+            let in_folded = || folded.iter().find_map(|round| round.nodes.get(key));
+            let found = state.nodes.get(key).or_else(in_folded);
+            let fields = Json::of(&NodeFields { node, key, state: found, wanted });
+            let id = row_id(state, key);
             let created = created.contains(key);
             Some(Changed { entity: "executionNodeState", id, created, fields })
         })
@@ -218,13 +290,14 @@ impl Serialize for ExecutionFields<'_> {
 /// The members of an `executionNodeState` that may change, in its order.
 struct NodeFields<'a> {
     node: &'a PlanNode,
+    key: &'a NodeKey,
     state: Option<&'a NodeState>,
     wanted: &'a Wanted,
 }
 
 impl Serialize for NodeFields<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let Self { node, state, wanted } = self;
+        let Self { node, key, state, wanted } = self;
         let error = state.and_then(|state| state.error.as_ref());
         let retries = state.map_or(0, NodeState::retries);
         let mut map = s.serialize_map(None)?;
@@ -238,9 +311,7 @@ impl Serialize for NodeFields<'_> {
             state.and_then(|it| between(it.started_at, it.ended_at))
         })?;
         put(&mut map, wanted, "errorMessage", || error.map(|error| &error.message))?;
-        put(&mut map, wanted, "errorDetails", || {
-            error.map(|error| details(&node.key, error, retries))
-        })?;
+        put(&mut map, wanted, "errorDetails", || error.map(|error| details(key, error, retries)))?;
         put(&mut map, wanted, "retryCount", || retries)?;
         put(&mut map, wanted, "progressPercentage", || state.and_then(percentage))?;
         put(&mut map, wanted, "waiting", || state.and_then(waiting))?;
@@ -252,17 +323,23 @@ fn percentage(node: &NodeState) -> Option<u8> {
     node.progress.as_ref().map(|progress| progress.0)
 }
 
-fn row_id(state: &State, node: &PlanNode) -> String {
-    format!("{}/{}/{}", state.start.execution, node.id, node.key.iteration)
+fn row_id(state: &State, key: &NodeKey) -> String {
+    format!("{}/{}/{}", state.start.execution, key.node, key.iteration)
 }
 
-fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionNodeState {
+fn row(
+    plan: &Plan,
+    state: &State,
+    number: usize,
+    key: &NodeKey,
+    with_data: bool,
+) -> ExecutionNodeState {
     let node = &plan.nodes[number];
-    let id = row_id(state, node);
-    let found = state.nodes.get(&node.key);
+    let id = row_id(state, key);
+    let found = state.nodes.get(key);
     let started = found.is_some_and(|found| found.started_at.is_some());
     let cut = || Json::of(&serde_json::json!({"cut": true}));
-    let input = || match step::input_of(plan, state, number) {
+    let input = || match step::input_of(plan, state, number, &key.iteration) {
         input if input.is_cut() => cut(),
         input => Json::of(&input.by_handle()),
     };
@@ -284,13 +361,13 @@ fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionN
             _ => Json::null(),
         },
         error_message: error.map(|error| error.message.clone()),
-        error_details: error.map(|error| details(&node.key, error, retries)),
+        error_details: error.map(|error| details(key, error, retries)),
         retry_count: retries,
         max_retries: node.retry.as_ref().map_or(0, |policy| policy.max_retries),
         progress_percentage: found.and_then(percentage),
         position: u32::try_from(number).unwrap_or(u32::MAX),
         configuration: if with_data { node.config.clone() } else { Json::null() },
-        iteration: node.key.iteration.clone(),
+        iteration: key.iteration.clone(),
         waiting: found.and_then(waiting),
         units: found.filter(|_| with_data).map(units).unwrap_or_default(),
         execution_id: state.start.execution,
@@ -336,7 +413,8 @@ fn unit_status(phase: &Phase) -> NodeStatus {
         Phase::Running { .. }
         | Phase::Backoff { .. }
         | Phase::Waiting { .. }
-        | Phase::InDoubt { .. } => NodeStatus::Running,
+        | Phase::InDoubt { .. }
+        | Phase::Inside => NodeStatus::Running,
         Phase::Done { .. } => NodeStatus::Success,
         Phase::Failed { .. } => NodeStatus::Failed,
         Phase::Cancelled => NodeStatus::Cancelled,
@@ -377,7 +455,11 @@ fn failed(failure: &Failure) -> (Option<String>, Option<ErrorDetails>) {
     let message = if error.message.starts_with("node `") {
         error.message.clone()
     } else {
-        format!("node `{}` failed: {}", node.node, error.message)
+        let at = match node.iteration.as_str() {
+            "" => String::new(),
+            path => format!(" in iteration {path}"),
+        };
+        format!("node `{}` failed{at}: {}", node.node, error.message)
     };
     (Some(message), Some(details(node, error, *retries)))
 }

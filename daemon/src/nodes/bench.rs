@@ -55,6 +55,9 @@ pub(super) fn told(done: &Result<Outcome, NodeError>) -> String {
         Ok(Outcome::Stop(status, message)) => {
             format!("stop {status:?}: {}", message.as_deref().unwrap_or(""))
         }
+        Ok(Outcome::Loop(how)) => format!("loop {how:?}"),
+        Ok(Outcome::Try(items)) => format!("try {}", Json::of(items)),
+        Ok(Outcome::Break(items)) => format!("break {}", Json::of(items)),
         Err(e) => {
             let doubt = if e.in_doubt { " (in doubt)" } else { "" };
             format!("{}: {}{doubt}", e.kind, e.message)

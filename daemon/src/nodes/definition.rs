@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::context::Context;
-use crate::engine::kind::{Inputs, Kind, NodeError, Outcome, Runs, Work, WorksOn};
+use crate::engine::kind::{Inputs, Kind, NodeError, Outcome, Role, Runs, Work, WorksOn};
 use crate::system::Later;
 
 /// When the definitions that come with the daemon were first offered: 2026-11-22.
@@ -70,6 +70,8 @@ pub struct Definition {
 pub enum CarryOut {
     /// The engine, purely.
     Inline(fn(&Work) -> Result<Outcome, NodeError>),
+    /// The same, for what has a role of its own in the flow.
+    Flow(Role, fn(&Work) -> Result<Outcome, NodeError>),
     /// The executor, after the commit that records the start.
     Outside(fn(Context) -> Later<'static, Result<Outcome, NodeError>>),
 }
@@ -102,7 +104,7 @@ impl Definition {
             retry_policy: None,
             timeout: None,
             execution_mode: match self.carry_out {
-                CarryOut::Inline(_) => ExecutionMode::Sync,
+                CarryOut::Inline(_) | CarryOut::Flow(..) => ExecutionMode::Sync,
                 CarryOut::Outside(_) => ExecutionMode::Async,
             },
             implementation: Json::from(json!({"runtime": "BUILT_IN"})),
@@ -135,6 +137,7 @@ impl fmt::Debug for CarryOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Inline(_) => "Inline",
+            Self::Flow(..) => "Flow",
             Self::Outside(_) => "Outside",
         })
     }
@@ -152,8 +155,14 @@ impl Kind for Definition {
     }
     fn runs(&self) -> Runs {
         match self.carry_out {
-            CarryOut::Inline(_) => Runs::Inline,
+            CarryOut::Inline(_) | CarryOut::Flow(..) => Runs::Inline,
             CarryOut::Outside(_) => Runs::Outside,
+        }
+    }
+    fn role(&self) -> Role {
+        match self.carry_out {
+            CarryOut::Flow(role, _) => role,
+            CarryOut::Inline(_) | CarryOut::Outside(_) => Role::Step,
         }
     }
     fn repeat(&self, config: &Value) -> Repeat {
@@ -176,7 +185,7 @@ impl Kind for Definition {
     }
     fn compute(&self, work: &Work) -> Result<Outcome, NodeError> {
         match self.carry_out {
-            CarryOut::Inline(compute) => compute(work),
+            CarryOut::Inline(compute) | CarryOut::Flow(_, compute) => compute(work),
             CarryOut::Outside(_) => {
                 let message = format!("`{}` can't be computed: it acts on the world", self.name);
                 Err(NodeError::new("INTERNAL", message))

@@ -116,7 +116,7 @@ async fn bounded(
 async fn begin(carry_out: CarryOut, context: Context) -> Result<Outcome, NodeError> {
     match carry_out {
         CarryOut::Outside(work) => work(context).await,
-        CarryOut::Inline(compute) => compute(&Work {
+        CarryOut::Inline(compute) | CarryOut::Flow(_, compute) => compute(&Work {
             config: context.job.config.clone(),
             items: context.job.items.clone(),
             now: context.system.now(),

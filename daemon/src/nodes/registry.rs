@@ -31,6 +31,9 @@ impl Registry {
             flow::wait::definition(),
             flow::noop::definition(),
             flow::stop::definition(),
+            flow::each_loop::definition(),
+            flow::break_loop::definition(),
+            flow::watch::definition(),
         ])
     }
     /// These.

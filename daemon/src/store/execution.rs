@@ -6,6 +6,7 @@
 //! counts it (see `tally`).
 
 mod attachments;
+mod iterations;
 mod kept;
 mod list;
 mod once;
@@ -14,10 +15,12 @@ use a2n_proto::execution::{Execution, ExecutionStatus, PausedReason};
 use a2n_proto::{ExecutionId, Json, WorkflowId};
 
 pub use attachments::{Naming, drop_unnamed};
+pub use iterations::{Place, iteration, iterations, put_iteration};
 pub use list::{Query, list};
 pub use once::{find_by_key, forget_key, keys_before};
 
 pub(crate) use attachments::{attachment_marks, hash_at, marks as marks_of, named};
+pub(crate) use iterations::iteration_keys;
 pub(crate) use kept::{Kept, Packed};
 pub(crate) use list::{list_where, marks};
 pub(crate) use once::is_over;
@@ -29,7 +32,7 @@ use super::keys::{Key, last_id};
 use super::rows;
 use super::schema::{
     self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
-    EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE,
+    EXECUTION_DATA, EXECUTION_ITERATION, EXECUTION_METRICS, EXECUTION_STATE,
 };
 use super::{Error, Read, Tx, user, workflow};
 
@@ -226,6 +229,9 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     }
     for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
         rows::remove(tx, table, &key(id))?;
+    }
+    for iteration in iteration_keys(tx, id)? {
+        rows::remove(tx, EXECUTION_ITERATION, &Key::of_bytes(&iteration))?;
     }
     attachments::forget(tx, id)?;
     rows::remove(tx, EXECUTION, &key(id))

@@ -101,6 +101,7 @@ tables! {
     EXECUTION                   "execution"                   "execution"                     => "Kept",             "Runs, with their data and packed state while these are small.";
     EXECUTION_DATA              "execution_data"              "execution"                     => "Data",             "What came in and went out, beyond 4 KiB.";
     EXECUTION_STATE             "execution_state"             "execution"                     => "bytes",            "Packed state beyond 4 KiB.";
+    EXECUTION_ITERATION         "execution_iteration"         "execution, path, node"         => "bytes",            "Iterations of loops that are over, packed.";
     EXECUTION_METRICS           "execution_metrics"           "execution"                     => "Vec<ExecutionMetric>", "What was measured in a run.";
     EXECUTION_BY_STATUS         "execution_by_status"         "status, execution"             => "mark",             "What runs, what failed.";
     EXECUTION_BY_WORKFLOW       "execution_by_workflow"       "workflow, execution"           => "mark",             "A workflow's runs.";
@@ -132,6 +133,7 @@ pub(crate) const EXECUTIONS: &[Table] = &[
     EXECUTION,
     EXECUTION_DATA,
     EXECUTION_STATE,
+    EXECUTION_ITERATION,
     EXECUTION_METRICS,
     EXECUTION_BY_STATUS,
     EXECUTION_BY_WORKFLOW,

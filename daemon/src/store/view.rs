@@ -258,6 +258,31 @@ impl View {
         execution::state(&read, id)
     }
 
+    /// Iterations of loops that are over, of an execution that they see: at most `limit` after a
+    /// place (`descending`: before it).
+    pub fn execution_iterations(
+        &self,
+        id: ExecutionId,
+        after: Option<&execution::Place>,
+        descending: bool,
+        limit: usize,
+    ) -> Result<Vec<(execution::Place, Vec<u8>)>, Error> {
+        let read = self.read()?;
+        check_execution(&read, &self.caller, self.at, id, SharePermission::View)?;
+        execution::iterations(&read, id, after, descending, limit)
+    }
+
+    /// One of them.
+    pub fn execution_iteration(
+        &self,
+        id: ExecutionId,
+        place: &execution::Place,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        let read = self.read()?;
+        check_execution(&read, &self.caller, self.at, id, SharePermission::View)?;
+        execution::iteration(&read, id, place)
+    }
+
     /// Lets them at what all executions of a workflow wrote: seeing the workflow is not enough.
     pub fn runs_of(&self, id: WorkflowId) -> Result<(), Error> {
         let read = self.read()?;

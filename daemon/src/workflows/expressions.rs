@@ -9,15 +9,19 @@ use serde_json::Value;
 use crate::engine::check::{self, error, nearest_hint};
 use crate::engine::expression::{self, is_template, place};
 use crate::engine::graph::Graph;
-use crate::engine::kind::Kinds;
+use crate::engine::kind::{Kinds, Role};
 use crate::engine::language::{FILTERS, SCOPE, TESTS};
+use crate::engine::plan::regions;
 use crate::engine::scan::What;
 use crate::engine::scope::NODE_MEMBERS;
 
 /// Every problem of a document's expressions.
 pub(super) fn problems(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
     let graph = check::graph(document);
-    let in_loops: BTreeSet<usize> = graph.loops().cycles.into_iter().flatten().collect();
+    let in_cycles: BTreeSet<usize> = graph.loops().cycles.into_iter().flatten().collect();
+    let parts = regions(document, kinds);
+    // A `loop` node's own condition is asked for an iteration.
+    let is_loop = |node: &Node| kinds.find(&node.kind).is_some_and(|k| k.role() == Role::Loop);
     let mut found = Vec::new();
     for (number, node) in document.nodes.iter().enumerate() {
         // Within the syntax first: what can't be read has no names.
@@ -28,7 +32,7 @@ pub(super) fn problems(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
             document,
             graph: &graph,
             number,
-            in_loop: in_loops.contains(&number),
+            in_loop: in_cycles.contains(&number) || parts.scope(number) != 0 || is_loop(node),
             constants: kinds.find(&node.kind).map_or_else(Vec::new, |kind| {
                 kind.constant_paths().iter().map(|path| (*path).to_owned()).collect()
             }),
@@ -143,6 +147,11 @@ impl Look<'_> {
         };
         let (graph, number) = (self.graph, self.number);
         let before = self.before.get_or_insert_with(|| graph.ancestors(number));
+        let nodes = &self.document.nodes;
+        if nodes[number].finally && !nodes[other].finally {
+            // What runs at the end comes after all else.
+            return;
+        }
         if !before.contains(&other) {
             let own = ids[number];
             let message = format!("node `{name}` can't have run before node `{own}`");

@@ -7,31 +7,33 @@ use serde_json::json;
 
 use super::handle::{Admission, Within};
 use super::live::Live;
-use crate::engine::execution::State;
-use crate::engine::fact::Fact;
+use crate::engine::execution::{Folded, State};
+use crate::engine::step::Step;
 use crate::engine::view::{self, Changed};
 use crate::store::{self, Origin, Store, Tx, execution};
 
 /// The version of the packed state's form.
-const STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 2;
 
 /// An execution's record after a step.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) execution: Execution,
     state: Vec<u8>,
+    folded: Vec<Folded>,
     measured: Vec<ExecutionMetric>,
     changes: Vec<Changed>,
     origin: Origin,
 }
 
 impl Kept {
-    pub(super) fn of(live: &mut Live, facts: &[Fact], origin: Origin) -> Self {
+    pub(super) fn of(live: &mut Live, step: &mut Step, origin: Origin) -> Self {
         Self {
             execution: live.execution.clone(),
             state: pack(&live.state),
             measured: std::mem::take(&mut live.measured),
-            changes: view::changes(&live.plan, &live.state, facts),
+            changes: view::changes(&live.plan, &live.state, &step.facts, &step.folded),
+            folded: std::mem::take(&mut step.folded),
             origin,
         }
     }
@@ -39,6 +41,9 @@ impl Kept {
     fn rest(self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
         if !self.measured.is_empty() {
             store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
+        }
+        for folded in &self.folded {
+            execution::put_iteration(tx, self.execution.id, &place(folded), pack_folded(folded))?;
         }
         for change in self.changes {
             let kind = if change.created { ChangeKind::Created } else { ChangeKind::Updated };
@@ -149,11 +154,36 @@ pub(super) fn read(store: &Store, id: ExecutionId) -> Stored {
 }
 
 /// A state's bytes for the store.
-pub(super) fn pack(state: &State) -> Vec<u8> {
+pub(in crate::engine) fn pack(state: &State) -> Vec<u8> {
     let mut bytes = vec![STATE_VERSION];
     bincode::serde::encode_into_std_write(state, &mut bytes, bincode::config::standard())
         .expect("a state has only types that bincode carries");
     bytes
+}
+
+/// Where an iteration is kept.
+fn place(folded: &Folded) -> execution::Place {
+    let mut path = view::numbers(&folded.frame.iteration);
+    path.push(folded.iteration);
+    execution::Place { path, node: folded.frame.node.clone() }
+}
+
+fn pack_folded(folded: &Folded) -> Vec<u8> {
+    let mut bytes = vec![STATE_VERSION];
+    bincode::serde::encode_into_std_write(folded, &mut bytes, bincode::config::standard())
+        .expect("an iteration has only types that bincode carries");
+    bytes
+}
+
+/// The iteration in bytes from the store; none where they are of another version or damaged.
+pub fn unpack_folded(bytes: &[u8]) -> Option<Folded> {
+    let (version, body) = bytes.split_first()?;
+    if *version != STATE_VERSION {
+        return None;
+    }
+    bincode::serde::decode_from_slice(body, bincode::config::standard().with_limit::<{ 1 << 30 }>())
+        .ok()
+        .map(|(folded, _)| folded)
 }
 
 /// The state in bytes from the store; none where they are of another version or damaged.

@@ -163,6 +163,7 @@ impl Starter {
             payload: wanted.payload,
             retry_of: None,
             carried: std::collections::BTreeMap::new(),
+            carried_loops: std::collections::BTreeMap::new(),
         });
         let (within, waiter) = (within(id), wanted.waiter);
         Ok(self

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use a2n_proto::execution::ExecutionStatus;
 
-use super::{AttemptState, NodeState, Phase, State, UnitKey, UnitState};
+use super::{
+    AttemptState, Finally, Folded, Frame, NodeKey, NodeState, Phase, Round, State, UnitKey,
+    UnitState,
+};
 use crate::engine::fact::Fact;
 
 impl State {
-    /// Folds one fact in.
-    pub fn apply(&mut self, fact: &Fact) {
+    /// Folds one fact in; gives an iteration that it takes out of the state.
+    pub fn apply(&mut self, fact: &Fact) -> Option<Folded> {
         match fact {
             Fact::Began { at, moment } => {
                 self.status = ExecutionStatus::Running;
@@ -32,6 +35,22 @@ impl State {
                 self.ran_ms = *ran_ms;
                 self.running_since = Some(moment.clone());
             }
+            Fact::FinallyBegan { status } => {
+                self.finally = Some(Finally { status: *status, failure: None, stopped: None });
+            }
+            Fact::FinallyFailed { failure } => {
+                if let Some(finally) = &mut self.finally {
+                    finally.failure.get_or_insert_with(|| failure.clone());
+                }
+            }
+            Fact::FinallyStopped { why } => {
+                if let Some(finally) = &mut self.finally {
+                    finally.stopped.get_or_insert_with(|| why.clone());
+                }
+            }
+            Fact::IterationFolded { node, index, nodes, frames } => {
+                return Some(self.take_round(node, *index, nodes, frames));
+            }
             Fact::Ended { at, status } => {
                 self.status = *status;
                 self.ended_at = Some(*at);
@@ -40,17 +59,75 @@ impl State {
             }
             _ => self.apply_to_node(fact),
         }
+        None
+    }
+
+    fn apply_to_loop(&mut self, fact: &Fact) {
+        match fact {
+            Fact::LoopBegan { node, took, iterations } => {
+                let frame =
+                    Frame { took: *took, iterations: iterations.clone(), ..Frame::default() };
+                self.frames.insert(node.clone(), frame);
+            }
+            Fact::LoopSkipped { node, unlucky } => {
+                self.frames.insert(node.clone(), Frame::skipped(*unlucky));
+            }
+            Fact::IterationBegan { node, index, entry } => self.with_frame(node, |frame| {
+                frame.begun = frame.begun.max(index.saturating_add(1));
+                frame.rounds.insert(*index, Round { entry: entry.clone(), over: false });
+            }),
+            Fact::IterationEnded { node, index, left, result } => self.with_frame(node, |frame| {
+                if let Some(round) = frame.rounds.get_mut(index) {
+                    round.over = true;
+                }
+                for (from, sent) in left {
+                    frame.left.entry(from.clone()).or_default().insert(*index, sent.clone());
+                }
+                if let Some(result) = result {
+                    frame.results.insert(*index, result.clone());
+                    let last_only = frame.iterations.as_ref().is_some_and(|how| how.last_only);
+                    while last_only && frame.results.len() > 1 {
+                        frame.results.pop_first();
+                    }
+                }
+            }),
+            Fact::LoopClosing { node, broken } => self.with_frame(node, |frame| {
+                frame.closing = true;
+                frame.unlucky = broken.is_none();
+                frame.broken.clone_from(broken);
+            }),
+            Fact::LoopEnded { node } => self.with_frame(node, |frame| {
+                frame.ended = true;
+                frame.iterations = None;
+                frame.results.clear();
+                if frame.unlucky {
+                    frame.left.clear();
+                }
+            }),
+            _ => self.apply_to_unit(fact),
+        }
+    }
+
+    fn with_frame(&mut self, node: &NodeKey, change: impl FnOnce(&mut Frame)) {
+        if let Some(frame) = self.frames.get_mut(node) {
+            change(frame);
+        }
     }
 
     fn apply_to_node(&mut self, fact: &Fact) {
         match fact {
-            Fact::NodeStarted { node, at, units, each } => {
-                self.nodes.insert(node.clone(), NodeState::started(*at, *units, *each));
+            Fact::NodeStarted { node, at, units, each, took } => {
+                let started = NodeState { took: *took, ..NodeState::started(*at, *units, *each) };
+                self.nodes.insert(node.clone(), started);
             }
             Fact::NodeSkipped { node, at } => {
                 self.nodes.insert(node.clone(), NodeState::skipped(*at));
             }
+            Fact::Caught { node, caught } => {
+                self.caught.insert(node.clone(), caught.clone());
+            }
             Fact::NodeEnded { node, at, status, output, error } => {
+                self.caught.remove(node);
                 let state = self.nodes.entry(node.clone()).or_insert_with(NodeState::unstarted);
                 state.status = *status;
                 state.ended_at = Some(*at);
@@ -68,7 +145,7 @@ impl State {
                     state.progress = Some((*percent, detail.clone()));
                 }
             }
-            _ => self.apply_to_unit(fact),
+            _ => self.apply_to_loop(fact),
         }
     }
 
@@ -106,6 +183,12 @@ impl State {
             }
             Fact::UnitWaiting { unit, until, then } => {
                 self.set_phase(unit, Phase::Waiting { until: *until, then: then.clone() });
+            }
+            Fact::UnitInside { unit, output } => {
+                self.set_phase(unit, Phase::Inside);
+                if let Some(node) = self.nodes.get_mut(&unit.node) {
+                    node.output = Arc::clone(output);
+                }
             }
             Fact::UnitInDoubt { unit, n } => self.set_phase(unit, Phase::InDoubt { n: *n }),
             Fact::UnitReady { unit } => self.set_phase(unit, Phase::Ready),

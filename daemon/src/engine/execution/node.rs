@@ -30,6 +30,8 @@ pub struct NodeState {
     pub progress: Option<(u8, Option<String>)>,
     /// Whether the result was taken over from the execution that this one retries.
     pub carried: bool,
+    /// Which of its connections brought items first (`join: ANY`), by its place among them.
+    pub took: Option<u32>,
 }
 
 /// One unit of work: one item of a node that works on EACH, or everything.
@@ -68,6 +70,8 @@ pub enum Phase {
         /// The attempt whose end is not known.
         n: u32,
     },
+    /// The loop's body runs, or what the `try` watches over.
+    Inside,
     /// Done.
     Done {
         /// What came out; moved to the node when that ends.
@@ -139,6 +143,7 @@ impl NodeState {
             error: None,
             progress: None,
             carried: false,
+            took: None,
         }
     }
     pub(super) fn started(at: Timestamp, units: u32, each: bool) -> Self {
@@ -153,6 +158,10 @@ impl NodeState {
     }
     pub(super) fn skipped(at: Timestamp) -> Self {
         Self { status: NodeStatus::Skipped, ended_at: Some(at), ..Self::unstarted() }
+    }
+    /// Whether its body runs, or what it watches over.
+    pub fn is_inside(&self) -> bool {
+        self.units.first().is_some_and(|unit| unit.phase == Phase::Inside)
     }
     /// Whether it is over.
     pub fn is_settled(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use a2n_proto::Json;
 
-use super::advance::advance;
+use super::advance::advance_working;
 use super::turn::Turn;
 use crate::engine::execution::{NodeKey, Phase, UnitKey};
 use crate::engine::fact::Fact;
@@ -49,7 +49,7 @@ pub(super) fn answer(
             Answer::RunAgain => turn.fact(Fact::UnitReady { unit }),
         }
     }
-    advance(turn);
+    advance_working(turn);
 }
 
 /// The items that a person gave: each member of an array, one value, or one empty object, so that

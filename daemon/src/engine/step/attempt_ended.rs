@@ -2,7 +2,7 @@
 
 use a2n_proto::document::Repeat;
 
-use super::advance::advance;
+use super::advance::advance_working;
 use super::conclude::conclude;
 use super::turn::Turn;
 use super::unit::{fail, settle};
@@ -13,24 +13,24 @@ use crate::engine::step::node::end_node_if_over;
 
 pub(super) fn attempt_ended(turn: &mut Turn<'_>, key: &JobKey, end: JobEnd) {
     let (unit, n) = (UnitKey::of(key), key.attempt);
-    let Some(number) = turn.number(&key.node) else { return };
+    let Some(site) = turn.site_of(&unit.node) else { return };
     if !is_running(turn, &unit, n) {
         return;
     }
     let error = end.result.as_ref().err().cloned();
     let exit = error.as_ref().and_then(|error| error.code).or_else(|| exit_code(&end));
     // In doubt is not a known failure where the step may not be repeated.
-    let once = turn.node(number).repeat == Repeat::Once;
+    let once = turn.node(site.number).repeat == Repeat::Once;
     let lost = once && error.as_ref().is_some_and(|error| error.in_doubt);
     let at = turn.env.now;
     turn.parallel += 1;
     turn.fact(Fact::AttemptEnded { unit: unit.clone(), n, at, exit, error, lost });
     match end.result {
-        Ok(outcome) => settle(turn, &unit, outcome),
-        Err(error) => fail(turn, number, &unit, n, error),
+        Ok(outcome) => settle(turn, &site, &unit, outcome),
+        Err(error) => fail(turn, &site, &unit, n, error),
     }
-    end_node_if_over(turn, number);
-    if turn.state.is_ending() { conclude(turn) } else { advance(turn) }
+    end_node_if_over(turn, &site);
+    if turn.state.is_ending() { conclude(turn) } else { advance_working(turn) }
 }
 
 /// Whether this very attempt has a recorded start and no end.

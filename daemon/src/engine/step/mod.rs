@@ -4,25 +4,30 @@
 
 mod advance;
 mod answer;
+mod arrive;
 mod attempt_ended;
 mod begin;
 mod cancel;
 mod conclude;
+mod failing;
+mod frontier;
+mod looping;
 mod node;
 mod pause;
 mod progress;
 mod recovered;
+mod sight;
 mod timer_fired;
 mod turn;
 mod unit;
 
 use super::effect::Effect;
-use super::execution::State;
+use super::execution::{Folded, State};
 use super::fact::Fact;
 use super::input::{Env, Input};
 use super::plan::Plan;
+pub(super) use arrive::input as input_of;
 use turn::Turn;
-pub(super) use turn::input as input_of;
 
 /// What came of one step.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +36,9 @@ pub struct Step {
     pub facts: Vec<Fact>,
     /// What is to be done after the commit.
     pub effects: Vec<Effect>,
+    /// Iterations of loops that are over and that the state holds no longer: to be kept elsewhere
+    /// with the same commit.
+    pub folded: Vec<Folded>,
 }
 
 /// Tells the execution one thing. No facts and no effects mean that it made no difference, and

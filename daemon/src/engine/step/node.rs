@@ -6,48 +6,50 @@ use std::sync::Arc;
 use a2n_proto::Json;
 use a2n_proto::document::OnError;
 use a2n_proto::execution::NodeStatus;
-use a2n_proto::workflow::OnFailure;
 
-use super::conclude::begin_ending;
-use super::turn::Turn;
+use super::failing::{drive_try, node_failed};
+use super::looping::{drive_loop, pass_by};
+use super::turn::{Site, Turn};
 use super::unit::{cancel_unit, start_unit};
-use crate::engine::execution::{
-    Ending, Failure, NodeState, Output, Phase, Sent, UnitKey, UnitState,
-};
+use crate::engine::execution::{NodeState, Output, Phase, Sent, UnitKey, UnitState};
 use crate::engine::fact::Fact;
 use crate::engine::items::NodeInput;
-use crate::engine::kind::{Item, NodeError};
+use crate::engine::kind::{Item, NodeError, Role};
 use crate::engine::plan::PlanNode;
 
-/// Starts a node that is ready.
-pub(super) fn start_node(turn: &mut Turn<'_>, number: usize) {
-    let node = turn.node(number);
-    let at = turn.env.now;
-    let items = turn.input(number).len();
+/// Starts a node that is ready; with `join: ANY`, on what came over one of its connections.
+pub(super) fn start_node(turn: &mut Turn<'_>, site: &Site, took: Option<u32>) {
+    let node = turn.node(site.number);
+    let (at, key) = (turn.env.now, site.key.clone());
     if node.disabled {
-        turn.fact(Fact::NodeStarted { node: node.key.clone(), at, units: 0, each: false });
-        let output = Arc::new(passed_on(turn, number));
-        let status = NodeStatus::Success;
-        turn.fact(Fact::NodeEnded { node: node.key.clone(), at, status, output, error: None });
-        return;
+        turn.fact(Fact::NodeStarted { node: key, at, units: 0, each: false, took });
+        let output = passed_on(turn, site);
+        return end_node(turn, site, NodeStatus::Success, output, None);
     }
+    let items = turn.input_taking(site, took).len();
     // A node that runs on nothing has one unit of work without an item.
     let each = node.each && items > 0;
     let units = if each { u32::try_from(items).unwrap_or(u32::MAX) } else { 1 };
-    turn.fact(Fact::NodeStarted { node: node.key.clone(), at, units, each });
-    work_on_node(turn, number);
+    turn.fact(Fact::NodeStarted { node: key, at, units, each, took });
+    work_on_node(turn, site);
 }
 
 /// Starts units up to the limits, and ends the node where all are over.
-pub(super) fn work_on_node(turn: &mut Turn<'_>, number: usize) {
-    let node = turn.node(number);
-    let Some(state) = turn.node_state(number) else { return };
+pub(super) fn work_on_node(turn: &mut Turn<'_>, site: &Site) {
+    let node = turn.node(site.number);
+    let Some(state) = turn.node_state(&site.key) else { return };
+    if state.is_inside() {
+        return match node.role {
+            Role::Loop => drive_loop(turn, site),
+            _ => drive_try(turn, site),
+        };
+    }
     let (units, each) = (u32::try_from(state.units.len()).unwrap_or(u32::MAX), state.each);
-    let mut stopping = is_stopping(node, state);
+    let mut stopping = is_stopping(node, state) || turn.is_closed(site, false);
     let mut busy =
         u32::try_from(state.units.iter().filter(|unit| is_busy(unit)).count()).unwrap_or(u32::MAX);
     for index in 0..units {
-        let unit = UnitKey { node: node.key.clone(), item: each.then_some(index) };
+        let unit = UnitKey { node: site.key.clone(), item: each.then_some(index) };
         let Some(phase) = turn.state.unit(&unit).map(|unit| &unit.phase) else { break };
         if stopping {
             if !phase.is_over() && !matches!(phase, Phase::Running { .. }) {
@@ -63,7 +65,7 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, number: usize) {
             break;
         }
         turn.budget -= 1;
-        start_unit(turn, number, &unit);
+        start_unit(turn, site, &unit);
         if turn.state.is_ending() {
             return;
         }
@@ -72,51 +74,65 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, number: usize) {
                 stopping = node.on_error == OnError::Stop;
                 if stopping {
                     // Once more from the front, to cancel what has not begun.
-                    return work_on_node(turn, number);
+                    return work_on_node(turn, site);
                 }
             }
             Some(unit) if is_busy(unit) => busy += 1,
             _ => {}
         }
+        if turn.is_closed(site, false) {
+            break;
+        }
     }
-    end_node_if_over(turn, number);
+    end_node_if_over(turn, site);
 }
 
 /// Ends a node whose units are all over.
-pub(super) fn end_node_if_over(turn: &mut Turn<'_>, number: usize) {
-    let node = turn.node(number);
-    let Some(state) = turn.node_state(number) else { return };
+pub(super) fn end_node_if_over(turn: &mut Turn<'_>, site: &Site) {
+    let node = turn.node(site.number);
+    let Some(state) = turn.node_state(&site.key) else { return };
     if state.is_settled() || !state.units.iter().all(|unit| unit.phase.is_over()) {
         return;
     }
     let failed = state.units.iter().find_map(|unit| match &unit.phase {
-        Phase::Failed { error, .. } => Some(error.clone()),
+        Phase::Failed { error, n } => Some((error.clone(), *n)),
         _ => None,
     });
     let cancelled = state.units.iter().any(|unit| matches!(unit.phase, Phase::Cancelled));
-    let retries = state.retries();
-    let (at, key) = (turn.env.now, node.key.clone());
-    let (status, output, error) = match failed {
-        Some(error) if node.on_error == OnError::Stop => {
-            (NodeStatus::Failed, Output::default(), Some(error))
+    match failed {
+        Some((error, n)) if node.on_error == OnError::Stop => {
+            end_node(turn, site, NodeStatus::Failed, Output::default(), Some(error.clone()));
+            node_failed(turn, site, error, n);
         }
-        error if cancelled => (NodeStatus::Cancelled, Output::default(), error),
-        error => {
-            let input = turn.input(number);
-            let output = turn.node_state(number).map(|state| joined(node, state, &input));
-            (NodeStatus::Success, output.unwrap_or_default(), error)
+        failed if cancelled => {
+            let error = failed.map(|(error, _)| error);
+            end_node(turn, site, NodeStatus::Cancelled, Output::default(), error);
         }
-    };
-    let output = Arc::new(output);
-    turn.fact(Fact::NodeEnded { node: key.clone(), at, status, output, error: error.clone() });
-    if let (NodeStatus::Failed, Some(error)) = (status, error) {
-        let failure = Failure { node: key, error, retries };
-        if turn.plan.on_failure == OnFailure::CancelBranches {
-            begin_ending(turn, Ending::Failed(failure));
-        } else if turn.state.failure.is_none() {
-            turn.fact(Fact::FailureNoted { failure });
+        failed => {
+            let input = turn.input(site);
+            let output = turn.node_state(&site.key).map(|state| joined(node, state, &input));
+            let error = failed.map(|(error, _)| error);
+            end_node(turn, site, NodeStatus::Success, output.unwrap_or_default(), error);
         }
     }
+}
+
+/// Ends a node; the body of a `loop` that was never come to is passed by.
+pub(super) fn end_node(
+    turn: &mut Turn<'_>,
+    site: &Site,
+    status: NodeStatus,
+    output: Output,
+    error: Option<NodeError>,
+) {
+    let (node, at) = (site.key.clone(), turn.env.now);
+    if turn.node(site.number).role == Role::Loop
+        && !turn.state.frames.contains_key(&node)
+        && let Some(region) = turn.loop_of(&node)
+    {
+        pass_by(turn, region, &node, status != NodeStatus::Success, false);
+    }
+    turn.fact(Fact::NodeEnded { node, at, status, output: Arc::new(output), error });
 }
 
 fn is_stopping(node: &PlanNode, state: &NodeState) -> bool {
@@ -161,7 +177,7 @@ fn joined(node: &PlanNode, state: &NodeState, input: &NodeInput) -> Output {
     Output { handles, cut: false }
 }
 
-fn error_item(
+pub(super) fn error_item(
     node: &PlanNode,
     error: &NodeError,
     attempt: u32,
@@ -193,10 +209,10 @@ fn error_item(
 }
 
 /// A disabled node's input on its first handle, each item with its place.
-fn passed_on(turn: &mut Turn<'_>, number: usize) -> Output {
-    let input = turn.input(number);
+fn passed_on(turn: &mut Turn<'_>, site: &Site) -> Output {
+    let input = turn.input(site);
     let items: Vec<Item> = input.items().cloned().collect();
     let from = (0..u32::try_from(items.len()).unwrap_or(u32::MAX)).collect();
-    let handle = turn.node(number).default_output().to_owned();
+    let handle = turn.node(site.number).default_output().to_owned();
     Output { handles: BTreeMap::from([(handle, Sent { items, from })]), cut: false }
 }

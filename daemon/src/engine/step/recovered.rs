@@ -37,7 +37,7 @@ pub(super) fn recovered(
     for key in turn.state.running() {
         if !alive.contains(&key) {
             lost(turn, &key, not_begun.contains(&key));
-        } else if turn.state.is_ending() {
+        } else if turn.is_told_to_stop(&key) {
             turn.effects.push(Effect::Stop(key));
         }
     }
@@ -47,9 +47,9 @@ pub(super) fn recovered(
 
 /// An attempt with a recorded start whose end nobody saw.
 fn lost(turn: &mut Turn<'_>, key: &JobKey, never_began: bool) {
-    let Some(number) = turn.number(&key.node) else { return };
     let (unit, n, at) = (UnitKey::of(key), key.attempt, turn.env.now);
-    let node = turn.node(number);
+    let Some(site) = turn.site_of(&unit.node) else { return };
+    let node = turn.node(site.number);
     let error = if never_began {
         NodeError::new("LOST", "the daemon ended before this attempt began")
     } else {
@@ -66,12 +66,12 @@ fn lost(turn: &mut Turn<'_>, key: &JobKey, never_began: bool) {
         error: told,
         lost: true,
     });
-    if turn.state.is_ending() {
+    if turn.state.is_ending() || turn.is_closed(&site, false) {
         turn.fact(Fact::UnitCancelled { unit });
     } else if never_began || node.repeat != Repeat::Once || node.in_doubt == InDoubt::Retry {
         turn.fact(Fact::UnitReady { unit });
     } else {
-        doubt(turn, number, &unit, n, error);
+        doubt(turn, &site, &unit, n, error);
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use a2n_proto::execution::ExecutionStatus;
 
-use super::advance::advance;
+use super::advance::advance_working;
 use super::conclude::{arm_timeout, begin_ending, conclude};
 use super::turn::Turn;
 use crate::engine::effect::{Due, Effect, TimerKey};
@@ -37,13 +37,14 @@ pub(super) fn timer_fired(turn: &mut Turn<'_>, key: &TimerKey) {
             turn.fact(Fact::UnitReady { unit: unit.clone() });
         }
     }
-    advance(turn);
+    advance_working(turn);
 }
 
 fn timed_out(turn: &mut Turn<'_>) {
     let Some(limit) = turn.plan.timeout else { return };
     // Time stands still while PAUSED; the timer is set again on the way back.
-    if turn.state.status() != ExecutionStatus::Running || turn.state.is_ending() {
+    let at_end = turn.state.finally.is_some();
+    if turn.state.status() != ExecutionStatus::Running || turn.state.is_ending() || at_end {
         return;
     }
     if Duration::from_millis(turn.ran_ms()) < limit {

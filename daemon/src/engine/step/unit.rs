@@ -1,38 +1,42 @@
 //! A unit of work: its attempts, from the start to what comes of them.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use a2n_proto::document::{InDoubt, Repeat, RetryOn};
 use a2n_proto::workflow::RetryPolicy;
 use sha2::{Digest, Sha256};
 
 use super::conclude::begin_ending;
-use super::turn::Turn;
+use super::failing::{close_loop, drive_try};
+use super::looping::begin_body;
+use super::turn::{Site, Turn};
 use crate::engine::effect::{Due, Effect, TimerKey};
-use crate::engine::execution::{Ending, Phase, State, UnitKey};
+use crate::engine::execution::{Ending, Output, Phase, Sent, State, UnitKey};
 use crate::engine::expression::Fault;
 use crate::engine::fact::Fact;
 use crate::engine::items::NodeInput;
 use crate::engine::job::Job;
-use crate::engine::kind::{Handles, NodeError, Outcome, Work};
+use crate::engine::kind::{Handles, NodeError, Outcome, TRY, Work};
 use crate::engine::retry;
 
 /// Starts the next attempt of a unit: computes it at once, or has it started after the commit.
-pub(super) fn start_unit(turn: &mut Turn<'_>, number: usize, unit: &UnitKey) {
-    let node = turn.node(number);
+pub(super) fn start_unit(turn: &mut Turn<'_>, site: &Site, unit: &UnitKey) {
+    let node = turn.node(site.number);
     let n = turn.state.unit(unit).map_or(1, |state| state.next_attempt());
     let config = match node.template.constant() {
         Some(config) => Ok(config.clone()),
-        None => node.template.resolve(&turn.scope(number, unit.item)),
+        None => node.template.resolve(&turn.scope(site, unit.item)),
     };
     let config = match config {
         Ok(config) => config,
         Err(fault) => {
             let error = wrong_expression(&node.id, &fault);
-            return record_failure(turn, number, unit, n, error);
+            return record_failure(turn, site, unit, n, error);
         }
     };
-    let items = given(&turn.input(number), unit);
+    let items = given(&turn.input(site), unit);
     if !node.is_inline() {
         let execution = turn.state.start.execution;
         let job = Job {
@@ -60,14 +64,14 @@ pub(super) fn start_unit(turn: &mut Turn<'_>, number: usize, unit: &UnitKey) {
             if n > 1 {
                 record_attempt(turn, unit, n, None);
             }
-            settle(turn, unit, outcome);
+            settle(turn, site, unit, outcome);
         }
-        Err(error) => record_failure(turn, number, unit, n, error),
+        Err(error) => record_failure(turn, site, unit, n, error),
     }
 }
 
 /// What a successful attempt leads to.
-pub(super) fn settle(turn: &mut Turn<'_>, unit: &UnitKey, outcome: Outcome) {
+pub(super) fn settle(turn: &mut Turn<'_>, site: &Site, unit: &UnitKey, outcome: Outcome) {
     let unit = unit.clone();
     match outcome {
         Outcome::Items(output) => turn.fact(Fact::UnitDone { unit, output }),
@@ -84,25 +88,39 @@ pub(super) fn settle(turn: &mut Turn<'_>, unit: &UnitKey, outcome: Outcome) {
             turn.fact(Fact::UnitDone { unit, output: Handles::new() });
             begin_ending(turn, Ending::Stopped { node, status, message });
         }
+        Outcome::Loop(iterations) => begin_body(turn, &unit, iterations),
+        Outcome::Try(items) => {
+            let from = (0..u32::try_from(items.len()).unwrap_or(u32::MAX)).collect();
+            let handles = BTreeMap::from([(TRY.to_owned(), Sent { items, from })]);
+            let output = Arc::new(Output { handles, cut: false });
+            turn.fact(Fact::UnitInside { unit, output });
+            drive_try(turn, site);
+        }
+        Outcome::Break(items) => {
+            turn.fact(Fact::UnitDone { unit, output: Handles::new() });
+            let scope = turn.node(site.number).scope;
+            let key = turn.key_of_region(scope, site.path());
+            close_loop(turn, &key, Some(items));
+        }
     }
 }
 
 /// What a failed attempt, whose end is recorded, leads to.
-pub(super) fn fail(turn: &mut Turn<'_>, number: usize, unit: &UnitKey, n: u32, error: NodeError) {
-    let node = turn.node(number);
-    if turn.state.ending.is_some() {
+pub(super) fn fail(turn: &mut Turn<'_>, site: &Site, unit: &UnitKey, n: u32, error: NodeError) {
+    let node = turn.node(site.number);
+    if turn.state.is_ending() || turn.is_closed(site, false) {
         return turn.fact(Fact::UnitCancelled { unit: unit.clone() });
     }
     if error.in_doubt && node.repeat == Repeat::Once {
-        return doubt(turn, number, unit, n, error);
+        return doubt(turn, site, unit, n, error);
     }
     let failures = turn.state.unit(unit).map_or(0, |state| state.failures());
     try_again(turn, unit, n, error, node.retry.as_ref(), &node.retry_on, failures);
 }
 
 /// What becomes of a ONCE attempt whose outcome can't be known.
-pub(super) fn doubt(turn: &mut Turn<'_>, number: usize, unit: &UnitKey, n: u32, error: NodeError) {
-    let node = turn.node(number);
+pub(super) fn doubt(turn: &mut Turn<'_>, site: &Site, unit: &UnitKey, n: u32, error: NodeError) {
+    let node = turn.node(site.number);
     match node.in_doubt {
         InDoubt::Ask => turn.fact(Fact::UnitInDoubt { unit: unit.clone(), n }),
         InDoubt::Fail => turn.fact(Fact::UnitFailed { unit: unit.clone(), n, error }),
@@ -164,13 +182,13 @@ fn given(input: &NodeInput, unit: &UnitKey) -> Handles {
     }
 }
 
-fn wrong_expression(node: &str, fault: &Fault) -> NodeError {
+pub(super) fn wrong_expression(node: &str, fault: &Fault) -> NodeError {
     NodeError::new("EXPRESSION", format!("node `{node}`, {fault}"))
 }
 
-fn record_failure(turn: &mut Turn<'_>, number: usize, unit: &UnitKey, n: u32, error: NodeError) {
+fn record_failure(turn: &mut Turn<'_>, site: &Site, unit: &UnitKey, n: u32, error: NodeError) {
     record_attempt(turn, unit, n, Some(error.clone()));
-    fail(turn, number, unit, n, error);
+    fail(turn, site, unit, n, error);
 }
 
 /// Records an attempt that began and ended within this step.

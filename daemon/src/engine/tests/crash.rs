@@ -195,7 +195,7 @@ fn the_feed_names_only_what_changed() {
     let plan = plan("a: job\nb: all\na -> b");
     let mut run = Run::new(&plan);
     let told = |run: &Run<'_>, from: usize| {
-        let all = view::changes(run.plan, &run.state, &run.facts[from..]);
+        let all = view::changes(run.plan, &run.state, &run.facts[from..], &[]);
         let lines = all.iter().map(|c| format!("{} {} {}", c.entity, c.created, c.fields));
         lines.collect::<Vec<_>>().join("\n")
     };

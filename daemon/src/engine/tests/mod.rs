@@ -1,9 +1,14 @@
 //! Stories of the pure half: a workflow and a script in, a journal out.
 
 mod crash;
+mod finally;
 mod flow;
 mod guards;
 mod items;
+mod joins;
+mod loops;
 mod names;
+mod scale;
 mod sweep;
+mod tries;
 mod trouble;

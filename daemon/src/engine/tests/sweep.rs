@@ -1,13 +1,14 @@
 //! The sweep: every scenario crashed after every step, every attempt failed, cancelled at every
 //! step, and folded again from its facts. The end must be the same, or one that is declared.
 
-use a2n_proto::execution::ExecutionStatus;
+use a2n_proto::execution::{ExecutionStatus, NodeStatus, WaitingKind};
 use proptest::prelude::*;
 
 use crate::engine::execution::State;
 use crate::engine::input::Input;
 use crate::engine::kind::NodeError;
 use crate::engine::scenario::{Run, plan, start};
+use crate::engine::view;
 
 const SCENARIOS: &[&str] = &[
     "a: all",
@@ -27,6 +28,16 @@ const SCENARIOS: &[&str] = &[
     "a: job\nb: job\nc: all\na -> c\nsettings {\"onFailure\": \"FINISH_BRANCHES\"}",
     "a: bulk {} {\"runOnEmpty\": true}\nb: stop {\"status\": \"FAILED\", \"message\": \"x\"}\na -> b",
     "a: filter {\"where\": false}\nb: job\nc: job {} {\"runOnEmpty\": true}\na -> b\nb -> c",
+    "a: job\nb: get\nc: job {} {\"join\": \"ANY\"}\na -> c\nb -> c",
+    "a: job\nb: job\nf: job {} {\"finally\": true}\ng: all {} {\"finally\": true}\na -> b\nf -> g\nsettings {\"timeout\": 100000}",
+    // Three times round, a wait in between; and what leaves in each iteration.
+    "s: all\na: job\nb: if {\"where\": \"{{ loop.index < 2 }}\"}\nw: wait {\"ms\": 50}\nc: job\nd: all\ns -> a\na -> b\nb.true -> w\nw -> a\nb.false -> c\na -> d",
+    "s: list {\"of\": [1, 2, 3]}\nl: loop {} {\"concurrency\": 2}\na: job\nb: get\nc: all\ns -> l\nl.loop -> a\na -> b\nb -> l\nl.done -> c",
+    "s: list {\"of\": [[1, 2], [3]]}\nl: loop\nm: loop {\"forEach\": \"{{ item }}\"} {\"concurrency\": 3}\na: job\nb: get\nc: all\ns -> l\nl.loop -> m\nm.loop -> a\na -> m\nm.done -> b\nb -> l\nl.done -> c",
+    "s: list {\"of\": [1, 2, 3, 4]}\nl: loop\na: job\ni: if {\"where\": \"{{ loop.index == 1 }}\"}\nx: break\nc: job\ns -> l\nl.loop -> a\na -> i\ni.true -> x\ni.false -> l\nl.done -> c",
+    "t: try\na: job\nb: job\nc: job {} {\"onError\": \"CONTINUE\"}\nd: all\nt.try -> a\na -> b\nt.catch -> c\nb -> d\nc -> d",
+    "s: list {\"of\": [1, 2]}\nl: loop {} {\"concurrency\": 2}\nt: try\na: get\nb: job\nc: all\ns -> l\nl.loop -> t\nt.try -> a\na -> b\nt.catch -> c\nb -> l\nc -> l\nf: job {} {\"finally\": true, \"onError\": \"CONTINUE\"}",
+    "s: all\nt: try\na: job\nw: wait {\"ms\": 5}\ns -> t\nt.try -> a\nt.catch -> w\nw -> t",
 ];
 
 /// What a disturbance may do between two steps.
@@ -74,14 +85,14 @@ fn run<'p>(plan: &'p crate::engine::plan::Plan, disturb: Disturb) -> (Run<'p>, u
             run.now = run.now.max(at);
             run.fire();
         } else {
-            let node = run.plan.nodes().iter().map(|node| node.id.clone()).find(|id| {
-                let key = crate::engine::execution::NodeKey::outside_loops(id);
-                run.state.node(&key).is_some_and(|node| !node.is_settled())
-            });
-            let node = node.expect("something is in doubt");
+            let in_doubt = view::node_states(run.plan, &run.state, false)
+                .into_iter()
+                .find(|row| row.waiting.as_ref().is_some_and(|w| w.kind == WaitingKind::InDoubt));
+            let row = in_doubt.unwrap_or_else(|| panic!("nothing is in doubt\n{}", run.journal));
+            let (node, iteration) = (row.node_id, row.iteration);
             run.tell(Input::Answer {
                 node: node.clone(),
-                iteration: String::new(),
+                iteration,
                 item: None,
                 answer: crate::engine::input::Answer::Done(a2n_proto::Json::of(
                     &serde_json::json!({"said": node}),
@@ -94,14 +105,14 @@ fn run<'p>(plan: &'p crate::engine::plan::Plan, disturb: Disturb) -> (Run<'p>, u
 
 fn folds(run: &Run<'_>) {
     let mut folded = State::new(start());
-    run.facts.iter().for_each(|fact| folded.apply(fact));
+    run.facts.iter().for_each(|fact| drop(folded.apply(fact)));
     assert_eq!(folded, run.state, "the facts fold to the same state:\n{}", run.journal);
 }
 
 fn nothing_open(run: &Run<'_>) {
-    for node in run.plan.nodes() {
-        let key = crate::engine::execution::NodeKey::outside_loops(&node.id);
-        assert!(run.state.node(&key).is_some_and(|n| n.is_settled()), "{}", run.journal);
+    for row in view::node_states(run.plan, &run.state, false) {
+        let open = matches!(row.status, NodeStatus::Pending | NodeStatus::Running);
+        assert!(!open, "{} is open:\n{}", row.id, run.journal);
     }
     assert!(run.state.running().is_empty());
     assert!(run.timers.is_empty(), "{:?}\n{}", run.timers, run.journal);
@@ -128,15 +139,16 @@ fn a_crash_after_any_step_leads_to_the_same_end() {
         for at in 0..steps {
             let (crashed, _) = run(&plan, Disturb::CrashAfter(at));
             nothing_open(&crashed);
-            for node in plan.nodes() {
-                let key = crate::engine::execution::NodeKey::outside_loops(&node.id);
-                let (a, b) = (calm.state.node(&key).unwrap(), crashed.state.node(&key).unwrap());
-                assert_eq!(a.status, b.status, "{text}\ncrash after {at}\n{}", crashed.journal);
-            }
+            let rows = |run: &Run<'_>| -> Vec<(String, NodeStatus)> {
+                let rows = view::node_states(&plan, &run.state, false).into_iter();
+                rows.map(|row| (row.id, row.status)).collect()
+            };
+            let (a, b) = (rows(&calm), rows(&crashed));
+            assert_eq!(a, b, "{text}\ncrash after {at}\n{}", crashed.journal);
             assert_eq!(calm.state.status(), crashed.state.status(), "{text}\n{}", crashed.journal);
             // No ONCE attempt is ever started twice by the engine itself.
             for (unit, starts) in &crashed.started {
-                let node = plan.node(unit.split('#').next().unwrap()).unwrap();
+                let node = plan.node(unit.split(['#', '[']).next().unwrap()).unwrap();
                 let once = node.repeat == a2n_proto::document::Repeat::Once
                     && node.in_doubt != a2n_proto::document::InDoubt::Retry;
                 assert!(!once || *starts == 1, "{text}\n{unit} began {starts} times");
@@ -168,7 +180,7 @@ fn a_failure_of_any_attempt_ends_as_the_node_says() {
             let reached = failed.facts.iter().any(|fact| {
                 matches!(fact, crate::engine::fact::Fact::AttemptEnded { error: Some(_), .. })
             });
-            let forgiving = ["CONTINUE", "BRANCH", "retry"];
+            let forgiving = ["CONTINUE", "BRANCH", "retry", "try", "ANY"];
             let forgiven = forgiving.iter().any(|how| text.contains(how));
             if reached && !forgiven {
                 assert_eq!(failed.state.status(), ExecutionStatus::Failed, "{text}");

@@ -1,8 +1,11 @@
 //! Definitions that decide where items go, and when.
 
+pub(super) mod break_loop;
 pub(super) mod choose;
+pub(super) mod each_loop;
 pub(super) mod merge;
 pub(super) mod noop;
 pub(super) mod stop;
 pub(super) mod switch;
 pub(super) mod wait;
+pub(super) mod watch;

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use a2n_proto::api::execution_node_state::{Get, List};
-use a2n_proto::api::{Match, Page, Sort};
+use a2n_proto::api::{Match, Sort};
 use a2n_proto::execution::ExecutionNodeState;
 use a2n_proto::workflow::SharePermission;
 use a2n_proto::{ErrorKind, ExecutionId, RpcError};
 
-use super::super::context::place;
 use super::super::{Context, Registry};
 use crate::engine::driving::persist;
 use crate::engine::execution::{NodeKey, State};
 use crate::engine::plan::Plan;
-use crate::engine::view;
 use crate::store::{View, workflow_version};
+
+mod iterations;
 
 /// Units of work in one answer; more are asked for with `unitsFrom`.
 const UNITS: usize = 1_000;
@@ -30,21 +30,14 @@ pub(super) fn register(registry: &mut Registry<Context>) {
             .at("filter.executionId")
             .hint("give filter {\"executionId\": \"…\"}"));
         };
-        let (plan, state) = read(&context, &store, id).await?;
-        let mut all = view::node_states(&plan, &state, false);
-        all.retain(|one| {
-            let filter = &params.filter;
-            filter.node_id.as_ref().is_none_or(|wanted| wanted.holds_text(&one.node_id))
-                && filter.status.as_ref().is_none_or(|wanted| wanted.holds(&one.status))
-                && filter.iteration.as_ref().is_none_or(|wanted| wanted.holds_text(&one.iteration))
-        });
-        if params.sort == Some(Sort::Newest) {
-            all.reverse();
-        }
-        let from = place(params.cursor.as_deref())?;
-        let to = from.saturating_add(params.limit()).min(all.len());
-        let next_cursor = (to < all.len()).then(|| to.to_string());
-        Ok(Page { items: all.drain(from.min(to)..to).collect(), next_cursor })
+        let found = read(&context, &store, id).await?;
+        let wanted = iterations::Wanted {
+            filter: &params.filter,
+            newest_first: params.sort == Some(Sort::Newest),
+            cursor: params.cursor.as_deref(),
+            limit: params.limit(),
+        };
+        iterations::list(&store, id, &found, &wanted)
     });
     registry.method::<Get, _>(|context, call, params| async move {
         let store = context.view(&call)?;
@@ -53,11 +46,16 @@ pub(super) fn register(registry: &mut Registry<Context>) {
                 .at("executionId")
                 .hint("give executionId and nodeId, or the derived id"));
         };
-        let (plan, state) = read(&context, &store, id).await?;
-        let key = NodeKey { node: node.clone(), iteration };
-        let found = view::node_state(&plan, &state, &key);
+        let known = read(&context, &store, id).await?;
+        let key = NodeKey { node: node.clone(), iteration: iteration.clone() };
+        let found = iterations::get(&store, id, &known, &key)?;
         let mut one: ExecutionNodeState = found.ok_or_else(|| {
-            RpcError::new(ErrorKind::NotFound, format!("execution {id} has no node `{node}`"))
+            let within = match iteration.as_str() {
+                "" => String::new(),
+                path => format!(" in iteration {path}"),
+            };
+            let message = format!("execution {id} has no node `{node}`{within}");
+            RpcError::new(ErrorKind::NotFound, message)
                 .at("nodeId")
                 .hint("`executionNodeState.list` names its nodes")
         })?;

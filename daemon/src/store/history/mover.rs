@@ -13,7 +13,8 @@ use super::{FileName, Kind, Rows, in_slices, month_of, raw};
 use crate::store::execution::{self, Kept, marks};
 use crate::store::keys::{Key, last_id};
 use crate::store::schema::{
-    EXECUTION, EXECUTION_BY_STATUS, EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE,
+    EXECUTION, EXECUTION_BY_STATUS, EXECUTION_DATA, EXECUTION_ITERATION, EXECUTION_METRICS,
+    EXECUTION_STATE,
 };
 use crate::store::{Error, Origin, Read, Snapshot, Store, Tx, rows};
 
@@ -79,6 +80,11 @@ pub(crate) fn copy(
         for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
             if let Some(bytes) = raw(read, table, id.as_bytes())? {
                 file.put(table, id.as_bytes(), bytes);
+            }
+        }
+        for key in execution::iteration_keys(read, *id)? {
+            if let Some(bytes) = raw(read, EXECUTION_ITERATION, &key)? {
+                file.put(EXECUTION_ITERATION, &key, bytes);
             }
         }
         let attached = execution::attachment_marks(read, *id)?;

@@ -4,11 +4,12 @@
 use a2n_proto::ExecutionId;
 
 use super::{FileName, Kind, Rows, in_slices};
-use crate::store::execution::{Kept, attachment_marks, marks};
+use crate::store::execution::{Kept, attachment_marks, iteration_keys, marks};
 use crate::store::keys::{Key, last_id};
 use crate::store::read::Source;
 use crate::store::schema::{
-    EXECUTION, EXECUTION_BY_WORKFLOW, EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE,
+    EXECUTION, EXECUTION_BY_WORKFLOW, EXECUTION_DATA, EXECUTION_ITERATION, EXECUTION_METRICS,
+    EXECUTION_STATE,
 };
 use crate::store::{Error, Origin, Store, rows, tombstone};
 
@@ -59,6 +60,9 @@ fn remove(
         }
         for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS, EXECUTION] {
             gone.remove(table, key);
+        }
+        for key in iteration_keys(source, *id)? {
+            gone.remove(EXECUTION_ITERATION, &key);
         }
         n += 1;
     }

@@ -81,7 +81,7 @@ impl Driver {
         };
         let decided =
             catch_unwind(AssertUnwindSafe(|| step(&live.plan, &mut live.state, input, &env)));
-        let Ok(decided) = decided else {
+        let Ok(mut decided) = decided else {
             tracing::error!(execution_id = %id, "step panicked; the execution is left as it was stored");
             self.forget(id);
             return None;
@@ -97,7 +97,7 @@ impl Driver {
         if !decided.facts.is_empty() {
             live.refresh(origin.at, tuning.output_cut_bytes, tuning.output_data_bytes);
         }
-        let kept = Kept::of(live, &decided.facts, origin);
+        let kept = Kept::of(live, &mut decided, origin);
         // Only where slots of the whole daemon are what is missing: a node's own concurrency brings
         // its next unit on by itself.
         let is_short = live.jobs.len() >= parallel as usize

@@ -65,6 +65,7 @@ pub(super) async fn again(
         payload: params.inputs.unwrap_or_else(|| began.payload.clone()),
         retry_of: Some(old.id),
         carried: std::collections::BTreeMap::new(),
+        carried_loops: std::collections::BTreeMap::new(),
         ..began.clone()
     };
     let (start, notes) = match &before {
