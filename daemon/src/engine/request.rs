@@ -12,8 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{NodeError, Outcome};
 
+pub mod child;
+pub mod lock;
+pub mod pace;
 pub mod shared;
 
+use child::ChildRequest;
+use lock::LockRequest;
+use pace::{DebounceRequest, ThrottleRequest};
 use shared::SharedRequest;
 
 /// What a unit of work wants of the rest of the daemon.
@@ -21,6 +27,14 @@ use shared::SharedRequest;
 pub enum Request {
     /// A value that executions share (`state`).
     Shared(SharedRequest),
+    /// Another workflow is to run (`workflow`).
+    Child(ChildRequest),
+    /// Permits of a lock (`mutex`, `semaphore`).
+    Lock(LockRequest),
+    /// Its turn among those that may pass in a time (`throttle`).
+    Throttle(ThrottleRequest),
+    /// To be the last of those that come close together (`debounce`).
+    Debounce(DebounceRequest),
 }
 
 /// What a request is answered with.
@@ -31,25 +45,34 @@ impl Request {
     /// of its node's `concurrency`, and an execution with nothing else is PAUSED.
     pub fn waits(&self) -> Option<WaitingKind> {
         match self {
-            Self::Shared(_) => None,
+            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) => None,
+            Self::Lock(_) => Some(WaitingKind::Limit),
+            Self::Debounce(_) => Some(WaitingKind::Timer),
         }
     }
     /// The wait in a few words, for people.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::Shared(_) => None,
+            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) => None,
+            Self::Lock(lock) if lock.limit == 1 => Some(format!("mutex `{}`", lock.name)),
+            Self::Lock(lock) => {
+                Some(format!("{} of {} of semaphore `{}`", lock.permits, lock.limit, lock.name))
+            }
+            Self::Debounce(_) => Some("until no other execution comes".to_owned()),
         }
     }
     /// When it is over by itself.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self {
-            Self::Shared(_) => None,
+            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) | Self::Lock(_) => None,
+            Self::Debounce(debounce) => Some(debounce.until),
         }
     }
     /// What it then comes to.
     pub fn at_deadline(&self) -> Reply {
         match self {
-            Self::Shared(_) => Err(late(None)),
+            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) | Self::Lock(_) => Err(late(None)),
+            Self::Debounce(debounce) => Ok(Outcome::Items(debounce.leave("output"))),
         }
     }
     /// When it is over without a reply: by itself, or by the node's time-out.

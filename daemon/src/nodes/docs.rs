@@ -87,10 +87,28 @@ fn a_kind_is_found_by_name_and_version() {
     assert!(registry.find("shell@2.0.0").is_none() && registry.find("").is_none());
     assert_eq!(
         registry.names(),
-        ["file", "filter", "http", "if", "merge", "noop", "set", "shell", "state", "stop", "switch", "wait"]
+        [
+            "debounce",
+            "file",
+            "filter",
+            "http",
+            "if",
+            "merge",
+            "mutex",
+            "noop",
+            "semaphore",
+            "set",
+            "shell",
+            "state",
+            "stop",
+            "switch",
+            "throttle",
+            "wait",
+            "workflow",
+        ]
     );
     let ids: std::collections::BTreeSet<_> = registry.definitions().iter().map(|d| d.id).collect();
-    assert_eq!(ids.len(), 12);
+    assert_eq!(ids.len(), 17);
 }
 
 fn has_description(schema: &Value) -> bool {
@@ -143,6 +161,7 @@ fn section(page: &mut String, definition: &Definition) {
     let outputs = match definition.name {
         "switch" => "case:NAME, default".into(),
         "stop" => "none".into(),
+        "throttle" => "output; with DROP also dropped".into(),
         "state" => "output; with COMPARE_AND_SET also differs".into(),
         _ => definition.outputs(&json!({})).join(", "),
     };

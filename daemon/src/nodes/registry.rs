@@ -32,6 +32,11 @@ impl Registry {
             flow::noop::definition(),
             flow::stop::definition(),
             flow::state::definition(),
+            flow::workflow::definition(),
+            flow::lock::mutex(),
+            flow::lock::semaphore(),
+            flow::pace::throttle(),
+            flow::pace::debounce(),
         ])
     }
     /// These.

@@ -23,6 +23,7 @@ pub mod account;
 pub mod app_setting;
 pub mod audit;
 pub mod execution;
+pub mod execution_failed;
 pub mod execution_metrics;
 pub mod execution_reply;
 pub mod execution_schedule;

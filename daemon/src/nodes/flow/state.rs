@@ -180,7 +180,9 @@ mod tests {
         let work = Work { config, items: Handles::new(), now };
         match Registry::built_in().find("state").unwrap().compute(&work) {
             Ok(Outcome::Request(request)) => {
-                let Request::Shared(SharedRequest { scope, key, action }) = *request;
+                let Request::Shared(SharedRequest { scope, key, action }) = *request else {
+                    return format!("{request:?}");
+                };
                 format!("{scope:?} {key} {action:?}")
             }
             other => crate::nodes::bench::told(&other),

@@ -5,8 +5,15 @@
 //! every start, so each file says how its answer stays the same.
 
 mod asking;
+mod child;
+mod debounce;
+mod failed;
+mod lock;
+mod locks;
 mod once;
 mod shared;
+mod throttle;
 
 pub(super) use asking::{Asked, Desk};
+pub(super) use child::{child_of, reply_of};
 pub(super) use once::asker;
