@@ -87,7 +87,9 @@ pub enum Error {
     #[error("the result of node `{0}` was cut away after the end; run it again from START")]
     Cut(String),
     /// A lock that was held to the end would not be held.
-    #[error("node `{0}` held a lock to the end, which a retry after it would not hold; run it again from `{0}` or from START")]
+    #[error(
+        "node `{0}` held a lock to the end, which a retry after it would not hold; run it again from `{0}` or from START"
+    )]
     Locked(String),
     /// The execution has not ended.
     #[error("the execution has not ended yet")]

@@ -189,7 +189,9 @@ impl Kind for Stand {
                 permits: 1,
                 then: Handles::from([("output".to_owned(), items)]),
             }))),
-            "free" => Outcome::Release("l".to_owned(), Handles::from([("output".to_owned(), items)])),
+            "free" => {
+                Outcome::Release("l".to_owned(), Handles::from([("output".to_owned(), items)]))
+            }
             "calm" => Outcome::Request(Box::new(Request::Debounce(DebounceRequest {
                 key: "k".to_owned(),
                 until: work.now.plus(Duration::from_millis(100)),

@@ -113,9 +113,8 @@ impl Live {
     /// The workflow that is to be started because this step ended the execution as FAILED. Never for
     /// one that was itself started so, nor for those below it.
     pub(super) fn error_workflow(&self, facts: &[Fact]) -> Option<&str> {
-        let failed = |fact: &Fact| {
-            matches!(fact, Fact::Ended { status: ExecutionStatus::Failed, .. })
-        };
+        let failed =
+            |fact: &Fact| matches!(fact, Fact::Ended { status: ExecutionStatus::Failed, .. });
         let handles = self.state.start().parent.as_ref().is_some_and(|it| it.handles_error);
         if handles || !facts.iter().any(failed) {
             return None;

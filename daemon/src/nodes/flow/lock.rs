@@ -193,8 +193,9 @@ mod tests {
                  then: {{\"output\": [Json(1), Json(2)]}} }})"
             )
         };
-        check("mutex", r#"{"name":"l"}"#, &asks(1, 1));
-        check("semaphore", r#"{"name":"l","limit":3,"permits":2}"#, &asks(3, 2));
+        check_all("mutex", r#"{"name":"l"}"#, &items, &asks(1, 1));
+        let config = r#"{"name":"l","limit":3,"permits":2}"#;
+        check_all("semaphore", config, &items, &asks(3, 2));
         check("mutex", r#"{"name":"l","action":"RELEASE"}"#, "gives back l, then output: 1 2");
         check(
             "semaphore",

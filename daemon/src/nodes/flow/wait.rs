@@ -128,9 +128,7 @@ pub(in crate::nodes) fn duration(at: &str, value: &Value) -> Result<Duration, No
             .and_then(|signed| Duration::try_from(signed).ok()),
         _ => None,
     };
-    found
-        .filter(|duration| *duration <= LONGEST)
-        .ok_or_else(|| wrong(at, value, WANTED_DURATION))
+    found.filter(|duration| *duration <= LONGEST).ok_or_else(|| wrong(at, value, WANTED_DURATION))
 }
 
 fn moment(value: &Value) -> Result<Timestamp, NodeError> {

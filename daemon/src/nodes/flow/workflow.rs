@@ -10,9 +10,7 @@ use crate::engine::request::Request;
 use crate::engine::request::child::ChildRequest;
 use crate::nodes::config::{Config, wrong};
 use crate::nodes::context::first_item;
-use crate::nodes::definition::{
-    CarryOut, Definition, nothing_more, one_input, one_output,
-};
+use crate::nodes::definition::{CarryOut, Definition, nothing_more, one_input, one_output};
 use crate::nodes::schema;
 
 const DOCUMENTATION: &str = "\
@@ -96,9 +94,7 @@ fn compute(work: &Work) -> Result<Outcome, NodeError> {
 
 fn version(value: &Value) -> Result<u32, NodeError> {
     let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    number
-        .filter(|number| *number > 0)
-        .ok_or_else(|| wrong("version", value, "a version's number"))
+    number.filter(|number| *number > 0).ok_or_else(|| wrong("version", value, "a version's number"))
 }
 
 #[cfg(test)]

@@ -64,11 +64,24 @@ pub(in crate::engine::driving) enum Back {
     JobEnded(JobKey, Box<JobEnd>),
     Progress(JobKey, u8, Option<String>),
     /// A request is answered.
-    Replied { id: ExecutionId, unit: UnitKey, n: u32, reply: Box<Reply> },
+    Replied {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+        reply: Box<Reply>,
+    },
     /// A wish for permits of a lock is granted.
-    Granted { id: ExecutionId, unit: UnitKey, n: u32 },
+    Granted {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+    },
     /// Another one came after one that waits to be the last.
-    Superseded { id: ExecutionId, unit: UnitKey, n: u32 },
+    Superseded {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+    },
     /// A request of this execution could not be answered now.
     Unanswered(ExecutionId, store::Error),
 }

@@ -62,7 +62,8 @@ impl Driver {
     }
 
     fn cancel_child(&mut self, child: ExecutionId, parent: ExecutionId) {
-        let reason = format!("execution {parent}, which had started it, does not wait for it any more");
+        let reason =
+            format!("execution {parent}, which had started it, does not wait for it any more");
         self.advance(child, Input::Cancel { by: None, reason: Some(reason) });
     }
 
