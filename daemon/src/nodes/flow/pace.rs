@@ -191,7 +191,7 @@ mod tests {
             "debounce",
             r#"{"window":1500}"#,
             "1",
-            r#"asks Debounce(DebounceRequest { key: "", until: Timestamp(2026-11-22T12:00:01.500Z), items: [1] })"#,
+            r#"asks Debounce(DebounceRequest { key: "", until: 2026-11-22T12:00:01.500Z, items: [1] })"#,
         );
         check_each(
             "throttle",
