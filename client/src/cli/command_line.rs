@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use super::output::Format;
 use super::{
     apply, audit, cancel, completions, diff, export, health, info, logs, ls, man, metrics, node,
-    pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, trigger, validate,
+    pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, tree, trigger, validate,
     verify, versions,
 };
 
@@ -84,6 +84,7 @@ pub(super) enum Command {
     Ps(ps::Args),
     Logs(logs::Args),
     Show(show::Args),
+    Tree(tree::Args),
     Cancel(cancel::Args),
     Retry(retry::Args),
     Ls(ls::Args),

@@ -190,7 +190,7 @@ mod tests {
         let asks = |limit: u32, permits: u32| {
             format!(
                 "asks Lock(LockRequest {{ name: \"l\", limit: {limit}, permits: {permits}, \
-                 then: {{\"output\": [Json(1), Json(2)]}} }})"
+                 then: {{\"output\": [1, 2]}} }})"
             )
         };
         check_all("mutex", r#"{"name":"l"}"#, &items, &asks(1, 1));

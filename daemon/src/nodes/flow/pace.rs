@@ -185,13 +185,13 @@ mod tests {
             "throttle",
             r#"{"limit":3,"window":"1m","key":7,"onLimit":"DROP"}"#,
             "1",
-            r#"asks Throttle(ThrottleRequest { key: "7", limit: 3, window: 60s, drop: true, items: [Json(1)] })"#,
+            r#"asks Throttle(ThrottleRequest { key: "7", limit: 3, window: 60s, drop: true, items: [1] })"#,
         );
         check_each(
             "debounce",
             r#"{"window":1500}"#,
             "1",
-            r#"asks Debounce(DebounceRequest { key: "", until: Timestamp(2026-11-22T12:00:01.500Z), items: [Json(1)] })"#,
+            r#"asks Debounce(DebounceRequest { key: "", until: 2026-11-22T12:00:01.500Z, items: [1] })"#,
         );
         check_each(
             "throttle",

@@ -107,17 +107,17 @@ mod tests {
         check(
             r#"{"workflow":"w"}"#,
             r#"{"a":1.50}"#,
-            r#"asks Child(ChildRequest { workflow: "w", version: None, inputs: Json({"a":1.50}), detach: false })"#,
+            r#"asks Child(ChildRequest { workflow: "w", version: None, inputs: {"a":1.50}, detach: false })"#,
         );
         check(
             r#"{"workflow":"w","version":3,"wait":false}"#,
             "7",
-            r#"asks Child(ChildRequest { workflow: "w", version: Some(3), inputs: Json({}), detach: true })"#,
+            r#"asks Child(ChildRequest { workflow: "w", version: Some(3), inputs: {}, detach: true })"#,
         );
         check(
             r#"{"workflow":"w","inputs":{"b":2}}"#,
             r#"{"a":1}"#,
-            r#"asks Child(ChildRequest { workflow: "w", version: None, inputs: Json({"b":2}), detach: false })"#,
+            r#"asks Child(ChildRequest { workflow: "w", version: None, inputs: {"b":2}, detach: false })"#,
         );
         check(
             r#"{"workflow":"w","inputs":[1]}"#,
