@@ -13,7 +13,8 @@ fn publish(lines: &mut Lines, definition: &Value) -> Result<()> {
 
 /// A child that waits until `gate` is there, so that a crash or a cancel finds it at work.
 fn gated(gate: &std::path::Path) -> Value {
-    let script = "echo began >> \"$0.log\"; while [ ! -e \"$0\" ]; do sleep 0.05; done; echo '{\"n\": 1}'";
+    let script =
+        "echo began >> \"$0.log\"; while [ ! -e \"$0\" ]; do sleep 0.05; done; echo '{\"n\": 1}'";
     json!({
         "name": "child",
         "nodes": [{
@@ -113,12 +114,13 @@ fn a_cancel_goes_down_the_whole_tree() -> Result<()> {
 fn what_can_not_be_run_fails_the_step_with_its_reason() -> Result<()> {
     let world = World::started()?;
     let mut lines = world.lines()?;
-    let call = |name: &str, config: Value| {
-        json!({"name": name, "nodes": [{"id": "call", "type": "workflow", "config": config}]})
-    };
+    let call = |name: &str, config: Value| json!({"name": name, "nodes": [{"id": "call", "type": "workflow", "config": config}]});
     let bad = json!({"name": "bad", "nodes": [{"id": "stop", "type": "stop", "config": {"status": "FAILED", "message": "no paper"}}]});
     publish(&mut lines, &bad)?;
-    lines.call("workflow.create", json!({"definition": call("draft", json!({"workflow": "bad"}))}))?;
+    lines.call(
+        "workflow.create",
+        json!({"definition": call("draft", json!({"workflow": "bad"}))}),
+    )?;
     let cases = [
         ("by-failure", json!({"workflow": "bad"}), "of `bad` failed: no paper"),
         ("by-name", json!({"workflow": "{{ 'nobody' }}"}), "there is no workflow `nobody`"),
@@ -184,7 +186,11 @@ fn an_error_workflow_is_started_once_for_each_that_fails() -> Result<()> {
     assert_eq!(ended["status"], "FAILED", "{ended}");
     assert_eq!(std::fs::read_to_string(&told)?, "bad: no paper (anna)\n");
     let shown = a2n(&world, &["tree", run["id"].as_str().context("an id")?])?;
-    assert!(shown.stdout.contains("(error)") && shown.stdout.contains("└─ alarm"), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("(error)") && shown.stdout.contains("└─ alarm"),
+        "{}",
+        shown.stdout
+    );
     let all = lines.call("execution.list", json!({}))?;
     assert_eq!(all["items"].as_array().map(Vec::len), Some(2), "{all}");
     Ok(())

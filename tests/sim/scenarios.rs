@@ -45,7 +45,8 @@ const TEXTS: &[&str] = &[
 ];
 
 /// Adds one to a value that outlives it, for each of its items.
-const COUNTING: &str = "L\nb: state {\"action\": \"ADD\", \"key\": \"n\"} {\"concurrency\": 2}\nc: G\na -> b\nb -> c";
+const COUNTING: &str =
+    "L\nb: state {\"action\": \"ADD\", \"key\": \"n\"} {\"concurrency\": 2}\nc: G\na -> b\nb -> c";
 
 /// The name of the workflow that counts, and by how much one execution of it does.
 pub(crate) fn counting() -> (String, i64) {

@@ -8,8 +8,8 @@ use a2n_daemon::engine::driving::handle::Tuning;
 use a2n_daemon::engine::input::{Answer, Input};
 use a2n_daemon::engine::job::Job;
 use a2n_daemon::engine::kind::NodeError;
-use a2n_proto::Json;
 use a2n_daemon::store::shared_value::{self, Scope};
+use a2n_proto::Json;
 use a2n_proto::execution::{Execution, ExecutionStatus, NodeStatus, WaitingKind};
 
 use crate::daemon::{Daemon, Told, told};
