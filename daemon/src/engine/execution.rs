@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
-use a2n_proto::{ExecutionId, Json, Timestamp, WorkflowId};
+use a2n_proto::{ExecutionId, Json, Timestamp, UserId, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use super::job::JobKey;
 use super::kind::NodeError;
+use super::request::Request;
 
 mod fold;
 mod frame;
@@ -49,6 +50,8 @@ pub struct State {
     pub(super) ending: Option<Ending>,
     /// Set once all else is over and nodes with `finally` run.
     pub(super) finally: Option<Finally>,
+    /// Permits that it holds, in the order in which it got them.
+    pub(super) held: Vec<Held>,
 }
 
 /// How an execution begins.
@@ -58,6 +61,8 @@ pub struct Start {
     pub execution: ExecutionId,
     /// Its workflow.
     pub workflow: WorkflowId,
+    /// Whose workflow that is: who shares what is kept and locked by name.
+    pub owner: UserId,
     /// The version it runs.
     pub version: u32,
     /// When it was accepted.
@@ -70,10 +75,44 @@ pub struct Start {
     pub payload: Json,
     /// The execution it retries.
     pub retry_of: Option<ExecutionId>,
+    /// The execution that had it started.
+    pub parent: Option<Parent>,
     /// Results taken over from that one; moved into the nodes when the state is made.
     pub carried: BTreeMap<NodeKey, NodeState>,
-    /// Loops taken over from that one, with what left them.
-    pub carried_loops: BTreeMap<NodeKey, Frame>,
+}
+
+/// The execution that had another one started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Which.
+    pub execution: ExecutionId,
+    /// The attempt that waits for the end; none where nothing does.
+    pub asker: Option<(UnitKey, u32)>,
+    /// How many executions stand above the one that was started.
+    pub depth: u32,
+    /// Whether it was started because another one failed, or stands below one that was: then no
+    /// error workflow is started for it.
+    pub handles_error: bool,
+}
+
+impl Parent {
+    /// The same for an execution that nothing waits for.
+    pub fn without_asker(&self) -> Self {
+        Self { asker: None, ..self.clone() }
+    }
+}
+
+/// Permits of a lock that an execution holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The lock's name.
+    pub name: String,
+    /// Which unit got them.
+    pub unit: UnitKey,
+    /// In which attempt.
+    pub n: u32,
+    /// How many.
+    pub permits: u32,
 }
 
 /// A point on the clock that measures running time: CLOCK_MONOTONIC of one boot.
@@ -196,7 +235,6 @@ impl State {
     /// An execution that was accepted and has not begun.
     pub fn new(mut start: Start) -> Self {
         let nodes = std::mem::take(&mut start.carried);
-        let frames = std::mem::take(&mut start.carried_loops);
         Self {
             start,
             status: ExecutionStatus::Pending,
@@ -207,11 +245,12 @@ impl State {
             ran_ms: 0,
             running_since: None,
             nodes,
-            frames,
+            frames: BTreeMap::new(),
             caught: BTreeMap::new(),
             failure: None,
             ending: None,
             finally: None,
+            held: Vec::new(),
         }
     }
     /// How it began.
@@ -265,6 +304,20 @@ impl State {
             }
         }
         keys
+    }
+    /// Permits that it holds, in the order in which it got them.
+    pub fn held(&self) -> &[Held] {
+        &self.held
+    }
+    /// Units whose request has no answer yet, with its attempt, when it was made, and what it is.
+    pub fn requests(&self) -> impl Iterator<Item = (UnitKey, u32, Timestamp, &Request)> {
+        self.nodes.iter().flat_map(|(node, state)| {
+            state.units.iter().zip(0_u32..).filter_map(|(unit, index)| {
+                let (n, at, request) = unit.requested()?;
+                let item = state.each.then_some(index);
+                Some((UnitKey { node: node.clone(), item }, n, at, request))
+            })
+        })
     }
     /// Running time so far.
     pub fn ran(&self, now: &Moment) -> Duration {

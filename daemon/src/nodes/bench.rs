@@ -58,6 +58,10 @@ pub(super) fn told(done: &Result<Outcome, NodeError>) -> String {
         Ok(Outcome::Loop(how)) => format!("loop {how:?}"),
         Ok(Outcome::Try(items)) => format!("try {}", Json::of(items)),
         Ok(Outcome::Break(items)) => format!("break {}", Json::of(items)),
+        Ok(Outcome::Release(name, then)) => {
+            format!("gives back {name}, then {}", handles(then))
+        }
+        Ok(Outcome::Request(request)) => format!("asks {request:?}"),
         Err(e) => {
             let doubt = if e.in_doubt { " (in doubt)" } else { "" };
             format!("{}: {}{doubt}", e.kind, e.message)

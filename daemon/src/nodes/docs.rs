@@ -87,7 +87,8 @@ fn a_kind_is_found_by_name_and_version() {
     assert!(registry.find("shell@2.0.0").is_none() && registry.find("").is_none());
     assert_eq!(
         registry.names().join(" "),
-        "break file filter http if loop merge noop set shell stop switch try wait"
+        "break debounce file filter http if loop merge mutex noop semaphore set shell state stop \
+         switch throttle try wait workflow"
     );
     let ids: std::collections::BTreeSet<_> = registry.definitions().iter().map(|d| d.id).collect();
     assert_eq!(ids.len(), registry.names().len());
@@ -143,6 +144,8 @@ fn section(page: &mut String, definition: &Definition) {
     let outputs = match definition.name {
         "switch" => "case:NAME, default".into(),
         "stop" => "none".into(),
+        "throttle" => "output; with DROP also dropped".into(),
+        "state" => "output; with COMPARE_AND_SET also differs".into(),
         _ => definition.outputs(&json!({})).join(", "),
     };
     let runs = match definition.carry_out {

@@ -34,6 +34,12 @@ impl Registry {
             flow::each_loop::definition(),
             flow::break_loop::definition(),
             flow::watch::definition(),
+            flow::state::definition(),
+            flow::workflow::definition(),
+            flow::lock::mutex(),
+            flow::lock::semaphore(),
+            flow::pace::throttle(),
+            flow::pace::debounce(),
         ])
     }
     /// These.

@@ -5,12 +5,14 @@ use a2n_proto::execution::{Execution, ExecutionMetric};
 use a2n_proto::{ChangeKind, ExecutionId, Json};
 use serde_json::json;
 
+use super::desk::asker;
 use super::handle::{Admission, Within};
 use super::live::Live;
 use crate::engine::execution::{Folded, State};
+use crate::engine::job::JobKey;
 use crate::engine::step::Step;
 use crate::engine::view::{self, Changed};
-use crate::store::{self, Origin, Store, Tx, execution};
+use crate::store::{self, Origin, Store, Tx, execution, execution_failed, execution_reply};
 
 /// The version of the packed state's form.
 const STATE_VERSION: u8 = 2;
@@ -23,17 +25,28 @@ pub(super) struct Kept {
     folded: Vec<Folded>,
     measured: Vec<ExecutionMetric>,
     changes: Vec<Changed>,
+    /// The request whose answer is in the state now.
+    replied: Option<JobKey>,
+    /// The workflow that is to be started because this one failed.
+    error_workflow: Option<String>,
     origin: Origin,
 }
 
 impl Kept {
-    pub(super) fn of(live: &mut Live, step: &mut Step, origin: Origin) -> Self {
+    pub(super) fn of(
+        live: &mut Live,
+        step: &mut Step,
+        replied: Option<JobKey>,
+        origin: Origin,
+    ) -> Self {
         Self {
             execution: live.execution.clone(),
             state: pack(&live.state),
             measured: std::mem::take(&mut live.measured),
             changes: view::changes(&live.plan, &live.state, &step.facts, &step.folded),
             folded: std::mem::take(&mut step.folded),
+            replied,
+            error_workflow: live.error_workflow(&step.facts).map(str::to_owned),
             origin,
         }
     }
@@ -44,6 +57,12 @@ impl Kept {
         }
         for folded in &self.folded {
             execution::put_iteration(tx, self.execution.id, &place(folded), pack_folded(folded))?;
+        }
+        if let Some(key) = &self.replied {
+            execution_reply::remove(tx, asker(key))?;
+        }
+        if let Some(workflow) = &self.error_workflow {
+            execution_failed::put(tx, self.execution.id, workflow)?;
         }
         for change in self.changes {
             let kind = if change.created { ChangeKind::Created } else { ChangeKind::Updated };

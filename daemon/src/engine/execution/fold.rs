@@ -51,7 +51,25 @@ impl State {
             Fact::IterationFolded { node, index, nodes, frames } => {
                 return Some(self.take_round(node, *index, nodes, frames));
             }
+            Fact::LockTaken { held } => {
+                self.held.push(held.clone());
+                if let Some(node) = self.nodes.get_mut(&held.unit.node) {
+                    node.locked = true;
+                }
+            }
+            Fact::LockReleased { name } => {
+                let (free, held) = std::mem::take(&mut self.held)
+                    .into_iter()
+                    .partition::<Vec<_>, _>(|held| held.name == *name);
+                self.held = held;
+                for held in free {
+                    if let Some(node) = self.nodes.get_mut(&held.unit.node) {
+                        node.locked = false;
+                    }
+                }
+            }
             Fact::Ended { at, status } => {
+                self.held.clear();
                 self.status = *status;
                 self.ended_at = Some(*at);
                 self.paused = None;
@@ -189,6 +207,8 @@ impl State {
                 if let Some(node) = self.nodes.get_mut(&unit.node) {
                     node.output = Arc::clone(output);
                 }
+            Fact::UnitRequested { unit, n, request } => {
+                self.set_phase(unit, Phase::Requested { n: *n, request: request.clone() });
             }
             Fact::UnitInDoubt { unit, n } => self.set_phase(unit, Phase::InDoubt { n: *n }),
             Fact::UnitReady { unit } => self.set_phase(unit, Phase::Ready),

@@ -8,6 +8,7 @@ mod items;
 mod joins;
 mod loops;
 mod names;
+mod requests;
 mod scale;
 mod sweep;
 mod tries;
