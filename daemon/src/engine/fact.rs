@@ -13,9 +13,7 @@ use a2n_proto::Timestamp;
 use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
 use serde::{Deserialize, Serialize};
 
-use super::execution::{
-    Caught, Ending, Failure, Held, Moment, NodeKey, Output, Sent, UnitKey,
-};
+use super::execution::{Caught, Ending, Failure, Held, Moment, NodeKey, Output, Sent, UnitKey};
 use super::kind::{Handles, Item, Iterations, NodeError};
 use super::request::Request;
 

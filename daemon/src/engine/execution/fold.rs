@@ -207,6 +207,7 @@ impl State {
                 if let Some(node) = self.nodes.get_mut(&unit.node) {
                     node.output = Arc::clone(output);
                 }
+            }
             Fact::UnitRequested { unit, n, request } => {
                 self.set_phase(unit, Phase::Requested { n: *n, request: request.clone() });
             }
