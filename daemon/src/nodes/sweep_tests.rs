@@ -19,6 +19,7 @@ fn works(kind: &str) -> Value {
         "if" | "filter" => json!({"where": true}),
         "switch" => json!({"cases": [{"name": "a", "where": true}]}),
         "wait" => json!({"duration": "1s"}),
+        "limit" => json!({"first": 1}),
         _ => json!({}),
     }
 }
