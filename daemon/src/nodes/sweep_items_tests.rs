@@ -97,7 +97,8 @@ fn what_holds_other_items_keeps_their_text() {
     let one = run("aggregate", json!({}), &items);
     let back = run("split", json!({"field": "items"}), &one);
     assert_eq!(back, items);
-    let set: Vec<Json> = items.iter().flat_map(|i| run("set", json!({}), &[i.clone()])).collect();
+    let set: Vec<Json> =
+        items.iter().flat_map(|i| run("set", json!({}), std::slice::from_ref(i))).collect();
     assert_eq!(set, items);
     for (text, item) in naughty().iter().zip(&items) {
         let kept = run("set", json!({"keep": [text, "n"]}), std::slice::from_ref(item));

@@ -171,7 +171,7 @@ fn replace(parts: &[Part], item: &Json, value: Json) -> Option<Json> {
 struct Seek<'p>(&'p Part);
 
 impl Seek<'_> {
-    fn within<'t>(self, text: &'t str) -> Option<&'t RawValue> {
+    fn within(self, text: &str) -> Option<&RawValue> {
         let mut reader = serde_json::Deserializer::from_str(text);
         match self.0 {
             Part::Member(_) if text.starts_with('{') => reader.deserialize_map(self),
