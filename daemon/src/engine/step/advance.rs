@@ -6,7 +6,7 @@ use std::sync::Arc;
 use a2n_proto::execution::{ExecutionStatus, NodeStatus};
 
 use super::arrive::{Arrival, arrival, is_start};
-use super::conclude::{conclude, is_at_rest};
+use super::conclude::{conclude, is_at_rest, resume};
 use super::frontier::Spot;
 use super::looping::{begin_natural, drive_loop, pass_by};
 use super::node::{start_node, work_on_node};
@@ -39,6 +39,8 @@ fn go_on(turn: &mut Turn<'_>, mut all: bool) {
             }
             visit(turn, &spot);
             if turn.budget == 0 && !turn.state.is_ending() {
+                // What was started runs, although the rest of the nodes was not looked at yet.
+                resume(turn);
                 turn.effects.push(Effect::Continue);
                 return;
             }

@@ -13,3 +13,5 @@ pub(super) mod switch;
 pub(super) mod wait;
 pub(super) mod watch;
 pub(super) mod workflow;
+
+mod joined;
