@@ -145,6 +145,8 @@ impl<'p> World<'p> {
                     self.timers.insert(key, (due, at));
                 }
                 Effect::ClearTimer(key) => drop(self.timers.remove(&key)),
+                // No node of these graphs asks for anything.
+                Effect::Request { .. } | Effect::Withdraw { .. } | Effect::Release(_) => {}
                 Effect::Continue | Effect::Ended(_) => {}
             }
         }
