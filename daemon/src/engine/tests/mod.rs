@@ -11,6 +11,7 @@ mod names;
 mod requests;
 mod rules;
 mod scale;
+mod shapes;
 mod simulation;
 mod sweep;
 mod tries;

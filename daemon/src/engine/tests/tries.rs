@@ -224,12 +224,12 @@ fn what_can_not_run_as_one_is_refused() {
         });
         told.collect::<Vec<_>>().join("\n")
     };
-    insta::assert_snapshot!(refused("l: loop\na: all\nl.done -> a"), @"");
-    insta::assert_snapshot!(refused("t: try\na: all\nt.catch -> a"), @"");
-    insta::assert_snapshot!(refused("s: all\nl: loop\na: all\ns -> l\ns -> a\nl.loop -> a"), @"");
+    insta::assert_snapshot!(refused("l: loop\na: all\nl.done -> a"), @"nodes[0] NOTHING_INSIDE: nothing is connected to handle `loop` of node `l` [connect what is to run in it to handle `loop`]");
+    insta::assert_snapshot!(refused("t: try\na: all\nt.catch -> a"), @"nodes[0] NOTHING_INSIDE: nothing is connected to handle `try` of node `t` [connect what is to run in it to handle `try`]");
+    insta::assert_snapshot!(refused("s: all\nl: loop\na: all\ns -> l\ns -> a\nl.loop -> a"), @"nodes[2] ENTERED_FROM_OUTSIDE: node `a` belongs to handle `loop` of node `l`, and can be come to from elsewhere too [let every way to `a` go through that handle]");
     insta::assert_snapshot!(
-        refused("s: all\nl: loop\na: all\nb: all\ns -> l\nl.loop -> a\nl.done -> b\nb -> l"), @"");
-    insta::assert_snapshot!(refused("a: all\nb: break\na -> b"), @"");
+        refused("s: all\nl: loop\na: all\nb: all\ns -> l\nl.loop -> a\nl.done -> b\nb -> l"), @"nodes[1] LOOP_REENTERED: node `b` comes after the loop of node `l` and leads back to it [put a `noop` before `l` and lead back to that]");
+    insta::assert_snapshot!(refused("a: all\nb: break\na -> b"), @"nodes[1] BREAK_OUTSIDE: node `b` is not within the body of a `loop` node [a loop by a connection back ends where nothing is sent back]");
     insta::assert_snapshot!(
-        refused("a: all {} {\"finally\": true}\nb: all\na -> b"), @"");
+        refused("a: all {} {\"finally\": true}\nb: all\na -> b"), @"connections[0] AFTER_FINALLY: node `a` runs at the end, and `b` would come after it [set finally on node `b` too]");
 }
