@@ -74,7 +74,7 @@ fn run<'p>(plan: &'p Plan, chance: &[u8]) -> Run<'p> {
             run.play("continue");
         } else if let Some(unit) = run.jobs.keys().nth(usize::from(next) % run.jobs.len().max(1)) {
             let unit = unit.clone();
-            let result = if next % 5 == 0 {
+            let result = if next.is_multiple_of(5) {
                 Err(NodeError::new("EXIT", "it went wrong"))
             } else {
                 Ok(vec![Json::of(&serde_json::json!({"ran": unit}))])
@@ -84,10 +84,9 @@ fn run<'p>(plan: &'p Plan, chance: &[u8]) -> Run<'p> {
             run.now = run.now.max(at);
             run.fire();
         } else {
-            let rows = view::node_states(run.plan, &run.state, false).into_iter();
+            let mut rows = view::node_states(run.plan, &run.state, false).into_iter();
             let in_doubt = |kind| kind == WaitingKind::InDoubt;
-            let row =
-                rows.filter(|row| row.waiting.as_ref().is_some_and(|w| in_doubt(w.kind))).next();
+            let row = rows.find(|row| row.waiting.as_ref().is_some_and(|w| in_doubt(w.kind)));
             let row = row.unwrap_or_else(|| panic!("nothing moves it\n{}", run.journal));
             let answer = Answer::Done(Json::null());
             let (node, iteration) = (row.node_id, row.iteration);
