@@ -148,6 +148,8 @@ impl<'p> World<'p> {
                 // No node of these graphs asks for anything.
                 Effect::Request { .. } | Effect::Withdraw { .. } | Effect::Release(_) => {}
                 Effect::Continue | Effect::Ended(_) => {}
+                // No node of these graphs asks for anything.
+                Effect::Request { .. } | Effect::Withdraw { .. } | Effect::Release(_) => {}
             }
         }
         Ok(())
