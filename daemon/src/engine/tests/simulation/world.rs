@@ -145,8 +145,6 @@ impl<'p> World<'p> {
                     self.timers.insert(key, (due, at));
                 }
                 Effect::ClearTimer(key) => drop(self.timers.remove(&key)),
-                // No node of these graphs asks for anything.
-                Effect::Request { .. } | Effect::Withdraw { .. } | Effect::Release(_) => {}
                 Effect::Continue | Effect::Ended(_) => {}
                 // No node of these graphs asks for anything.
                 Effect::Request { .. } | Effect::Withdraw { .. } | Effect::Release(_) => {}
