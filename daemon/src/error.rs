@@ -87,6 +87,17 @@ impl From<handle::Error> for RpcError {
         let message = error.to_string();
         match error {
             Error::Overloaded { .. } | Error::Heavy { .. } => overloaded(message),
+            Error::Rejected { by, .. } => RpcError::new(ErrorKind::Precondition, message)
+                .at("settings.concurrency")
+                .hint(format!("wait for it (`a2n logs -f {by}`), or end it: `a2n cancel {by}`")),
+            Error::QueueFull { .. } => {
+                let mut error = overloaded(message);
+                error.hint = Some(
+                    "try again when some have ended, or raise `settings.concurrency.maxQueued`"
+                        .to_owned(),
+                );
+                error.at("settings.concurrency.maxQueued")
+            }
             Error::Stopping => stopping(),
             Error::NotLive(_) | Error::Refused => RpcError::new(ErrorKind::Precondition, message)
                 .hint("`a2n show` tells where it stands"),

@@ -15,6 +15,7 @@ mod http;
 mod install;
 mod keys;
 mod mute;
+mod places;
 mod quickstart;
 mod refused;
 mod run;

@@ -88,6 +88,9 @@ fn header(out: &Out, execution: &Execution) -> Table {
     let reason = execution.paused_reason.map(|reason| format!(": {}", status_text(reason)));
     let shown = format!("{status}{}", reason.unwrap_or_default());
     put("status", Cell::styled(shown, status_style(&status)));
+    if let Some(what) = execution.context_data.to_value()["waiting"]["detail"].as_str() {
+        put("waiting", what.into());
+    }
     if let Some(at) = execution.start_time {
         put("started", out.full_date(at).into());
     }

@@ -7,6 +7,7 @@ mod looks;
 mod marker;
 mod not_started;
 mod opening;
+mod rules;
 mod schedules;
 mod signals;
 mod tuning;
@@ -50,6 +51,7 @@ use opening::{
     RunningMarker, listen, make_owner, open_attachments, open_logs, open_store,
     refuse_open_folders, refuse_taken_socket, start_log, stored_settings, warn_of_open_folders,
 };
+use rules::Rules;
 use schedules::{Arming, LateStarts, Running, ScheduleStarts};
 use signals::Signals;
 use tuning::{
@@ -188,6 +190,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         running,
         metrics: metrics.clone(),
     });
+    let rules = Rules::new(store.clone(), Arc::clone(&plans), engine.clone());
     let recovered = recover::recover(&store, &plans, &engine)
         .await
         .map_err(|error| NotStarted::later("executions not taken up again", &error))?;
@@ -204,6 +207,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         system: system.clone(),
     };
     spawn_until_stop(&tasks, "arming", arming.run());
+    spawn_until_stop(&tasks, "rules", rules.run());
     let sweeper = Arc::new(StoreSweeper {
         store: store.clone(),
         logs: Arc::new(logs.clone()),

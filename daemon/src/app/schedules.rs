@@ -105,6 +105,10 @@ impl ScheduleStarts {
             }
             Ok(Accepted::Already(_)) => Ok(Started::Before),
             Err(NotStarted::Engine(EngineError::Store(e)) | NotStarted::Store(e)) => Err(later(&e)),
+            // As the workflow's own rule says; trying again would make a queue of its own.
+            Err(NotStarted::Engine(
+                e @ (EngineError::Rejected { .. } | EngineError::QueueFull { .. }),
+            )) => Err(StartError::Refused { reason: e.to_string() }),
             Err(NotStarted::Engine(e)) => Err(StartError::Later { reason: e.to_string() }),
             Err(other) => Err(StartError::Refused { reason: other.to_string() }),
         }

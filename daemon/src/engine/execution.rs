@@ -5,7 +5,7 @@
 //!
 //! | execution from | to |
 //! |---|---|
-//! | PENDING | RUNNING, CANCELLED |
+//! | PENDING | RUNNING, PAUSED (and back), CANCELLED |
 //! | RUNNING | PAUSED, SUCCESS, FAILED, CANCELLED |
 //! | PAUSED | RUNNING, SUCCESS, FAILED, CANCELLED |
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::document::{Document, InDoubt, Join, Node, OnError, Repeat, RetryOn};
-use a2n_proto::workflow::{Concurrency, ConcurrencyPolicy, OnFailure, RetryPolicy};
+use a2n_proto::workflow::{Concurrency, OnFailure, RetryPolicy};
 use a2n_proto::{Json, Problem};
 
 use super::check;
@@ -30,6 +30,7 @@ pub struct Plan {
     pub(super) timeout: Option<Duration>,
     pub(super) on_failure: OnFailure,
     pub(super) max_retries: u32,
+    concurrency: Concurrency,
     unsupported: Option<Unsupported>,
 }
 
@@ -146,11 +147,16 @@ impl Plan {
             timeout: document.settings.timeout.map(Duration::from_millis),
             on_failure: document.settings.on_failure,
             max_retries: policy.filter(|p| p.enabled).map_or(0, |p| p.max_retries),
+            concurrency: document.settings.concurrency.clone(),
         })
     }
     /// What this version can't run of a valid document: error 501.
     pub fn unsupported(&self) -> Option<&Unsupported> {
         self.unsupported.as_ref()
+    }
+    /// How many of its executions may run at once.
+    pub fn concurrency(&self) -> &Concurrency {
+        &self.concurrency
     }
     /// The workflow's name.
     pub fn name(&self) -> &str {
@@ -259,16 +265,9 @@ fn unsupported(document: &Document, connections: &[PlanConnection]) -> Option<Un
         }
     }
     let settings = &document.settings;
-    let Concurrency { max_instances, policy, .. } = &settings.concurrency;
     if settings.error_workflow.is_some() {
         let what = "settings.errorWorkflow is not built yet".to_owned();
         return Some(Unsupported { what, path: "settings.errorWorkflow".to_owned() });
-    }
-    if *policy != ConcurrencyPolicy::Allow || max_instances.is_some() {
-        let what =
-            "settings.concurrency is not built yet: only policy ALLOW without maxInstances runs";
-        let path = "settings.concurrency".to_owned();
-        return Some(Unsupported { what: what.to_owned(), path });
     }
     None
 }

@@ -143,7 +143,7 @@ pub fn changes(plan: &Plan, state: &State, facts: &[Fact]) -> Vec<Changed> {
                 execution.extend(["status", "startTime"]);
                 continue;
             }
-            Fact::Paused { .. } | Fact::Resumed { .. } => {
+            Fact::Paused { .. } | Fact::Resumed { .. } | Fact::PauseLifted => {
                 execution.extend(["status", "pausedReason"]);
                 continue;
             }

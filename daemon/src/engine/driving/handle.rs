@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use a2n_proto::ExecutionId;
 use a2n_proto::execution::Execution;
+use a2n_proto::{ExecutionId, WorkflowId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::places::Rule;
 use crate::engine::execution::State;
 use crate::engine::input::Input;
 use crate::engine::plan::Plan;
@@ -17,6 +18,9 @@ use crate::store::{self, Origin, Tx};
 /// What is written in the same transaction as an execution's acceptance, before it: a ledger row,
 /// a caller's key, an audit row.
 pub type Within = Box<dyn FnOnce(&mut Tx<'_>) -> Result<Admission, store::Error> + Send>;
+
+/// How far those are counted that wait before an execution; behind that nobody counts.
+pub const COUNTED: usize = 1_000;
 
 /// Whether an execution is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub struct Beginning {
     pub plan: Arc<Plan>,
     /// How it begins.
     pub state: State,
+    /// How many of its workflow's executions may run at once.
+    pub rule: Rule,
     /// Who starts it.
     pub origin: Origin,
     /// What is written with it.
@@ -58,6 +64,8 @@ pub struct Revived {
     pub plan: Arc<Plan>,
     /// Its state.
     pub state: State,
+    /// How many of its workflow's executions may run at once.
+    pub rule: Rule,
 }
 
 /// How the engine may be tuned while it runs.
@@ -116,6 +124,8 @@ pub struct Load {
     pub jobs: usize,
     /// Executions that wait for a slot.
     pub hungry: usize,
+    /// Executions that wait for a place among their workflow's.
+    pub queued: usize,
     /// Timers that are set.
     pub timers: usize,
     /// Executions whose state is read again, because a write failed.
@@ -136,6 +146,27 @@ pub enum Error {
     Heavy {
         /// How much they hold.
         bytes: usize,
+    },
+    /// All places of the workflow are taken, and its policy is REJECT; nothing was accepted.
+    #[error(
+        "workflow `{workflow}` runs {limit} at once, and execution {by} has not ended; nothing was \
+         accepted (policy REJECT)"
+    )]
+    Rejected {
+        /// The workflow.
+        workflow: String,
+        /// How many may run at once.
+        limit: usize,
+        /// One that has not ended.
+        by: ExecutionId,
+    },
+    /// As many executions of the workflow wait as may; nothing was accepted.
+    #[error("{limit} executions of workflow `{workflow}` wait already; nothing was accepted")]
+    QueueFull {
+        /// The workflow.
+        workflow: String,
+        /// How many may wait.
+        limit: usize,
     },
     /// The daemon is stopping; nothing was accepted.
     #[error("the daemon is stopping; nothing was accepted")]
@@ -176,6 +207,9 @@ pub(super) enum Ask {
     Wait(ExecutionId, oneshot::Sender<Execution>),
     Snapshot(ExecutionId, oneshot::Sender<Option<(Arc<Plan>, State)>>),
     Recover(Vec<Revived>, oneshot::Sender<()>),
+    Rule(WorkflowId, Box<Rule>),
+    Gone(WorkflowId),
+    Queued(WorkflowId, ExecutionId, oneshot::Sender<Option<usize>>),
     Load(oneshot::Sender<Load>),
 }
 
@@ -187,6 +221,9 @@ impl fmt::Debug for Ask {
             Self::Wait(..) => "Wait",
             Self::Snapshot(..) => "Snapshot",
             Self::Recover(..) => "Recover",
+            Self::Rule(..) => "Rule",
+            Self::Gone(..) => "Gone",
+            Self::Queued(..) => "Queued",
             Self::Load(..) => "Load",
         })
     }
@@ -198,6 +235,7 @@ pub(super) struct Gauges {
     live: AtomicUsize,
     jobs: AtomicUsize,
     hungry: AtomicUsize,
+    queued: AtomicUsize,
     timers: AtomicUsize,
     again: AtomicUsize,
 }
@@ -207,6 +245,7 @@ impl Gauges {
         self.live.store(load.live, Ordering::Relaxed);
         self.jobs.store(load.jobs, Ordering::Relaxed);
         self.hungry.store(load.hungry, Ordering::Relaxed);
+        self.queued.store(load.queued, Ordering::Relaxed);
         self.timers.store(load.timers, Ordering::Relaxed);
         self.again.store(load.again, Ordering::Relaxed);
     }
@@ -254,14 +293,33 @@ impl Engine {
     pub async fn recover(&self, revived: Vec<Revived>) -> Result<(), Error> {
         self.ask(|reply| Ask::Recover(revived, reply)).await
     }
+    /// A workflow's rule has changed: those that wait may find a place now.
+    pub async fn rule(&self, workflow: WorkflowId, rule: Rule) {
+        // An engine that has stopped reads it at the next start.
+        let _ = self.asks.send(Ask::Rule(workflow, Box::new(rule))).await;
+    }
+    /// A workflow was deleted: what waited for a place in it never begins.
+    pub async fn workflow_gone(&self, workflow: WorkflowId) {
+        let _ = self.asks.send(Ask::Gone(workflow)).await;
+    }
+    /// How many executions wait for a place before this one, counted up to [`COUNTED`]; none where
+    /// it does not wait for one.
+    pub async fn queued_before(
+        &self,
+        workflow: WorkflowId,
+        id: ExecutionId,
+    ) -> Result<Option<usize>, Error> {
+        self.ask(|reply| Ask::Queued(workflow, id, reply)).await
+    }
     /// What was under way a moment ago; never waits.
     pub fn last_load(&self) -> Load {
         let of = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
-        let Gauges { live, jobs, hungry, timers, again } = &*self.gauges;
+        let Gauges { live, jobs, hungry, queued, timers, again } = &*self.gauges;
         Load {
             live: of(live),
             jobs: of(jobs),
             hungry: of(hungry),
+            queued: of(queued),
             timers: of(timers),
             again: of(again),
         }

@@ -1,15 +1,17 @@
 //! One live execution in the driver's hands: its plan, its state, and what is under way for it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use a2n_proto::document::{InDoubt, Repeat};
-use a2n_proto::execution::{Execution, ExecutionMetric};
+use a2n_proto::execution::{Execution, ExecutionMetric, ExecutionStatus};
 use a2n_proto::{Json, Timestamp};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::places::Rank;
 use crate::engine::execution::State;
 use crate::engine::input::Input;
 use crate::engine::job::{JobEnd, JobKey, Measured};
@@ -29,6 +31,8 @@ pub(super) struct Live {
     pub(super) not_begun: BTreeSet<JobKey>,
     /// Writes handed over and not yet committed.
     pub(super) writes: u32,
+    /// Whether its acceptance is committed.
+    pub(super) accepted: bool,
     /// Whom to tell when its end is committed.
     pub(super) waiters: Vec<oneshot::Sender<Execution>>,
     /// What was measured and is not handed over yet.
@@ -56,6 +60,7 @@ impl Live {
             jobs: BTreeMap::new(),
             not_begun: BTreeSet::new(),
             writes: 0,
+            accepted: false,
             waiters: Vec::new(),
             measured: Vec::new(),
             ends: BTreeMap::new(),
@@ -63,6 +68,21 @@ impl Live {
             held: None,
             input_bytes,
         }
+    }
+
+    /// Its place in the order in which executions get what there is too little of.
+    pub(super) fn rank(&self) -> Rank {
+        (Reverse(self.execution.priority), self.execution.created_at, self.execution.id)
+    }
+
+    /// Whether it has, or had, a place among its workflow's executions.
+    pub(super) fn has_begun(&self) -> bool {
+        self.state.started_at().is_some()
+    }
+
+    /// Whether it may be given a place: it is stored as it is here, and nobody paused or ended it.
+    pub(super) fn may_begin(&self) -> bool {
+        self.accepted && self.held.is_none() && self.state.status() == ExecutionStatus::Pending
     }
 
     /// Brings the header up to the state after a step at `now`. `cut_bytes` bounds a node's output

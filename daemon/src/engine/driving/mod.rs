@@ -11,5 +11,8 @@ pub mod stuck;
 
 mod alarm;
 mod live;
+mod places;
 mod runner;
 mod timers;
+
+pub use places::Rule;

@@ -1,8 +1,11 @@
 //! Recovery: what every start of the daemon does. Unfinished executions are read from the store and
 //! brought to the driver like any other input.
 
+use a2n_proto::{ExecutionId, WorkflowId};
+
 use super::handle::{Engine, Error, Revived};
 use super::persist;
+use super::places::Rule;
 use super::plans::{self, Plans};
 use super::stuck::{Stuck, Why};
 use crate::store::{self, Origin, Snapshot, Store, execution, workflow_version};
@@ -46,7 +49,7 @@ fn read(store: &Store, plans: &Plans) -> Result<(Vec<Revived>, Stuck), store::Er
 fn read_one(
     snapshot: &Snapshot,
     plans: &Plans,
-    id: a2n_proto::ExecutionId,
+    id: ExecutionId,
 ) -> Result<Result<Revived, Why>, store::Error> {
     let Some(execution) = intact(execution::get(snapshot, id))?.flatten() else {
         return Ok(Err(Why::Record));
@@ -59,9 +62,34 @@ fn read_one(
     let definition = intact(workflow_version::definition(snapshot, workflow, version))?.flatten();
     let Some(definition) = definition else { return Ok(Err(Why::NoVersion(version))) };
     Ok(match plans.make(workflow, version, &definition) {
-        Ok(plan) => Ok(Revived { execution, plan, state }),
+        Ok(plan) => {
+            let rule = rule(snapshot, plans, workflow)?
+                .unwrap_or_else(|| Rule { revision: 0, concurrency: plan.concurrency().clone() });
+            Ok(Revived { execution, plan, state, rule })
+        }
         Err(error) => Err(Why::NoPlan { version, reason: told(&error) }),
     })
+}
+
+/// How many of a workflow's executions may run at once, as its published version says; none where it
+/// has none that can be read.
+pub fn rule(
+    snapshot: &Snapshot,
+    plans: &Plans,
+    id: WorkflowId,
+) -> Result<Option<Rule>, store::Error> {
+    let Some(workflow) = intact(store::workflow::head(snapshot, id))?.flatten() else {
+        return Ok(None);
+    };
+    let Some(version) = workflow.published_version else { return Ok(None) };
+    let plan = match plans.kept(id, version) {
+        Some(plan) => Some(plan),
+        None => intact(workflow_version::definition(snapshot, id, version))?
+            .flatten()
+            .and_then(|definition| plans.make(id, version, &definition).ok()),
+    };
+    let revision = workflow.revision;
+    Ok(plan.map(|plan| Rule { revision, concurrency: plan.concurrency().clone() }))
 }
 
 fn told(error: &plans::Error) -> String {

@@ -9,6 +9,7 @@ use a2n_proto::{ExecutionId, Json, Problem, UserId, WorkflowId, WorkflowTriggerI
 use tokio::sync::oneshot;
 
 use super::handle::{Accepted, Beginning, Engine, Error as EngineError, Within};
+use super::places::Rule;
 use super::plans::{Error as PlanError, Plans};
 use crate::engine::execution::{Start, State};
 use crate::engine::plan::{Plan, Unsupported};
@@ -126,6 +127,18 @@ impl Starter {
         Ok((number, plan))
     }
 
+    /// How many of a workflow's executions may run at once: as its published version says, whichever
+    /// version runs; where none is published, as the one does that is `run`.
+    pub fn rule(&self, workflow: &Workflow, run: &Plan) -> Rule {
+        let published = workflow.published_version.and_then(|number| {
+            self.plans
+                .kept(workflow.id, number)
+                .or_else(|| self.make_plan(workflow.id, &workflow.name, number).ok())
+        });
+        let concurrency = published.as_deref().unwrap_or(run).concurrency().clone();
+        Rule { revision: workflow.revision, concurrency }
+    }
+
     fn make_plan(&self, id: WorkflowId, name: &str, number: u32) -> Result<Arc<Plan>, Error> {
         let snapshot = self.store.read()?;
         let definition = workflow_version::definition(&snapshot, id, number)?
@@ -152,6 +165,7 @@ impl Starter {
         self.store.admit()?;
         let (version, plan) = self.plan(&wanted.workflow, wanted.version)?;
         let id = ExecutionId::from_bytes(self.system.new_id());
+        let rule = self.rule(&wanted.workflow, &plan);
         let execution = header(id, &wanted, version, &origin);
         let state = State::new(Start {
             execution: id,
@@ -167,7 +181,7 @@ impl Starter {
         let (within, waiter) = (within(id), wanted.waiter);
         Ok(self
             .engine
-            .start(Box::new(Beginning { execution, plan, state, origin, within, waiter }))
+            .start(Box::new(Beginning { execution, plan, state, rule, origin, within, waiter }))
             .await?)
     }
 
@@ -175,6 +189,7 @@ impl Starter {
     pub async fn start_retry(
         &self,
         old: &Execution,
+        workflow: &Workflow,
         plan: Arc<Plan>,
         state: State,
         origin: Origin,
@@ -182,6 +197,7 @@ impl Starter {
     ) -> Result<Accepted, Error> {
         self.store.admit()?;
         let start = state.start();
+        let rule = self.rule(workflow, &plan);
         let execution = Execution {
             id: start.execution,
             revision: 1,
@@ -204,7 +220,15 @@ impl Starter {
         };
         Ok(self
             .engine
-            .start(Box::new(Beginning { execution, plan, state, origin, within, waiter: None }))
+            .start(Box::new(Beginning {
+                execution,
+                plan,
+                state,
+                rule,
+                origin,
+                within,
+                waiter: None,
+            }))
             .await?)
     }
 }

@@ -19,7 +19,13 @@ impl State {
             Fact::FailureNoted { failure } => self.failure = Some(failure.clone()),
             Fact::EndingBegan { why } => self.ending = Some(why.clone()),
             Fact::PauseAsked { .. } => self.pause_asked = true,
-            Fact::PauseLifted => self.pause_asked = false,
+            Fact::PauseLifted => {
+                self.pause_asked = false;
+                if self.started_at.is_none() {
+                    self.status = ExecutionStatus::Pending;
+                    self.paused = None;
+                }
+            }
             Fact::Paused { reason, ran_ms } => {
                 self.status = ExecutionStatus::Paused;
                 self.paused = Some(*reason);

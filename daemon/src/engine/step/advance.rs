@@ -1,7 +1,7 @@
 //! Goes over the nodes in their order once: starts what is ready, skips what nothing leads to, works
 //! on what runs. A node stands after its sources, so one pass carries items as far as they come.
 
-use a2n_proto::execution::{ExecutionStatus, NodeStatus};
+use a2n_proto::execution::NodeStatus;
 
 use super::conclude::conclude;
 use super::node::{start_node, work_on_node};
@@ -10,7 +10,7 @@ use crate::engine::effect::Effect;
 use crate::engine::fact::Fact;
 
 pub(super) fn advance(turn: &mut Turn<'_>) {
-    if turn.state.status() == ExecutionStatus::Pending {
+    if turn.state.started_at().is_none() {
         return;
     }
     let plan = turn.plan;

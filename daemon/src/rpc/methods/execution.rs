@@ -19,16 +19,23 @@ use crate::store::{self, Tx, View, execution};
 
 mod retry;
 mod stats;
+mod turn;
 
 pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<List, _>(|context, call, params| async move {
         let view = context.view(&call)?;
         let query = query(&context, &view, &params.filter)?;
         let fits = |one: &Execution| fits(one, &params.filter);
-        Ok(page(view.executions(&query, &paging(&params), &fits)?))
+        let mut found = page(view.executions(&query, &paging(&params), &fits)?);
+        for one in &mut found.items {
+            turn::tell(&context.engine, one).await;
+        }
+        Ok(found)
     });
     registry.method::<Get, _>(|context, call, params| async move {
-        Ok(context.view(&call)?.execution(params.id, SharePermission::View)?)
+        let mut found = context.view(&call)?.execution(params.id, SharePermission::View)?;
+        turn::tell(&context.engine, &mut found).await;
+        Ok(found)
     });
     registry.method::<Wait, _>(|context, call, params| async move {
         wait(&context, &call, params.id, params.timeout).await

@@ -1,6 +1,5 @@
 //! What comes back (writes, ends of attempts) and what a committed step asks for.
 
-use std::cmp::Reverse;
 use std::ops::Bound;
 
 use a2n_proto::ExecutionId;
@@ -19,8 +18,12 @@ impl Driver {
                 if let Some(live) = self.live.get_mut(&id) {
                     live.writes = live.writes.saturating_sub(1);
                     if accepts && result.is_ok() {
+                        live.accepted = true;
                         self.parts.observer.accepted(&live.execution);
                     }
+                }
+                if accepts && result.is_ok() {
+                    self.look_at_queued(id);
                 }
                 match result {
                     Ok(()) => {
@@ -112,6 +115,7 @@ impl Driver {
         self.timers.clear_all(id);
         let Some(live) = self.live.get_mut(&id) else { return };
         self.parts.observer.ended(&live.execution);
+        let (workflow, rank) = (live.execution.workflow_id, live.rank());
         for waiter in std::mem::take(&mut live.waiters) {
             let _ = waiter.send(live.execution.clone());
         }
@@ -122,6 +126,7 @@ impl Driver {
             took_ms = live.execution.duration,
             "execution ended"
         );
+        self.release_place(workflow, &rank);
     }
 
     pub(super) fn let_go(&mut self, id: ExecutionId) {
@@ -140,7 +145,8 @@ impl Driver {
             for token in live.jobs.values() {
                 token.cancel();
             }
-            self.hungry.remove(&(Reverse(live.execution.priority), live.execution.created_at, id));
+            self.hungry.remove(&live.rank());
+            self.release_place(live.execution.workflow_id, &live.rank());
         }
     }
 

@@ -1,15 +1,15 @@
-//! What callers ask of the driver: to accept an execution, to tell a live one something, to wait
-//! for its end, to show it, to take one up again.
+//! What callers ask of the driver: to tell a live execution something, to wait for its end, to show
+//! it, to take one up again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use a2n_proto::ExecutionId;
-use a2n_proto::execution::Execution;
+use a2n_proto::execution::{Execution, ExecutionStatus};
 use tokio::sync::oneshot;
 
 use super::{Back, Driver};
-use crate::engine::driving::handle::{Accepted, Ask, Beginning, Error, Revived, Within};
+use crate::engine::driving::handle::{Ask, Error, Revived, Within};
 use crate::engine::driving::live::Live;
 use crate::engine::driving::persist;
 use crate::engine::input::Input;
@@ -38,74 +38,18 @@ impl Driver {
                 }
                 let _ = reply.send(());
             }
+            Ask::Rule(workflow, rule) => {
+                self.places.learn(workflow, &rule);
+                self.freed.insert(workflow);
+            }
+            Ask::Gone(workflow) => self.drop_queue(workflow),
+            Ask::Queued(workflow, id, reply) => {
+                let _ = reply.send(self.queued_before(workflow, id));
+            }
             Ask::Load(reply) => {
                 let _ = reply.send(self.load());
             }
         }
-    }
-
-    /// Whether one more execution may become live: each is in memory as long as it has not ended.
-    fn may_accept(&self) -> Result<(), Error> {
-        let tuning = self.parts.tuning.borrow();
-        let (limit, bytes) = (tuning.max_live, self.live_bytes);
-        match () {
-            () if self.stopping => Err(Error::Stopping),
-            () if self.live.len() >= limit => Err(Error::Overloaded { limit }),
-            () if bytes >= tuning.max_live_bytes => Err(Error::Heavy { bytes }),
-            () => Ok(()),
-        }
-    }
-
-    fn take_in(&mut self, id: ExecutionId, live: Live) {
-        self.live_bytes += live.input_bytes;
-        self.live.insert(id, live);
-    }
-
-    pub(super) fn accept(
-        &mut self,
-        beginning: Beginning,
-        reply: oneshot::Sender<Result<Accepted, Error>>,
-    ) {
-        if let Err(error) = self.may_accept() {
-            let _ = reply.send(Err(error));
-            return;
-        }
-        let Beginning { execution, plan, state, origin, within, waiter } = beginning;
-        let id = execution.id;
-        let accepted = execution.clone();
-        self.parts.observer.began(&accepted);
-        let mut live = Live::new(plan, state, execution);
-        live.waiters.extend(waiter);
-        self.take_in(id, live);
-        let Some((step, kept)) = self.decide(id, Input::Begin, origin) else {
-            let _ = reply.send(Err(Error::Panicked));
-            return;
-        };
-        let write = persist::insert(kept, accepted, within);
-        let back = self.back.clone();
-        let effects = step.effects;
-        self.hand_over(id, write, move |result| match result {
-            Ok(persist::Inserted::New(header)) => {
-                let (carries, accepts) = (None, true);
-                let _ = back.send(Back::Written { id, effects, carries, accepts, result: Ok(()) });
-                let _ = reply.send(Ok(Accepted::New(header)));
-            }
-            Ok(persist::Inserted::Already(other)) => {
-                let _ = back.send(Back::Withdrawn(id));
-                let _ = reply.send(Ok(Accepted::Already(other)));
-            }
-            Err(error) => {
-                // Where nobody knows whether it is stored, the store is asked before it is let go.
-                let _ = back.send(match &error {
-                    store::Error::Unknown { .. } => {
-                        let (carries, accepts) = (None, true);
-                        Back::Written { id, effects, carries, accepts, result: Err(error.clone()) }
-                    }
-                    _ => Back::Withdrawn(id),
-                });
-                let _ = reply.send(Err(Error::Store(error)));
-            }
-        });
     }
 
     pub(super) fn tell(
@@ -146,14 +90,26 @@ impl Driver {
     }
 
     pub(super) fn revive(&mut self, revived: Revived) {
-        let Revived { execution, plan, state } = revived;
+        let Revived { execution, plan, state, rule } = revived;
         let id = execution.id;
         if self.live.contains_key(&id) {
             return;
         }
         self.parts.observer.began(&execution);
-        self.take_in(id, Live::new(plan, state, execution));
-        let input = Input::Recovered { alive: BTreeSet::new(), not_begun: BTreeSet::new() };
-        self.advance(id, input);
+        let workflow = execution.workflow_id;
+        self.places.learn(workflow, &rule);
+        self.freed.insert(workflow);
+        let root = self.root_of(&execution);
+        let live = Live::new(plan, state, execution);
+        let (rank, began, status) = (live.rank(), live.has_begun(), live.state.status());
+        self.take_in(id, live);
+        if began {
+            self.places.hold(workflow, id, root);
+            let input = Input::Recovered { alive: BTreeSet::new(), not_begun: BTreeSet::new() };
+            self.advance(id, input);
+        } else {
+            // It waits as before; its turn comes when all are known.
+            self.places.queue(workflow, rank, status == ExecutionStatus::Pending);
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! One input, one pure step, one write: what a live execution becomes, on its way to the store.
 
-use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -60,7 +59,7 @@ impl Driver {
     ) -> Option<(Step, Kept)> {
         let tuning = Arc::clone(&self.parts.tuning.borrow());
         let live = self.live.get(&id)?;
-        let place = (Reverse(live.execution.priority), live.execution.created_at, id);
+        let place = live.rank();
         // Who waits and stands before this one by priority and age has the free slots first.
         let free = self.free_slots();
         let free = free - self.hungry.range(..place).take(free).count();
@@ -108,6 +107,7 @@ impl Driver {
         } else {
             self.hungry.remove(&place);
         }
+        self.look_at_queued(id);
         Some((decided, kept))
     }
 

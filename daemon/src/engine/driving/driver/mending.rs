@@ -1,7 +1,6 @@
 //! Where a write failed: starts that were never recorded are taken back, inputs are held, and the
 //! execution goes on from what the store has.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +35,9 @@ impl Driver {
             live.held = Some(Vec::new());
         }
         // It can't take a slot now, and must not keep one from those behind it.
-        self.hungry.remove(&(Reverse(live.execution.priority), live.execution.created_at, id));
+        self.hungry.remove(&live.rank());
         self.timers.clear_all(id);
+        self.look_at_queued(id);
         self.again.insert(id, self.parts.system.clock.monotonic() + AGAIN_AFTER);
     }
 
@@ -87,11 +87,15 @@ impl Driver {
             persist::Stored::This(found) => {
                 (live.execution, live.state) = *found;
                 live.failed = Arc::default();
+                live.accepted = true;
                 let held = live.held.take().unwrap_or_default();
                 if live.state.status().is_ended() {
                     self.ended(id);
                     self.let_go(id);
                     return;
+                }
+                if !live.has_begun() {
+                    return self.wait_again(id, held);
                 }
                 let ends = live.ends.clone();
                 let alive = live.jobs.keys().chain(ends.keys()).cloned().collect();
@@ -113,5 +117,20 @@ impl Driver {
                 self.let_go(id);
             }
         }
+    }
+    /// Goes on with one that has not begun: it takes the place that it was given, or waits for one.
+    fn wait_again(&mut self, id: ExecutionId, held: Vec<Input>) {
+        let Some(live) = self.live.get(&id) else { return };
+        if self.places.holds(live.execution.workflow_id, id) {
+            self.advance(id, Input::Begin);
+        } else {
+            self.look_at_queued(id);
+        }
+        for input in held {
+            if !matches!(input, Input::Begin) {
+                self.advance(id, input);
+            }
+        }
+        self.let_go(id);
     }
 }

@@ -6,22 +6,23 @@
 //! Where a write fails, the execution's state is read again from the store before it goes on.
 
 mod acting;
+mod admitting;
 mod asks;
 mod deciding;
 mod mending;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use a2n_proto::{ExecutionId, Timestamp};
+use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
 use super::handle::{Ask, Engine, Gauges, Load, Observer, Tuning};
 use super::live::Live;
+use super::places::{Places, Rank};
 use super::runner::Runner;
 use super::timers::Timers;
 use crate::engine::effect::Effect;
@@ -94,7 +95,11 @@ pub struct Driver {
     /// Bytes that live executions were started with.
     live_bytes: usize,
     /// Executions with work that waits for a slot: highest priority first, then oldest.
-    hungry: BTreeSet<(Reverse<i32>, Timestamp, ExecutionId)>,
+    hungry: BTreeSet<Rank>,
+    /// Who of each workflow's executions may run.
+    places: Places,
+    /// Workflows where somebody who waits may find a place now.
+    freed: BTreeSet<WorkflowId>,
     /// Executions whose state is to be read again, and when.
     again: BTreeMap<ExecutionId, Duration>,
     gauges: Arc<Gauges>,
@@ -127,6 +132,8 @@ impl Driver {
             n_jobs: 0,
             live_bytes: 0,
             hungry: BTreeSet::new(),
+            places: Places::default(),
+            freed: BTreeSet::new(),
             again: BTreeMap::new(),
             gauges: Arc::clone(&gauges),
             stopping: false,
@@ -191,6 +198,7 @@ impl Driver {
             // Not only an attempt's end frees a slot: a start that was not stored does, and an
             // execution that is let go.
             self.feed_hungry();
+            self.fill_places();
         }
     }
 
@@ -199,6 +207,7 @@ impl Driver {
             live: self.live.len(),
             jobs: self.n_jobs,
             hungry: self.hungry.len(),
+            queued: self.places.queued(),
             timers: self.timers.len(),
             again: self.again.len(),
         }

@@ -91,7 +91,8 @@ pub(super) async fn again(
     };
     header.context_data = Json::from(json!({"retryNotes": notes}));
     let state = State::new(start);
-    match context.starter.start_retry(&header, plan, state, origin, Some(within)).await? {
+    let starter = &context.starter;
+    match starter.start_retry(&header, &workflow, plan, state, origin, Some(within)).await? {
         Accepted::New(execution) => Ok(*execution),
         Accepted::Already(id) => Ok(view.execution(id, SharePermission::View)?),
     }

@@ -1,0 +1,218 @@
+//! Acceptance: which executions are taken in, which of them begin at once and which wait for a place
+//! among their workflow's. A place is given only when the end of who had it is committed.
+
+use a2n_proto::execution::Execution;
+use a2n_proto::{ExecutionId, WorkflowId};
+use tokio::sync::oneshot;
+
+use super::{Back, Driver};
+use crate::engine::driving::handle::{Accepted, Admission, Beginning, COUNTED, Error, Within};
+use crate::engine::driving::live::Live;
+use crate::engine::driving::persist::{self, Kept};
+use crate::engine::driving::places::{Rank, Refused};
+use crate::engine::input::Input;
+use crate::engine::step::Step;
+use crate::store::{self, Origin, Tx};
+
+/// How many ancestors of an execution are looked at; more than may be.
+const ANCESTORS: usize = 32;
+
+impl Refused {
+    fn of(self, execution: &Execution) -> Error {
+        let workflow = execution.workflow_name.clone();
+        match self {
+            Self::Running { by, limit } => Error::Rejected { workflow, limit, by },
+            Self::Queued { limit } => Error::QueueFull { workflow, limit },
+        }
+    }
+}
+
+impl Driver {
+    /// Whether one more execution may become live: each is in memory as long as it has not ended.
+    fn may_accept(&self) -> Result<(), Error> {
+        let tuning = self.parts.tuning.borrow();
+        let (limit, bytes) = (tuning.max_live, self.live_bytes);
+        match () {
+            () if self.stopping => Err(Error::Stopping),
+            () if self.live.len() >= limit => Err(Error::Overloaded { limit }),
+            () if bytes >= tuning.max_live_bytes => Err(Error::Heavy { bytes }),
+            () => Ok(()),
+        }
+    }
+
+    pub(super) fn take_in(&mut self, id: ExecutionId, live: Live) {
+        self.live_bytes += live.input_bytes;
+        self.live.insert(id, live);
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        beginning: Beginning,
+        reply: oneshot::Sender<Result<Accepted, Error>>,
+    ) {
+        if let Err(error) = self.may_accept() {
+            let _ = reply.send(Err(error));
+            return;
+        }
+        let Beginning { execution, plan, state, rule, origin, within, waiter } = beginning;
+        let (id, workflow) = (execution.id, execution.workflow_id);
+        let root = self.root_of(&execution);
+        let accepted = execution.clone();
+        let mut live = Live::new(plan, state, execution);
+        self.places.learn(workflow, &rule);
+        let begins = match self.places.admit(workflow, live.rank(), root) {
+            Ok(begins) => begins,
+            Err(refused) => {
+                return self.refuse(id, refused.of(&accepted), origin, within, reply);
+            }
+        };
+        self.parts.observer.began(&accepted);
+        live.waiters.extend(waiter);
+        self.take_in(id, live);
+        let decided = match begins {
+            true => self.decide(id, Input::Begin, origin),
+            false => self.as_accepted(id, origin),
+        };
+        let Some((step, kept)) = decided else {
+            let _ = reply.send(Err(Error::Panicked));
+            return;
+        };
+        let write = persist::insert(kept, accepted, within);
+        let back = self.back.clone();
+        let effects = step.effects;
+        self.hand_over(id, write, move |result| match result {
+            Ok(persist::Inserted::New(header)) => {
+                let (carries, accepts) = (None, true);
+                let _ = back.send(Back::Written { id, effects, carries, accepts, result: Ok(()) });
+                let _ = reply.send(Ok(Accepted::New(header)));
+            }
+            Ok(persist::Inserted::Already(other)) => {
+                let _ = back.send(Back::Withdrawn(id));
+                let _ = reply.send(Ok(Accepted::Already(other)));
+            }
+            Err(error) => {
+                // Where nobody knows whether it is stored, the store is asked before it is let go.
+                let _ = back.send(match &error {
+                    store::Error::Unknown { .. } => {
+                        let (carries, accepts) = (None, true);
+                        Back::Written { id, effects, carries, accepts, result: Err(error.clone()) }
+                    }
+                    _ => Back::Withdrawn(id),
+                });
+                let _ = reply.send(Err(Error::Store(error)));
+            }
+        });
+    }
+
+    /// The record of an execution that is accepted and does not begin yet.
+    fn as_accepted(&mut self, id: ExecutionId, origin: Origin) -> Option<(Step, Kept)> {
+        let live = self.live.get_mut(&id)?;
+        Some((Step::default(), Kept::of(live, &[], origin)))
+    }
+
+    /// Answers that nothing was accepted; but what was accepted before under the same key stays so.
+    fn refuse(
+        &mut self,
+        id: ExecutionId,
+        error: Error,
+        origin: Origin,
+        within: Option<Within>,
+        reply: oneshot::Sender<Result<Accepted, Error>>,
+    ) {
+        let Some(within) = within else {
+            let _ = reply.send(Err(error));
+            return;
+        };
+        let look = move |tx: &mut Tx<'_>| match within(tx)? {
+            Admission::Already(other) => Ok(other),
+            // An error, so that nothing of it stays.
+            Admission::New => {
+                Err(store::Error::NotFound { entity: "execution", id: id.to_string() })
+            }
+        };
+        let ours = id.to_string();
+        self.parts.store.hand_over(origin, look, move |result| {
+            let _ = reply.send(match result {
+                Ok(other) => Ok(Accepted::Already(other)),
+                Err(store::Error::NotFound { id, .. }) if id == ours => Err(error),
+                Err(other) => Err(Error::Store(other)),
+            });
+        });
+    }
+
+    /// The topmost ancestor of the same workflow, or the execution itself.
+    pub(super) fn root_of(&self, execution: &Execution) -> ExecutionId {
+        let (mut root, mut next) = (execution.id, execution.parent_execution_id);
+        for _ in 0..ANCESTORS {
+            let Some(id) = next else { break };
+            let of = |one: &Execution| (one.workflow_id, one.parent_execution_id);
+            let found = match self.live.get(&id) {
+                Some(live) => Some(of(&live.execution)),
+                // One that can't be read holds no place either.
+                None => self.parts.store.read().ok().and_then(|read| {
+                    store::execution::head(&read, id).ok().flatten().as_ref().map(of)
+                }),
+            };
+            let Some((workflow, parent)) = found else { break };
+            if workflow == execution.workflow_id {
+                root = id;
+            }
+            next = parent;
+        }
+        root
+    }
+
+    /// An execution that has not begun: whether its turn may come, after what was decided about it.
+    pub(super) fn look_at_queued(&mut self, id: ExecutionId) {
+        let Some(live) = self.live.get(&id) else { return };
+        if live.has_begun() {
+            return;
+        }
+        let (workflow, rank) = (live.execution.workflow_id, live.rank());
+        if !self.places.waits(workflow, &rank) {
+            return;
+        }
+        self.places.queue(workflow, rank, live.may_begin());
+        self.freed.insert(workflow);
+    }
+
+    /// Gives places that became free to those that wait for one, and makes room under REPLACE.
+    pub(super) fn fill_places(&mut self) {
+        while !self.stopping
+            && let Some(workflow) = self.freed.pop_first()
+        {
+            while let Some(id) = self.places.next(workflow) {
+                self.advance(id, Input::Begin);
+            }
+            let live = &self.live;
+            let is_ending = |id| live.get(&id).is_none_or(|live| live.state.is_ending());
+            for id in self.places.to_replace(workflow, is_ending) {
+                let by = Some("REPLACE".to_owned());
+                let reason = Some("a newer execution of its workflow takes its place".to_owned());
+                self.advance(id, Input::Cancel { by, reason });
+            }
+        }
+    }
+
+    /// The place of an execution that is over, or not there after all, becomes free.
+    pub(super) fn release_place(&mut self, workflow: WorkflowId, rank: &Rank) {
+        self.places.release(workflow, rank);
+        self.freed.insert(workflow);
+    }
+
+    /// Those of a deleted workflow that have not begun go with it.
+    pub(super) fn drop_queue(&mut self, workflow: WorkflowId) {
+        let own = self.live.iter().filter(|(_, live)| {
+            live.execution.workflow_id == workflow && !live.has_begun() && live.writes == 0
+        });
+        for id in own.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.forget(id);
+        }
+    }
+
+    pub(super) fn queued_before(&self, workflow: WorkflowId, id: ExecutionId) -> Option<usize> {
+        let rank = self.live.get(&id)?.rank();
+        let waits = self.places.waits(workflow, &rank);
+        waits.then(|| self.places.before(workflow, &rank, COUNTED))
+    }
+}
