@@ -147,7 +147,7 @@ fn a_limit_that_is_raised_or_a_workflow_that_is_deleted_reaches_those_that_wait(
     becomes(&world, &second, "RUNNING")?;
     assert_eq!(status(&mut lines, &third)?, "PENDING");
     let shown = a2n_ok(&world, &["ps"])?;
-    assert!(shown.contains("pending (1 before it)"), "{shown}");
+    assert!(shown.contains("PENDING (1 before it)"), "{shown}");
     let shown = a2n_ok(&world, &["show", fourth.as_str().unwrap_or_default()])?;
     assert!(shown.contains("waits for a place: 1 before it"), "{shown}");
 

@@ -93,6 +93,14 @@ impl Places {
         }
     }
 
+    /// The same where the workflow has executions that have not ended; the next one brings it along
+    /// otherwise.
+    pub(super) fn change(&mut self, workflow: WorkflowId, rule: &Rule) {
+        if self.of.contains_key(&workflow) {
+            self.learn(workflow, rule);
+        }
+    }
+
     /// Whether an execution that is about to be accepted begins at once; else it waits in the queue.
     /// `root` is the topmost of its ancestors of the same workflow, or itself.
     pub(super) fn admit(

@@ -39,7 +39,7 @@ impl Driver {
                 let _ = reply.send(());
             }
             Ask::Rule(workflow, rule) => {
-                self.places.learn(workflow, &rule);
+                self.places.change(workflow, &rule);
                 self.freed.insert(workflow);
             }
             Ask::Gone(workflow) => self.drop_queue(workflow),

@@ -186,7 +186,7 @@ proptest! {
                     let allows = policy == ConcurrencyPolicy::Allow;
                     limit = (!allows).then_some(most as usize);
                     current = rule(revision, policy, most, None);
-                    places.learn(workflow(), &current);
+                    places.change(workflow(), &current);
                 }
                 _ => {}
             }
