@@ -86,7 +86,7 @@ impl From<handle::Error> for RpcError {
         use handle::Error;
         let message = error.to_string();
         match error {
-            Error::Overloaded { .. } | Error::Heavy { .. } => overloaded(message),
+            Error::Overloaded { .. } => overloaded(message),
             Error::Rejected { by, .. } => RpcError::new(ErrorKind::Precondition, message)
                 .at("settings.concurrency")
                 .hint(format!("wait for it (`a2n logs -f {by}`), or end it: `a2n cancel {by}`")),

@@ -164,3 +164,73 @@ fn a_limit_that_is_raised_or_a_workflow_that_is_deleted_reaches_those_that_wait(
     assert_eq!(health["status"], "HEALTHY", "{health}");
     Ok(())
 }
+
+#[test]
+fn an_administrator_limits_how_often_a_definition_is_used() -> Result<()> {
+    let world = World::started()?;
+    let mut lines = world.lines()?;
+    let rates = json!({"shell": {"requests": 1, "window": 3_600_000, "burst": 2}});
+    lines.call("appSetting.set", json!({"key": "nodes.rateLimits", "value": rates}))?;
+    let wrong = json!({"shell": {"requests": 0, "window": 1000, "burst": 1}});
+    let refused =
+        lines.refused("appSetting.set", json!({"key": "nodes.rateLimits", "value": wrong}))?;
+    assert_eq!(refused["data"]["kind"], "INVALID", "{refused}");
+    let document = json!({
+        "name": "quick",
+        "nodes": [{"id": "step", "type": "shell", "config": {"command": ["true"]}}],
+    });
+    lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    for _ in 0..2 {
+        let id = run(&mut lines, "quick", 0)?;
+        assert_eq!(ended(&mut lines, &id)?["status"], "SUCCESS");
+    }
+    let third = run(&mut lines, "quick", 0)?;
+    let node =
+        lines.call("executionNodeState.get", json!({"executionId": third, "nodeId": "step"}))?;
+    assert_eq!(node["waiting"]["kind"], "LIMIT", "{node}");
+    let health = lines.call("system.health", json!({}))?.to_string();
+    assert!(health.contains("1 execution waiting for a rate limit"), "{health}");
+    // Whoever takes the limit away lets it through at once.
+    lines.call("appSetting.reset", json!({"key": "nodes.rateLimits"}))?;
+    assert_eq!(ended(&mut lines, &third)?["status"], "SUCCESS");
+    Ok(())
+}
+
+#[test]
+fn what_waits_outside_memory_is_found_by_whoever_speaks_to_it() -> Result<()> {
+    let mut world = World::started()?;
+    let mut lines = world.lines()?;
+    let document = json!({
+        "name": "tomorrow",
+        "nodes": [{"id": "wait", "type": "wait", "config": {"duration": "1d"}}],
+        "settings": {"concurrency": {"maxInstances": 2, "policy": "QUEUE"}},
+    });
+    lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    let first = run(&mut lines, "tomorrow", 0)?;
+    let second = run(&mut lines, "tomorrow", 0)?;
+    let third = run(&mut lines, "tomorrow", 0)?;
+    let in_memory = |lines: &mut Lines| -> Result<Value> {
+        Ok(lines.call("system.stats", json!({}))?["executionsInMemory"].clone())
+    };
+    assert_eq!(in_memory(&mut lines)?, 0);
+    world.kill()?;
+    world.start()?;
+    let mut lines = world.lines()?;
+    assert_eq!(in_memory(&mut lines)?, 0);
+    // Both places are still taken, also by who is not in memory.
+    assert_eq!(status(&mut lines, &third)?, "PENDING");
+    let fourth = run(&mut lines, "tomorrow", 9)?;
+    assert_eq!(status(&mut lines, &fourth)?, "PENDING");
+    lines.call("execution.cancel", json!({"id": first}))?;
+    assert_eq!(ended(&mut lines, &first)?["status"], "CANCELLED");
+    becomes(&world, &fourth, "PAUSED")?;
+    lines.call("execution.cancel", json!({"id": third}))?;
+    for id in [&second, &fourth] {
+        lines.call("execution.cancel", json!({"id": id}))?;
+        assert_eq!(ended(&mut lines, id)?["status"], "CANCELLED");
+    }
+    assert_eq!(in_memory(&mut lines)?, 0);
+    let verified = lines.call("system.verify", json!({}))?;
+    assert_eq!(verified["ok"], true, "{verified}");
+    Ok(())
+}

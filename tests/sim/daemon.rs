@@ -13,6 +13,7 @@ use a2n_daemon::engine::driving::handle::{
 use a2n_daemon::engine::driving::plans::Plans;
 use a2n_daemon::engine::driving::recover;
 use a2n_daemon::engine::driving::start::{Error, Starter, Version, Wanted};
+use a2n_daemon::engine::driving::stuck::Stuck;
 use a2n_daemon::engine::input::Input;
 use a2n_daemon::store::logs::{LogStore, Options as LaneOptions};
 use a2n_daemon::store::{Drive, Origin, Store, Tx, execution, idempotency, workflow};
@@ -103,8 +104,11 @@ impl Daemon {
         };
         // The sender may go: the last value stays.
         let (_, tuning) = watch::channel(Arc::new(tuning));
+        let stuck = Stuck::default();
         let (driver, engine) = Driver::new(Parts {
             store: store.clone(),
+            plans: Arc::clone(&plans),
+            stuck: stuck.clone(),
             logs: logs.clone(),
             system: system.clone(),
             executor: Arc::new(executor),
@@ -132,11 +136,11 @@ impl Daemon {
         let runtime = idle.runtime();
         let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
         let driver = runtime.spawn(driver.run(stop.clone(), hurry.clone()));
-        let recovered = runtime
-            .block_on(recover::recover(&store, &plans, &engine))
+        runtime
+            .block_on(recover::recover(&store, &plans, &engine, &stuck))
             .map_err(|e| format!("recovery: {e}"))?;
         let read = store.read().map_err(|e| format!("recovery: {e}"))?;
-        let stuck = recovered.stuck.unfinished(&read);
+        let stuck = stuck.unfinished(&read);
         if !stuck.is_empty() {
             return Err(format!("executions that can't go on: {stuck:?}"));
         }

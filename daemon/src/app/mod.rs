@@ -27,6 +27,7 @@ use crate::engine::driving::driver::{Driver, Parts};
 use crate::engine::driving::plans::Plans;
 use crate::engine::driving::recover;
 use crate::engine::driving::start::Starter;
+use crate::engine::driving::stuck::Stuck;
 use crate::nodes::{self, Nodes, Registry as Definitions};
 use crate::operations::health::Health;
 use crate::operations::metrics::Metrics;
@@ -164,8 +165,11 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     ));
     follow_step_settings(&tasks, &settings, &config, Arc::clone(&executor));
     let tuning = follow_tuning(&tasks, &settings, &config, shares);
+    let stuck = Stuck::default();
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
+        plans: Arc::clone(&plans),
+        stuck: stuck.clone(),
         logs: logs.clone(),
         system: system.clone(),
         executor,
@@ -184,6 +188,9 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         system: system.clone(),
         outside_steps: config.mode == Mode::User,
     };
+    running
+        .look(&store)
+        .map_err(|error| NotStarted::later("executions of schedules not read", &error))?;
     late.set(ScheduleStarts {
         starter: starter.clone(),
         system: system.clone(),
@@ -191,11 +198,11 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         metrics: metrics.clone(),
     });
     let rules = Rules::new(store.clone(), Arc::clone(&plans), engine.clone());
-    let recovered = recover::recover(&store, &plans, &engine)
+    let recovered = recover::recover(&store, &plans, &engine, &stuck)
         .await
         .map_err(|error| NotStarted::later("executions not taken up again", &error))?;
-    if recovered.live > 0 {
-        tracing::info!(live = recovered.live, "executions taken up again");
+    if recovered > 0 {
+        tracing::info!(live = recovered, "executions taken up again");
     }
 
     let stop = tasks.stop_token();
@@ -226,7 +233,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let paths = looks::Paths { data_dir: config.data_dir.clone(), socket: socket.path.clone() };
     let health = Health::new(
         Arc::clone(&system.clock),
-        looks::probes(&store, &logs, &engine, &recovered.stuck, &schedules, paths),
+        looks::probes(&store, &logs, &engine, &stuck, &schedules, paths),
     );
     let context = Arc::new(Context {
         store: store.clone(),
@@ -234,7 +241,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         system_logs: system_logs.clone(),
         attachments,
         engine: engine.clone(),
-        stuck: recovered.stuck,
+        stuck,
         starter,
         plans: Arc::clone(&plans),
         workflows: Workflows {

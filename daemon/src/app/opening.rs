@@ -113,15 +113,13 @@ pub(super) fn open_logs(
             drive: store::Drive::Thread,
         })
     };
-    let live: Vec<_> = store
-        .read()
-        .and_then(|read| store::execution::unfinished(&read))
-        .map_err(|error| NotStarted::later("executions not read", &error))?
-        .into_iter()
-        .map(|execution| (execution.id, execution.workflow_id))
-        .collect();
+    let mut live = || {
+        let all = store::execution::unfinished(&store.read()?)?;
+        Ok(all.into_iter().map(|execution| (execution.id, execution.workflow_id)).collect())
+    };
     let folder = config.logs_dir();
-    let logs = LogStore::open(open("logs", folder.clone(), 64 << 20)?, &live).map_err(|error| {
+    let options = open("logs", folder.clone(), 64 << 20)?;
+    let logs = LogStore::open_asking(options, &mut live).map_err(|error| {
         NotStarted::later(format!("log store in {} not opened", folder.display()), &error)
     })?;
     let folder = folder.join("system");

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::JobKey;
 use super::kind::NodeError;
+use super::plan::Plan;
 
 mod fold;
 mod node;
@@ -228,6 +229,23 @@ impl State {
                     && node.units.iter().any(|unit| unit.phase == Phase::Ready)
             })
     }
+    /// Whether some unit of a node of this definition could start if nothing but its rate held it up.
+    pub fn waits_for(&self, plan: &Plan, definition: &str) -> bool {
+        let of = |key: &NodeKey| plan.node(&key.node).filter(|it| it.kind.name() == definition);
+        !self.is_ending()
+            && !self.pause_asked
+            && self.nodes.iter().any(|(key, state)| {
+                let is_ready = |unit: &UnitState| unit.phase == Phase::Ready;
+                let is_busy = |unit: &&UnitState| {
+                    matches!(unit.phase, Phase::Running { .. } | Phase::Backoff { .. })
+                };
+                state.status == NodeStatus::Running
+                    && of(key).is_some_and(|node| {
+                        let busy = state.units.iter().filter(is_busy).count();
+                        busy < node.concurrency as usize && state.units.iter().any(is_ready)
+                    })
+            })
+    }
     /// Attempts with a recorded start and no recorded end.
     pub fn running(&self) -> Vec<JobKey> {
         let mut keys = Vec::new();
@@ -237,6 +255,17 @@ impl State {
             }
         }
         keys
+    }
+    /// The earliest moment at which it goes on by itself; none where it does not.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let units = self.nodes.values().filter(|node| node.status == NodeStatus::Running);
+        units
+            .flat_map(|node| &node.units)
+            .filter_map(|unit| match unit.phase {
+                Phase::Waiting { until, .. } | Phase::Backoff { until } => Some(until),
+                _ => None,
+            })
+            .min()
     }
     /// Running time so far.
     pub fn ran(&self, now: &Moment) -> Duration {

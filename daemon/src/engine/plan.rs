@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::document::{Document, InDoubt, Join, Node, OnError, Repeat, RetryOn};
+use a2n_proto::nodes::RateLimit;
 use a2n_proto::workflow::{Concurrency, OnFailure, RetryPolicy};
 use a2n_proto::{Json, Problem};
 
@@ -31,6 +32,7 @@ pub struct Plan {
     pub(super) on_failure: OnFailure,
     pub(super) max_retries: u32,
     concurrency: Concurrency,
+    outside: BTreeMap<String, Option<RateLimit>>,
     unsupported: Option<Unsupported>,
 }
 
@@ -134,6 +136,11 @@ impl Plan {
         let connections = connect(document, &by_id, &mut nodes);
         let forward = connections.iter().filter(|c| !c.back).map(|c| (c.source, c.target));
         let order = Graph::new(nodes.len(), forward).order();
+        let outside = nodes
+            .iter()
+            .filter(|node| !node.is_inline())
+            .map(|node| (node.kind.name().to_owned(), node.kind.rate_limit()))
+            .collect();
         let mut vars = document.variables.global.clone();
         vars.extend(document.variables.workflow.clone());
         Ok(Self {
@@ -148,6 +155,7 @@ impl Plan {
             on_failure: document.settings.on_failure,
             max_retries: policy.filter(|p| p.enabled).map_or(0, |p| p.max_retries),
             concurrency: document.settings.concurrency.clone(),
+            outside,
         })
     }
     /// What this version can't run of a valid document: error 501.
@@ -157,6 +165,10 @@ impl Plan {
     /// How many of its executions may run at once.
     pub fn concurrency(&self) -> &Concurrency {
         &self.concurrency
+    }
+    /// The node definitions that act outside, with how often each may be used by its own word.
+    pub fn outside(&self) -> &BTreeMap<String, Option<RateLimit>> {
+        &self.outside
     }
     /// The workflow's name.
     pub fn name(&self) -> &str {

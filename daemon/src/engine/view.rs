@@ -291,7 +291,7 @@ fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionN
         position: u32::try_from(number).unwrap_or(u32::MAX),
         configuration: if with_data { node.config.clone() } else { Json::null() },
         iteration: node.key.iteration.clone(),
-        waiting: found.and_then(waiting),
+        waiting: found.and_then(waiting).or_else(|| found.and_then(|it| held_up(state, it))),
         units: found.filter(|_| with_data).map(units).unwrap_or_default(),
         execution_id: state.start.execution,
     }
@@ -369,6 +369,18 @@ fn waiting(node: &NodeState) -> Option<Waiting> {
         }
     }
     found
+}
+
+/// What a node waits for whose work could begin and does not: that there is room for it.
+fn held_up(state: &State, node: &NodeState) -> Option<Waiting> {
+    let mut open = node.units.iter().filter(|unit| !unit.phase.is_over()).peekable();
+    let may_begin = state.status == ExecutionStatus::Running && !state.pause_asked;
+    let waits = node.status == NodeStatus::Running && may_begin && open.peek().is_some();
+    (waits && open.all(|unit| unit.phase == Phase::Ready)).then(|| Waiting {
+        kind: WaitingKind::Limit,
+        until: None,
+        detail: Some("a free slot, or its turn where its definition is limited".to_owned()),
+    })
 }
 
 fn failed(failure: &Failure) -> (Option<String>, Option<ErrorDetails>) {

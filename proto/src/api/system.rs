@@ -179,6 +179,14 @@ pub struct StatsAnswer {
     pub jobs_waiting: u64,
     /// Attempts that run.
     pub jobs_running: u64,
+    /// Executions with work that waits until its node definition may be used again.
+    pub jobs_limited: u64,
+    /// Attempts that may run at once.
+    pub jobs_at_most: u64,
+    /// Executions in memory; those that only wait are not.
+    pub executions_in_memory: u64,
+    /// How long the oldest execution that has not begun waits, milliseconds.
+    pub queued_longest: Option<u64>,
     /// Timers that are armed.
     pub timers: u64,
     /// Clients that are connected.

@@ -159,6 +159,8 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
     let attachments = open_attachments(&system);
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
+        plans: Arc::clone(&plans),
+        stuck: Stuck::default(),
         logs: logs.clone(),
         system: system.clone(),
         executor: Arc::new(Nodes::new(
@@ -296,6 +298,10 @@ impl Looks for Quiet {
             rows: std::collections::BTreeMap::new(),
             executions: std::collections::BTreeMap::new(),
             jobs_waiting: 0,
+            jobs_limited: 0,
+            jobs_at_most: 0,
+            executions_in_memory: 0,
+            queued_longest: None,
             jobs_running: 0,
             timers: 0,
             clients: 0,

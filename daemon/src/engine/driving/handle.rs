@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use a2n_proto::execution::Execution;
-use a2n_proto::{ExecutionId, WorkflowId};
+use a2n_proto::nodes::RateLimit;
+use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::places::Rule;
 use crate::engine::execution::State;
 use crate::engine::input::Input;
 use crate::engine::plan::Plan;
-use crate::store::{self, Origin, Tx};
+use crate::store::{self, Origin, Tx, execution};
 
 /// What is written in the same transaction as an execution's acceptance, before it: a ledger row,
 /// a caller's key, an audit row.
@@ -55,7 +56,7 @@ impl fmt::Debug for Beginning {
     }
 }
 
-/// An unfinished execution as it was read from the store.
+/// An execution that runs, as it was read from the store.
 #[derive(Debug)]
 pub struct Revived {
     /// Its header.
@@ -64,8 +65,19 @@ pub struct Revived {
     pub plan: Arc<Plan>,
     /// Its state.
     pub state: State,
-    /// How many of its workflow's executions may run at once.
-    pub rule: Rule,
+}
+
+/// What a start found in the store.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Executions that run.
+    pub running: Vec<Revived>,
+    /// Those that have not begun.
+    pub queued: Vec<execution::Queued>,
+    /// The earliest timers of those that are paused.
+    pub timers: Vec<(Timestamp, ExecutionId)>,
+    /// How many executions of a workflow may run at once, for all workflows of the above.
+    pub rules: Vec<(WorkflowId, Rule)>,
 }
 
 /// How the engine may be tuned while it runs.
@@ -73,30 +85,39 @@ pub struct Revived {
 pub struct Tuning {
     /// Attempts that run outside at once, over all executions.
     pub parallel_jobs: u32,
+    /// Attempts of one workflow's executions that run outside at once.
+    pub parallel_jobs_per_workflow: u32,
     /// Attempts of one execution that run outside at once.
     pub parallel_jobs_per_execution: u32,
-    /// Executions that are live at once; above it nothing is accepted.
+    /// Executions that are in memory at once; above it what is accepted waits in the store.
     pub max_live: usize,
-    /// Bytes that live executions were started with; above it nothing is accepted.
+    /// Bytes that executions in memory were started with; the same.
     pub max_live_bytes: usize,
+    /// Executions that were accepted and have not ended; above it nothing is accepted.
+    pub max_unfinished: u64,
     /// Largest output of a node that is kept whole after its execution ended, bytes.
     pub output_cut_bytes: usize,
     /// Outputs of an ended execution larger than this together are not all in its header.
     pub output_data_bytes: usize,
     /// Environment variables that expressions may see.
     pub allowed_env: Arc<BTreeMap<String, String>>,
+    /// How often node definitions may be used, by name, as the administrator says.
+    pub rates: Arc<BTreeMap<String, RateLimit>>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
         Self {
             parallel_jobs: 64,
+            parallel_jobs_per_workflow: 64,
             parallel_jobs_per_execution: 64,
             max_live: 10_000,
             max_live_bytes: 64 << 20,
+            max_unfinished: 2_000_000,
             output_cut_bytes: 64 * 1024,
             output_data_bytes: 4 * 1024 * 1024,
             allowed_env: Arc::default(),
+            rates: Arc::default(),
         }
     }
 }
@@ -118,12 +139,16 @@ pub trait Observer: Send + Sync + fmt::Debug {
 /// What the engine has under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Live executions.
+    /// Executions in memory.
     pub live: usize,
     /// Attempts that run outside.
     pub jobs: usize,
+    /// Attempts that may run outside at once.
+    pub slots: usize,
     /// Executions that wait for a slot.
     pub hungry: usize,
+    /// Executions that wait until a node definition may be used again.
+    pub limited: usize,
     /// Executions that wait for a place among their workflow's.
     pub queued: usize,
     /// Timers that are set.
@@ -132,20 +157,27 @@ pub struct Load {
     pub again: usize,
 }
 
+/// What a workflow has under way and wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Busy {
+    /// Which.
+    pub workflow: WorkflowId,
+    /// Attempts that run outside.
+    pub jobs: usize,
+    /// Executions that wait for a slot.
+    pub hungry: usize,
+    /// Executions that have not begun.
+    pub queued: usize,
+}
+
 /// Why the engine did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// Too many executions are live; nothing was accepted.
-    #[error("{limit} executions are live already; nothing was accepted")]
+    /// Too many executions have not ended; nothing was accepted.
+    #[error("{limit} executions have not ended already; nothing was accepted")]
     Overloaded {
         /// How many may be.
-        limit: usize,
-    },
-    /// Live executions hold as much input as they may; nothing was accepted.
-    #[error("live executions hold {bytes} bytes of input already; nothing was accepted")]
-    Heavy {
-        /// How much they hold.
-        bytes: usize,
+        limit: u64,
     },
     /// All places of the workflow are taken, and its policy is REJECT; nothing was accepted.
     #[error(
@@ -206,11 +238,12 @@ pub(super) enum Ask {
     },
     Wait(ExecutionId, oneshot::Sender<Execution>),
     Snapshot(ExecutionId, oneshot::Sender<Option<(Arc<Plan>, State)>>),
-    Recover(Vec<Revived>, oneshot::Sender<()>),
+    Recover(Box<Found>, oneshot::Sender<()>),
     Rule(WorkflowId, Box<Rule>),
     Gone(WorkflowId),
-    Queued(WorkflowId, ExecutionId, oneshot::Sender<Option<usize>>),
+    Queued(execution::Queued, oneshot::Sender<Option<usize>>),
     Load(oneshot::Sender<Load>),
+    Busiest(oneshot::Sender<Vec<Busy>>),
 }
 
 impl fmt::Debug for Ask {
@@ -225,6 +258,7 @@ impl fmt::Debug for Ask {
             Self::Gone(..) => "Gone",
             Self::Queued(..) => "Queued",
             Self::Load(..) => "Load",
+            Self::Busiest(..) => "Busiest",
         })
     }
 }
@@ -234,7 +268,9 @@ impl fmt::Debug for Ask {
 pub(super) struct Gauges {
     live: AtomicUsize,
     jobs: AtomicUsize,
+    slots: AtomicUsize,
     hungry: AtomicUsize,
+    limited: AtomicUsize,
     queued: AtomicUsize,
     timers: AtomicUsize,
     again: AtomicUsize,
@@ -244,7 +280,9 @@ impl Gauges {
     pub(super) fn set(&self, load: Load) {
         self.live.store(load.live, Ordering::Relaxed);
         self.jobs.store(load.jobs, Ordering::Relaxed);
+        self.slots.store(load.slots, Ordering::Relaxed);
         self.hungry.store(load.hungry, Ordering::Relaxed);
+        self.limited.store(load.limited, Ordering::Relaxed);
         self.queued.store(load.queued, Ordering::Relaxed);
         self.timers.store(load.timers, Ordering::Relaxed);
         self.again.store(load.again, Ordering::Relaxed);
@@ -290,8 +328,8 @@ impl Engine {
         self.ask(|reply| Ask::Snapshot(id, reply)).await
     }
     /// Takes up unfinished executions again.
-    pub async fn recover(&self, revived: Vec<Revived>) -> Result<(), Error> {
-        self.ask(|reply| Ask::Recover(revived, reply)).await
+    pub async fn recover(&self, found: Found) -> Result<(), Error> {
+        self.ask(|reply| Ask::Recover(Box::new(found), reply)).await
     }
     /// A workflow's rule has changed: those that wait may find a place now.
     pub async fn rule(&self, workflow: WorkflowId, rule: Rule) {
@@ -304,25 +342,27 @@ impl Engine {
     }
     /// How many executions wait for a place before this one, counted up to [`COUNTED`]; none where
     /// it does not wait for one.
-    pub async fn queued_before(
-        &self,
-        workflow: WorkflowId,
-        id: ExecutionId,
-    ) -> Result<Option<usize>, Error> {
-        self.ask(|reply| Ask::Queued(workflow, id, reply)).await
+    pub async fn queued_before(&self, one: execution::Queued) -> Result<Option<usize>, Error> {
+        self.ask(|reply| Ask::Queued(one, reply)).await
     }
     /// What was under way a moment ago; never waits.
     pub fn last_load(&self) -> Load {
         let of = |gauge: &AtomicUsize| gauge.load(Ordering::Relaxed);
-        let Gauges { live, jobs, hungry, queued, timers, again } = &*self.gauges;
+        let Gauges { live, jobs, slots, hungry, limited, queued, timers, again } = &*self.gauges;
         Load {
             live: of(live),
             jobs: of(jobs),
+            slots: of(slots),
             hungry: of(hungry),
+            limited: of(limited),
             queued: of(queued),
             timers: of(timers),
             again: of(again),
         }
+    }
+    /// The few workflows that have or want most.
+    pub async fn busiest(&self) -> Result<Vec<Busy>, Error> {
+        self.ask(Ask::Busiest).await
     }
     /// What is under way; an answer shows that the driver is well.
     pub async fn load(&self) -> Result<Load, Error> {

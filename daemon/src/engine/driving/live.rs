@@ -1,16 +1,15 @@
 //! One live execution in the driver's hands: its plan, its state, and what is under way for it.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use a2n_proto::document::{InDoubt, Repeat};
 use a2n_proto::execution::{Execution, ExecutionMetric, ExecutionStatus};
 use a2n_proto::{Json, Timestamp};
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::persist;
 use super::places::Rank;
 use crate::engine::execution::State;
 use crate::engine::input::Input;
@@ -33,8 +32,6 @@ pub(super) struct Live {
     pub(super) writes: u32,
     /// Whether its acceptance is committed.
     pub(super) accepted: bool,
-    /// Whom to tell when its end is committed.
-    pub(super) waiters: Vec<oneshot::Sender<Execution>>,
     /// What was measured and is not handed over yet.
     pub(super) measured: Vec<ExecutionMetric>,
     /// Ends of attempts whose write is not committed: a failed write must not lose them.
@@ -61,7 +58,6 @@ impl Live {
             not_begun: BTreeSet::new(),
             writes: 0,
             accepted: false,
-            waiters: Vec::new(),
             measured: Vec::new(),
             ends: BTreeMap::new(),
             failed: Arc::default(),
@@ -72,7 +68,7 @@ impl Live {
 
     /// Its place in the order in which executions get what there is too little of.
     pub(super) fn rank(&self) -> Rank {
-        (Reverse(self.execution.priority), self.execution.created_at, self.execution.id)
+        persist::rank(&self.execution)
     }
 
     /// Whether it has, or had, a place among its workflow's executions.
@@ -127,6 +123,18 @@ impl Live {
     pub(super) fn goes_on_by_itself(&self, key: &JobKey) -> bool {
         let may = |node: &PlanNode| node.repeat != Repeat::Once || node.in_doubt == InDoubt::Retry;
         !self.state.is_ending() && self.plan.node(&key.node).is_some_and(may)
+    }
+
+    /// Whether all that is known of it is stored, and nothing is under way.
+    pub(super) fn is_settled(&self) -> bool {
+        self.accepted
+            && self.writes == 0
+            && self.jobs.is_empty()
+            && self.ends.is_empty()
+            && self.not_begun.is_empty()
+            && self.measured.is_empty()
+            && self.held.is_none()
+            && !self.failed.load(Ordering::Acquire)
     }
 
     /// Whether nothing is left to do or to commit.

@@ -11,8 +11,11 @@ pub mod stuck;
 
 mod alarm;
 mod live;
+mod parked;
 mod places;
+mod rates;
 mod runner;
+mod slots;
 mod timers;
 
 pub use places::Rule;

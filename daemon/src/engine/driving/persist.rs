@@ -1,12 +1,15 @@
 //! What a step leaves behind, as one write to the store: the header, the packed state, what was
 //! measured, and the changes for the feed.
 
+use std::cmp::Reverse;
+
 use a2n_proto::execution::{Execution, ExecutionMetric};
-use a2n_proto::{ChangeKind, ExecutionId, Json};
+use a2n_proto::{ChangeKind, ExecutionId, Json, Timestamp};
 use serde_json::json;
 
 use super::handle::{Admission, Within};
 use super::live::Live;
+use super::places::Rank;
 use crate::engine::execution::State;
 use crate::engine::fact::Fact;
 use crate::engine::view::{self, Changed};
@@ -20,6 +23,7 @@ const STATE_VERSION: u8 = 1;
 pub(super) struct Kept {
     pub(super) execution: Execution,
     state: Vec<u8>,
+    due: Option<Timestamp>,
     measured: Vec<ExecutionMetric>,
     changes: Vec<Changed>,
     origin: Origin,
@@ -30,6 +34,7 @@ impl Kept {
         Self {
             execution: live.execution.clone(),
             state: pack(&live.state),
+            due: live.state.next_due(),
             measured: std::mem::take(&mut live.measured),
             changes: view::changes(&live.plan, &live.state, facts),
             origin,
@@ -84,7 +89,7 @@ pub(super) fn insert(kept: Kept, accepted: Execution, within: Option<Within>) ->
         }
         tx.room()?;
         let state = std::mem::take(&mut kept.state);
-        execution::insert(tx, &kept.execution, state)?;
+        execution::insert_due(tx, &kept.execution, state, kept.due)?;
         let fields = Json::from(json!({
             "status": accepted.status,
             "workflowName": accepted.workflow_name,
@@ -118,10 +123,22 @@ pub(super) fn save(kept: Kept, within: Option<Within>) -> Write<()> {
             within(tx)?;
         }
         let state = std::mem::take(&mut kept.state);
-        execution::save(tx, &kept.execution, state)?;
+        execution::save_due(tx, &kept.execution, state, kept.due)?;
         kept.rest(tx)
     });
     Write { origin, apply }
+}
+
+/// An execution's place in the order in which executions get what there is too little of. Ids are
+/// given in the order of time.
+pub(super) fn rank(execution: &Execution) -> Rank {
+    rank_of(execution.priority, execution.id)
+}
+
+/// The same from what an index has.
+pub(super) fn rank_of(priority: i32, id: ExecutionId) -> Rank {
+    let ms = i64::try_from(id.unix_ms()).unwrap_or(i64::MAX);
+    (Reverse(priority), Timestamp::from_unix_ms(ms), id)
 }
 
 /// What the store has of an execution.

@@ -102,36 +102,39 @@ impl Places {
     }
 
     /// Whether an execution that is about to be accepted begins at once; else it waits in the queue.
-    /// `root` is the topmost of its ancestors of the same workflow, or itself.
+    /// `root` is the topmost of its ancestors of the same workflow, or itself. Where there is no room
+    /// for it in memory (`is_full`) it waits, however many places are free.
     pub(super) fn admit(
         &mut self,
         workflow: WorkflowId,
         rank: Rank,
         root: ExecutionId,
+        is_full: bool,
     ) -> Result<bool, Refused> {
         let place = self.of.entry(workflow).or_default();
         let is_first = |place: &Place| {
             let mut before = place.queue.range(..rank);
             before.all(|(_, ready)| !ready)
         };
-        if place.holders.contains_key(&root) || (place.has_room() && is_first(place)) {
+        let has_place = place.holders.contains_key(&root) || (place.has_room() && is_first(place));
+        if has_place && !is_full {
             place.take(rank.2, root);
             return Ok(true);
         }
         let limit = place.rule.limit().unwrap_or(usize::MAX);
         match place.rule.concurrency.policy {
-            ConcurrencyPolicy::Reject => {
+            ConcurrencyPolicy::Reject if !has_place => {
                 if let Some(by) = place.holders.keys().next() {
                     return Err(Refused::Running { by: *by, limit });
                 }
             }
-            ConcurrencyPolicy::Queue => {
+            ConcurrencyPolicy::Queue if !has_place => {
                 let most = place.rule.concurrency.max_queued.map(|most| most as usize);
                 if let Some(limit) = most.filter(|most| place.queue.len() >= *most) {
                     return Err(Refused::Queued { limit });
                 }
             }
-            ConcurrencyPolicy::Allow | ConcurrencyPolicy::Replace => {}
+            _ => {}
         }
         place.queue.insert(rank, false);
         self.queued += 1;
@@ -148,6 +151,22 @@ impl Places {
         if self.of.entry(workflow).or_default().queue.insert(rank, ready).is_none() {
             self.queued += 1;
         }
+    }
+
+    /// Whether places of a workflow are limited.
+    pub(super) fn is_limited(&self, workflow: WorkflowId) -> bool {
+        self.of.get(&workflow).is_some_and(|place| place.rule.limit().is_some())
+    }
+
+    /// All that wait in a workflow, which is gone.
+    pub(super) fn drop_queue(&mut self, workflow: WorkflowId) -> Vec<ExecutionId> {
+        let Some(place) = self.of.get_mut(&workflow) else { return Vec::new() };
+        let all = std::mem::take(&mut place.queue);
+        self.queued -= all.len();
+        if place.is_unused() {
+            self.of.remove(&workflow);
+        }
+        all.into_keys().map(|rank| rank.2).collect()
     }
 
     /// Whether an execution has a place.
@@ -231,6 +250,12 @@ impl Places {
     pub(super) fn before(&self, workflow: WorkflowId, rank: &Rank, most: usize) -> usize {
         let Some(place) = self.of.get(&workflow) else { return 0 };
         place.queue.range(..rank).take(most).count()
+    }
+
+    /// How many wait in each workflow where any do.
+    pub(super) fn queued_by_workflow(&self) -> impl Iterator<Item = (WorkflowId, usize)> {
+        let waiting = self.of.iter().filter(|(_, place)| !place.queue.is_empty());
+        waiting.map(|(workflow, place)| (*workflow, place.queue.len()))
     }
 
     /// How many executions wait for a place.

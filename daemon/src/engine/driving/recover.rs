@@ -1,74 +1,140 @@
 //! Recovery: what every start of the daemon does. Unfinished executions are read from the store and
 //! brought to the driver like any other input.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use a2n_proto::execution::{Execution, ExecutionStatus};
 use a2n_proto::{ExecutionId, WorkflowId};
 
-use super::handle::{Engine, Error, Revived};
+use super::handle::{Engine, Error, Found, Revived};
+use super::parked::WINDOW;
 use super::persist;
 use super::places::Rule;
 use super::plans::{self, Plans};
 use super::stuck::{Stuck, Why};
+use crate::engine::execution::State;
+use crate::engine::plan::Plan;
 use crate::store::{self, Origin, Snapshot, Store, execution, workflow_version};
 
-/// What a recovery found.
-#[derive(Debug, Clone, Default)]
-pub struct Recovered {
-    /// Executions that go on.
-    pub live: usize,
-    /// Executions that can't. They stay as they are stored, and the log names each.
-    pub stuck: Stuck,
-}
+/// How many of those that only wait are looked at before the daemon is ready, for whether they can go
+/// on; the others are when their moment comes.
+const LOOKED_AT: usize = 200;
 
-/// Takes up all unfinished executions.
-pub async fn recover(store: &Store, plans: &Plans, engine: &Engine) -> Result<Recovered, Error> {
-    let (revived, stuck) = read(store, plans).map_err(Error::Store)?;
-    let live = revived.len();
+/// Takes up all unfinished executions: those that run are read, of those that only wait no more than
+/// their places in the indexes. Those that can't go on are listed in `stuck`. Answers how many run.
+pub async fn recover(
+    store: &Store,
+    plans: &Plans,
+    engine: &Engine,
+    stuck: &Stuck,
+) -> Result<usize, Error> {
+    let found = read(store, plans, stuck).map_err(Error::Store)?;
+    let live = found.running.len();
+    engine.recover(found).await?;
     if live > 0 {
-        engine.recover(revived).await?;
         // What that decided is handed over already: once a write behind it is committed, whoever
         // asks sees it.
         store.write(Origin::default(), |_| Ok(())).await.map_err(Error::Store)?;
     }
-    Ok(Recovered { live, stuck })
+    Ok(live)
 }
 
-fn read(store: &Store, plans: &Plans) -> Result<(Vec<Revived>, Stuck), store::Error> {
+fn read(store: &Store, plans: &Plans, stuck: &Stuck) -> Result<Found, store::Error> {
     let snapshot = store.read()?;
-    let (mut revived, stuck) = (Vec::new(), Stuck::default());
-    for id in execution::unfinished_ids(&snapshot)? {
+    let mut found = Found::default();
+    for id in execution::with_status(&snapshot, ExecutionStatus::Running, usize::MAX)? {
         match read_one(&snapshot, plans, id)? {
-            Ok(one) => revived.push(one),
-            Err(why) => stuck.add(id, why),
+            Some(Ok((execution, plan, state))) => {
+                found.running.push(Revived { execution, plan, state });
+            }
+            Some(Err(why)) => stuck.add(id, why),
+            None => {}
         }
     }
-    Ok((revived, stuck))
+    found.queued = execution::queued(&snapshot, usize::MAX)?;
+    found.timers = execution::by_due(&snapshot, None, WINDOW)?;
+    let paused = execution::with_status(&snapshot, ExecutionStatus::Paused, LOOKED_AT)?;
+    let waiting = found.queued.iter().take(LOOKED_AT).map(|one| one.id).chain(paused);
+    for id in waiting {
+        if let Some(Err(why)) = read_one(&snapshot, plans, id)? {
+            stuck.add(id, why);
+        }
+    }
+    found.queued.retain(|one| stuck.why(one.id).is_none());
+    let running = found.running.iter().map(|one| one.execution.workflow_id);
+    let workflows: BTreeSet<WorkflowId> =
+        running.chain(found.queued.iter().map(|one| one.workflow)).collect();
+    for id in workflows {
+        let rule = match rule(&snapshot, plans, id)? {
+            Some(rule) => Some(rule),
+            None => found.rule_of_one(&snapshot, plans, id)?,
+        };
+        found.rules.extend(rule.map(|rule| (id, rule)));
+    }
+    Ok(found)
 }
 
-/// One execution as it can go on, or why it can't. Damage is a reason here and not an error: the
-/// others go on.
-fn read_one(
+impl Found {
+    /// Where a workflow has no published version, one of its executions says the rule.
+    fn rule_of_one(
+        &self,
+        snapshot: &Snapshot,
+        plans: &Plans,
+        id: WorkflowId,
+    ) -> Result<Option<Rule>, store::Error> {
+        let mut running = self.running.iter().filter(|one| one.execution.workflow_id == id);
+        let plan = match running.next() {
+            Some(one) => Some(Arc::clone(&one.plan)),
+            None => match self.queued.iter().find(|one| one.workflow == id) {
+                Some(one) => match read_one(snapshot, plans, one.id)? {
+                    Some(Ok((_, plan, _))) => Some(plan),
+                    _ => None,
+                },
+                None => None,
+            },
+        };
+        Ok(plan.map(|plan| Rule { revision: 0, concurrency: plan.concurrency().clone() }))
+    }
+}
+
+/// One execution as it can go on.
+pub(super) type Whole = (Execution, Arc<Plan>, State);
+
+/// One execution as it can go on, or why it can't; none where it has ended or is gone. Damage is a
+/// reason here and not an error: the others go on.
+pub(super) fn read_one(
     snapshot: &Snapshot,
     plans: &Plans,
     id: ExecutionId,
-) -> Result<Result<Revived, Why>, store::Error> {
-    let Some(execution) = intact(execution::get(snapshot, id))?.flatten() else {
-        return Ok(Err(Why::Record));
+) -> Result<Option<Result<Whole, Why>>, store::Error> {
+    let execution = match intact(execution::get(snapshot, id))? {
+        Some(Some(execution)) if execution.status.is_ended() => return Ok(None),
+        Some(Some(execution)) => execution,
+        Some(None) if !execution::is_listed(snapshot, id)? => return Ok(None),
+        Some(None) | None => return Ok(Some(Err(Why::Record))),
     };
     let state = intact(execution::state(snapshot, id))?.flatten();
     let Some(state) = state.and_then(|bytes| persist::unpack(&bytes)) else {
-        return Ok(Err(Why::State));
+        return Ok(Some(Err(Why::State)));
     };
     let (workflow, version) = (execution.workflow_id, execution.workflow_version);
-    let definition = intact(workflow_version::definition(snapshot, workflow, version))?.flatten();
-    let Some(definition) = definition else { return Ok(Err(Why::NoVersion(version))) };
-    Ok(match plans.make(workflow, version, &definition) {
-        Ok(plan) => {
-            let rule = rule(snapshot, plans, workflow)?
-                .unwrap_or_else(|| Rule { revision: 0, concurrency: plan.concurrency().clone() });
-            Ok(Revived { execution, plan, state, rule })
+    let plan = match plans.kept(workflow, version) {
+        Some(plan) => plan,
+        None => {
+            let found = intact(workflow_version::definition(snapshot, workflow, version))?;
+            let Some(definition) = found.flatten() else {
+                return Ok(Some(Err(Why::NoVersion(version))));
+            };
+            match plans.make(workflow, version, &definition) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    return Ok(Some(Err(Why::NoPlan { version, reason: told(&error) })));
+                }
+            }
         }
-        Err(error) => Err(Why::NoPlan { version, reason: told(&error) }),
-    })
+    };
+    Ok(Some(Ok((execution, plan, state))))
 }
 
 /// How many of a workflow's executions may run at once, as its published version says; none where it

@@ -58,7 +58,8 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, number: usize) {
         if !matches!(phase, Phase::Ready) {
             continue;
         }
-        let full = !node.is_inline() && (busy >= node.concurrency || turn.parallel <= 0);
+        let full = !node.is_inline()
+            && (busy >= node.concurrency || turn.parallel <= 0 || turn.is_spent(number));
         if full || turn.state.pause_asked || turn.budget == 0 {
             break;
         }

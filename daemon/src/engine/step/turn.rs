@@ -27,6 +27,8 @@ pub(super) struct Turn<'a> {
     /// Attempts that may still be started beside those that run. Below zero where more run than may:
     /// ends then make no room until it is positive.
     pub(super) parallel: i64,
+    /// Attempts that may still begin, by node definition, of those whose use is limited.
+    tokens: BTreeMap<String, u32>,
     facts: Vec<Fact>,
     inputs: BTreeMap<usize, Arc<NodeInput>>,
     shared: Option<Arc<Shared>>,
@@ -43,6 +45,7 @@ impl<'a> Turn<'a> {
             effects: Vec::new(),
             budget: env.limits.units_per_step.max(1),
             parallel: i64::from(env.limits.parallel) - running,
+            tokens: env.limits.tokens.clone(),
             facts: Vec::new(),
             inputs: BTreeMap::new(),
             shared: None,
@@ -55,6 +58,17 @@ impl<'a> Turn<'a> {
     pub(super) fn fact(&mut self, fact: Fact) {
         self.state.apply(&fact);
         self.facts.push(fact);
+    }
+    /// Whether no attempt of a node may begin for now, because its definition is limited.
+    pub(super) fn is_spent(&self, number: usize) -> bool {
+        !self.tokens.is_empty() && self.tokens.get(self.plan.nodes[number].kind.name()) == Some(&0)
+    }
+    /// An attempt of a node begins outside.
+    pub(super) fn spend(&mut self, number: usize) {
+        self.parallel -= 1;
+        if let Some(left) = self.tokens.get_mut(self.plan.nodes[number].kind.name()) {
+            *left = left.saturating_sub(1);
+        }
     }
     pub(super) fn node(&self, number: usize) -> &'a PlanNode {
         &self.plan.nodes[number]

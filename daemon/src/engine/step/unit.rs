@@ -47,7 +47,7 @@ pub(super) fn start_unit(turn: &mut Turn<'_>, number: usize, unit: &UnitKey) {
             run_as: node.run_as.clone(),
         };
         let at = turn.env.now;
-        turn.parallel -= 1;
+        turn.spend(number);
         turn.fact(Fact::AttemptStarted { unit: unit.clone(), n, at });
         turn.effects.push(Effect::Start(Box::new(job)));
         return;

@@ -24,6 +24,8 @@ pub(crate) struct Kept {
     pub(super) data_hash: u64,
     /// None where it has a row of its own.
     pub(crate) state: Option<Bytes>,
+    /// Its earliest timer while it is paused, in milliseconds.
+    pub(crate) due: Option<i64>,
 }
 
 /// What came in and went out.
@@ -83,7 +85,11 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    pub(crate) fn of(execution: &Execution, state: Vec<u8>) -> Result<Self, Error> {
+    pub(crate) fn of(
+        execution: &Execution,
+        state: Vec<u8>,
+        due: Option<i64>,
+    ) -> Result<Self, Error> {
         let data = Data::of(execution);
         let data_hash = data.hash();
         let bare = Execution {
@@ -98,7 +104,7 @@ impl Packed {
             if data.size() <= INLINE { (Some(packed(&data)?), None) } else { (None, Some(data)) };
         let (state_inline, state_apart) =
             if state.0.len() <= INLINE { (Some(state), None) } else { (None, Some(state)) };
-        let kept = Kept { execution: bare, data: inline, data_hash, state: state_inline };
+        let kept = Kept { execution: bare, data: inline, data_hash, state: state_inline, due };
         Ok(Self { kept, data: apart, state: state_apart })
     }
 }

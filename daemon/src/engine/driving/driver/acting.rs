@@ -1,11 +1,10 @@
 //! What comes back (writes, ends of attempts) and what a committed step asks for.
 
-use std::ops::Bound;
+use std::collections::BTreeSet;
 
 use a2n_proto::ExecutionId;
 
 use super::{Back, Driver};
-use crate::engine::driving::live::Live;
 use crate::engine::effect::Effect;
 use crate::engine::input::Input;
 use crate::engine::job::{JobEnd, JobKey};
@@ -52,7 +51,7 @@ impl Driver {
         if live.jobs.remove(&key).is_none() {
             return;
         }
-        self.n_jobs -= 1;
+        self.slots.give(live.execution.workflow_id, 1);
         if self.interrupting && matches!(&end.result, Err(e) if e.kind == "CANCELLED") {
             if live.goes_on_by_itself(&key) {
                 // Its end is not recorded: the next start repeats it, as after a crash.
@@ -70,17 +69,29 @@ impl Driver {
         self.let_go(id);
     }
 
-    /// Gives free slots to executions that wait for one.
+    /// Gives free slots to executions that wait for one, in their order.
     pub(super) fn feed_hungry(&mut self) {
-        // Each is asked once and in its turn, and no further than there are slots: one that still
-        // finds no room puts itself back, and those behind it are not even looked at.
-        let mut next = self.hungry.first().copied();
-        while let Some(place) = next {
-            if self.free_slots() == 0 || self.stopping {
-                return;
+        let mut passed = BTreeSet::new();
+        while !self.stopping {
+            let limits = self.slot_limits(&self.parts.tuning.borrow());
+            let Some(id) = self.slots.next(limits, &passed) else { return };
+            let before = self.slots.taken();
+            self.advance(id, Input::Continue);
+            // One that took none is not asked again in this round.
+            if self.slots.taken() == before {
+                passed.insert(id);
             }
-            self.advance(place.2, Input::Continue);
-            next = self.hungry.range((Bound::Excluded(place), Bound::Unbounded)).next().copied();
+        }
+    }
+
+    /// Lets those go on whose node definition may be used again.
+    pub(super) fn feed_limited(&mut self) {
+        let mut passed = BTreeSet::new();
+        while !self.stopping && !self.rates.is_empty() {
+            let now = self.parts.system.clock.monotonic();
+            let Some(id) = self.rates.next(now, &passed) else { return };
+            passed.insert(id);
+            self.advance(id, Input::Continue);
         }
     }
 
@@ -116,7 +127,7 @@ impl Driver {
         let Some(live) = self.live.get_mut(&id) else { return };
         self.parts.observer.ended(&live.execution);
         let (workflow, rank) = (live.execution.workflow_id, live.rank());
-        for waiter in std::mem::take(&mut live.waiters) {
+        for waiter in self.waiters.remove(&id).unwrap_or_default() {
             let _ = waiter.send(live.execution.clone());
         }
         tracing::debug!(
@@ -129,23 +140,19 @@ impl Driver {
         self.release_place(workflow, &rank);
     }
 
-    pub(super) fn let_go(&mut self, id: ExecutionId) {
-        if self.live.get(&id).is_some_and(Live::is_over) {
-            self.forget(id);
-        }
-    }
-
     pub(super) fn forget(&mut self, id: ExecutionId) {
         self.timers.clear_all(id);
+        self.waiters.remove(&id);
         if let Some(live) = self.live.remove(&id) {
             self.live_bytes -= live.input_bytes;
             self.parts.observer.gone(&live.execution);
             self.again.remove(&id);
-            self.n_jobs -= live.jobs.len();
+            self.slots.give(live.execution.workflow_id, live.jobs.len());
             for token in live.jobs.values() {
                 token.cancel();
             }
-            self.hungry.remove(&live.rank());
+            self.slots.stop_waiting(live.execution.workflow_id, &live.rank());
+            self.rates.forget(live.execution.workflow_id, &live.rank());
             self.release_place(live.execution.workflow_id, &live.rank());
         }
     }

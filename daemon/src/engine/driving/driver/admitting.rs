@@ -1,12 +1,14 @@
 //! Acceptance: which executions are taken in, which of them begin at once and which wait for a place
 //! among their workflow's. A place is given only when the end of who had it is committed.
 
+use std::ops::Bound;
+
 use a2n_proto::execution::Execution;
 use a2n_proto::{ExecutionId, WorkflowId};
 use tokio::sync::oneshot;
 
-use super::{Back, Driver};
-use crate::engine::driving::handle::{Accepted, Admission, Beginning, COUNTED, Error, Within};
+use super::{Back, Driver, ROUND};
+use crate::engine::driving::handle::{Accepted, Admission, Beginning, Error, Within};
 use crate::engine::driving::live::Live;
 use crate::engine::driving::persist::{self, Kept};
 use crate::engine::driving::places::{Rank, Refused};
@@ -28,20 +30,33 @@ impl Refused {
 }
 
 impl Driver {
-    /// Whether one more execution may become live: each is in memory as long as it has not ended.
-    fn may_accept(&self) -> Result<(), Error> {
-        let tuning = self.parts.tuning.borrow();
-        let (limit, bytes) = (tuning.max_live, self.live_bytes);
-        match () {
-            () if self.stopping => Err(Error::Stopping),
-            () if self.live.len() >= limit => Err(Error::Overloaded { limit }),
-            () if bytes >= tuning.max_live_bytes => Err(Error::Heavy { bytes }),
-            () => Ok(()),
+    /// Whether one more execution may be accepted.
+    fn may_accept(&mut self) -> Result<(), Error> {
+        if self.stopping {
+            return Err(Error::Stopping);
         }
+        let limit = self.parts.tuning.borrow().max_unfinished;
+        if self.unfinished >= limit {
+            // What ended since is not counted here; the store knows.
+            self.count_unfinished().map_err(Error::Store)?;
+        }
+        if self.unfinished >= limit {
+            return Err(Error::Overloaded { limit });
+        }
+        self.unfinished += 1;
+        Ok(())
+    }
+
+    pub(super) fn count_unfinished(&mut self) -> Result<(), store::Error> {
+        let (queued, paused) =
+            self.parts.store.read().and_then(|read| store::execution::counts(&read))?;
+        self.unfinished = queued + paused + self.live.len() as u64;
+        Ok(())
     }
 
     pub(super) fn take_in(&mut self, id: ExecutionId, live: Live) {
         self.live_bytes += live.input_bytes;
+        self.rates.learn(live.plan.outside());
         self.live.insert(id, live);
     }
 
@@ -58,16 +73,19 @@ impl Driver {
         let (id, workflow) = (execution.id, execution.workflow_id);
         let root = self.root_of(&execution);
         let accepted = execution.clone();
-        let mut live = Live::new(plan, state, execution);
+        let live = Live::new(plan, state, execution);
         self.places.learn(workflow, &rule);
-        let begins = match self.places.admit(workflow, live.rank(), root) {
+        self.know_holders(workflow);
+        let begins = match self.places.admit(workflow, live.rank(), root, self.is_full()) {
             Ok(begins) => begins,
             Err(refused) => {
                 return self.refuse(id, refused.of(&accepted), origin, within, reply);
             }
         };
         self.parts.observer.began(&accepted);
-        live.waiters.extend(waiter);
+        if let Some(waiter) = waiter {
+            self.waiters.entry(id).or_default().push(waiter);
+        }
         self.take_in(id, live);
         let decided = match begins {
             true => self.decide(id, Input::Begin, origin),
@@ -176,22 +194,47 @@ impl Driver {
         self.freed.insert(workflow);
     }
 
-    /// Gives places that became free to those that wait for one, and makes room under REPLACE.
+    /// Gives places that became free to those that wait for one, and makes room under REPLACE. While
+    /// there is little room in memory, workflows take turns.
     pub(super) fn fill_places(&mut self) {
-        while !self.stopping
-            && let Some(workflow) = self.freed.pop_first()
-        {
-            while let Some(id) = self.places.next(workflow) {
-                self.advance(id, Input::Begin);
+        let mut left = self.freed.len().saturating_add(ROUND);
+        while !self.stopping && !self.is_full() && left > 0 {
+            left -= 1;
+            let after = self.last_filled.map_or(Bound::Unbounded, Bound::Excluded);
+            let next = self.freed.range((after, Bound::Unbounded)).next().copied();
+            let Some(workflow) = next.or_else(|| self.freed.first().copied()) else { return };
+            self.last_filled = Some(workflow);
+            if let Some(id) = self.places.next(workflow) {
+                self.begin(workflow, id);
+                continue;
             }
+            self.freed.remove(&workflow);
             let live = &self.live;
-            let is_ending = |id| live.get(&id).is_none_or(|live| live.state.is_ending());
+            // One that is not in memory waits.
+            let is_ending = |id| live.get(&id).is_some_and(|live| live.state.is_ending());
             for id in self.places.to_replace(workflow, is_ending) {
-                let by = Some("REPLACE".to_owned());
-                let reason = Some("a newer execution of its workflow takes its place".to_owned());
-                self.advance(id, Input::Cancel { by, reason });
+                if self.wake(id) {
+                    let by = Some("REPLACE".to_owned());
+                    let reason = "a newer execution of its workflow takes its place".to_owned();
+                    self.advance(id, Input::Cancel { by, reason: Some(reason) });
+                }
             }
         }
+    }
+
+    /// Begins one that was given a place.
+    fn begin(&mut self, workflow: WorkflowId, id: ExecutionId) {
+        if self.wake(id) {
+            self.advance(id, Input::Begin);
+        } else {
+            // It can't be read now, or not at all; others go on.
+            self.places.release(workflow, &persist::rank_of(0, id));
+        }
+    }
+
+    /// Whether places wait to be given, and there is room to do so.
+    pub(super) fn has_places_to_give(&self) -> bool {
+        !self.stopping && !self.freed.is_empty() && !self.is_full()
     }
 
     /// The place of an execution that is over, or not there after all, becomes free.
@@ -202,17 +245,12 @@ impl Driver {
 
     /// Those of a deleted workflow that have not begun go with it.
     pub(super) fn drop_queue(&mut self, workflow: WorkflowId) {
-        let own = self.live.iter().filter(|(_, live)| {
-            live.execution.workflow_id == workflow && !live.has_begun() && live.writes == 0
-        });
-        for id in own.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.forget(id);
+        for id in self.places.drop_queue(workflow) {
+            self.waiters.remove(&id);
+            if self.live.get(&id).is_some_and(|live| live.writes == 0) {
+                self.forget(id);
+            }
         }
-    }
-
-    pub(super) fn queued_before(&self, workflow: WorkflowId, id: ExecutionId) -> Option<usize> {
-        let rank = self.live.get(&id)?.rank();
-        let waits = self.places.waits(workflow, &rank);
-        waits.then(|| self.places.before(workflow, &rank, COUNTED))
+        self.known.remove(&workflow);
     }
 }

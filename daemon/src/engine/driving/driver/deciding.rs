@@ -59,24 +59,28 @@ impl Driver {
     ) -> Option<(Step, Kept)> {
         let tuning = Arc::clone(&self.parts.tuning.borrow());
         let live = self.live.get(&id)?;
-        let place = live.rank();
-        // Who waits and stands before this one by priority and age has the free slots first.
-        let free = self.free_slots();
-        let free = free - self.hungry.range(..place).take(free).count();
+        let (place, workflow) = (live.rank(), live.execution.workflow_id);
+        let room = if self.stopping {
+            0
+        } else {
+            self.slots.room(self.slot_limits(&tuning), workflow, &place)
+        };
+        let (plan, monotonic) = (Arc::clone(&live.plan), self.parts.system.clock.monotonic());
+        let tokens = self.rates.of_plan(&plan, monotonic);
         let live = self.live.get_mut(&id)?;
         if let Some(held) = &mut live.held {
             held.push(input);
             return None;
         }
         let running = u32::try_from(live.jobs.len()).unwrap_or(u32::MAX);
-        let room = if self.stopping { 0 } else { u32::try_from(free).unwrap_or(u32::MAX) };
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
         let parallel = tuning.parallel_jobs_per_execution.min(running.saturating_add(room));
         let env = Env {
             now: origin.at,
             boot: self.parts.boot.clone(),
-            monotonic: self.parts.system.clock.monotonic(),
+            monotonic,
             allowed: Arc::clone(&tuning.allowed_env),
-            limits: Limits { parallel, ..Limits::default() },
+            limits: Limits { parallel, tokens, ..Limits::default() },
         };
         let decided =
             catch_unwind(AssertUnwindSafe(|| step(&live.plan, &mut live.state, input, &env)));
@@ -89,7 +93,9 @@ impl Driver {
             if let Effect::Start(job) = effect {
                 live.not_begun.remove(&job.key);
                 if live.jobs.insert(job.key.clone(), CancellationToken::new()).is_none() {
-                    self.n_jobs += 1;
+                    self.slots.take(workflow);
+                    let definition = plan.node(&job.key.node).map_or("", |it| it.kind.name());
+                    self.rates.take(definition, workflow, monotonic);
                 }
             }
         }
@@ -103,9 +109,16 @@ impl Driver {
             && parallel < tuning.parallel_jobs_per_execution
             && live.state.has_ready();
         if is_short {
-            self.hungry.insert(place);
+            self.slots.wait(workflow, &place);
         } else {
-            self.hungry.remove(&place);
+            self.slots.stop_waiting(workflow, &place);
+        }
+        if !env.limits.tokens.is_empty() {
+            for definition in env.limits.tokens.keys() {
+                let spent = self.rates.tokens(definition, monotonic) == Some(0);
+                let waits = spent && live.state.waits_for(&plan, definition);
+                self.rates.wait(definition, workflow, &place, waits);
+            }
         }
         self.look_at_queued(id);
         Some((decided, kept))

@@ -21,7 +21,7 @@ impl Driver {
             if let Effect::Start(job) = effect
                 && live.jobs.remove(&job.key).is_some()
             {
-                self.n_jobs -= 1;
+                self.slots.give(live.execution.workflow_id, 1);
                 live.not_begun.insert(job.key.clone());
             }
         }
@@ -35,7 +35,8 @@ impl Driver {
             live.held = Some(Vec::new());
         }
         // It can't take a slot now, and must not keep one from those behind it.
-        self.hungry.remove(&live.rank());
+        self.slots.stop_waiting(live.execution.workflow_id, &live.rank());
+        self.rates.forget(live.execution.workflow_id, &live.rank());
         self.timers.clear_all(id);
         self.look_at_queued(id);
         self.again.insert(id, self.parts.system.clock.monotonic() + AGAIN_AFTER);

@@ -10,20 +10,27 @@ mod admitting;
 mod asks;
 mod deciding;
 mod mending;
+mod parking;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use a2n_proto::execution::Execution;
 use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
 use super::handle::{Ask, Engine, Gauges, Load, Observer, Tuning};
 use super::live::Live;
-use super::places::{Places, Rank};
+use super::parked::Parked;
+use super::places::Places;
+use super::plans::Plans;
+use super::rates::Rates;
 use super::runner::Runner;
+use super::slots::{self, Slots};
+use super::stuck::Stuck;
 use super::timers::Timers;
 use crate::engine::effect::Effect;
 use crate::engine::job::{Executor, JobEnd, JobKey};
@@ -71,6 +78,10 @@ pub struct Parts {
     pub system: System,
     /// Who carries attempts out.
     pub executor: Arc<dyn Executor>,
+    /// Plans of workflow versions.
+    pub plans: Arc<Plans>,
+    /// Executions that can't go on.
+    pub stuck: Stuck,
     /// Which boot of the machine this is.
     pub boot: String,
     /// How the engine is tuned; read at each step.
@@ -91,13 +102,27 @@ pub struct Driver {
     back: mpsc::UnboundedSender<Back>,
     live: BTreeMap<ExecutionId, Live>,
     timers: Timers,
-    n_jobs: usize,
     /// Bytes that live executions were started with.
     live_bytes: usize,
-    /// Executions with work that waits for a slot: highest priority first, then oldest.
-    hungry: BTreeSet<Rank>,
+    /// Who has slots, and executions with work that waits for one.
+    slots: Slots,
+    /// How often node definitions may be used, and executions with work that waits for that.
+    rates: Rates,
     /// Who of each workflow's executions may run.
     places: Places,
+    /// The timers of executions that are not in memory.
+    parked: Parked,
+    /// Executions that were read into memory in this round.
+    woken: Vec<ExecutionId>,
+    /// Workflows with a limit whose holders of places are known.
+    known: BTreeSet<WorkflowId>,
+    /// The workflow that last had its turn when there was room in memory.
+    last_filled: Option<WorkflowId>,
+    /// How many unfinished executions the store had when it was last asked, and how many were accepted
+    /// since.
+    unfinished: u64,
+    /// Whom to tell when an execution's end is committed.
+    waiters: BTreeMap<ExecutionId, Vec<oneshot::Sender<Execution>>>,
     /// Workflows where somebody who waits may find a place now.
     freed: BTreeSet<WorkflowId>,
     /// Executions whose state is to be read again, and when.
@@ -121,6 +146,8 @@ impl Driver {
             parts.system.clone(),
             back.clone(),
         );
+        let mut rates = Rates::default();
+        rates.set(&parts.tuning.borrow().rates);
         let driver = Self {
             parts,
             runner,
@@ -129,11 +156,17 @@ impl Driver {
             back,
             live: BTreeMap::new(),
             timers: Timers::default(),
-            n_jobs: 0,
             live_bytes: 0,
-            hungry: BTreeSet::new(),
+            slots: Slots::default(),
+            rates,
             places: Places::default(),
             freed: BTreeSet::new(),
+            parked: Parked::default(),
+            woken: Vec::new(),
+            known: BTreeSet::new(),
+            last_filled: None,
+            unfinished: 0,
+            waiters: BTreeMap::new(),
             again: BTreeMap::new(),
             gauges: Arc::clone(&gauges),
             stopping: false,
@@ -148,6 +181,7 @@ impl Driver {
     pub async fn run(mut self, stop: CancellationToken, hurry: CancellationToken) {
         let mut alarm = Alarm::default();
         let mut grace: Option<Later<'static, ()>> = None;
+        let mut untuned = false;
         loop {
             if self.stopping && self.is_idle() {
                 if self.is_settled() {
@@ -194,21 +228,32 @@ impl Driver {
                     }
                 }
                 () = alarm.ring() => self.take_timers(),
+                () = std::future::ready(()), if self.has_places_to_give() => {}
+                changed = self.parts.tuning.changed(), if !untuned => match changed {
+                    Ok(()) => self.rates.set(&self.parts.tuning.borrow().rates),
+                    // Nobody will tune it any more.
+                    Err(_) => untuned = true,
+                },
             }
             // Not only an attempt's end frees a slot: a start that was not stored does, and an
             // execution that is let go.
             self.feed_hungry();
+            self.feed_limited();
+            self.wake_due();
             self.fill_places();
+            self.let_woken_go();
         }
     }
 
     fn load(&self) -> Load {
         Load {
             live: self.live.len(),
-            jobs: self.n_jobs,
-            hungry: self.hungry.len(),
+            jobs: self.slots.taken(),
+            slots: self.parts.tuning.borrow().parallel_jobs as usize,
+            hungry: self.slots.waiting(),
+            limited: self.rates.waiting(),
             queued: self.places.queued(),
-            timers: self.timers.len(),
+            timers: self.timers.len() + self.parked.len(),
             again: self.again.len(),
         }
     }
@@ -216,20 +261,25 @@ impl Driver {
     fn is_idle(&self) -> bool {
         // What a failed write left is worth waiting for until the grace is over.
         let settled = self.again.is_empty() || self.interrupting;
-        self.n_jobs == 0 && settled && self.live.values().all(|live| live.writes == 0)
+        self.slots.taken() == 0 && settled && self.live.values().all(|live| live.writes == 0)
     }
 
-    fn free_slots(&self) -> usize {
-        let all = self.parts.tuning.borrow().parallel_jobs as usize;
-        all.saturating_sub(self.n_jobs)
+    fn slot_limits(&self, tuning: &Tuning) -> slots::Limits {
+        slots::Limits {
+            all: tuning.parallel_jobs as usize,
+            per_workflow: tuning.parallel_jobs_per_workflow as usize,
+        }
     }
 
     fn next_wall(&self) -> Option<Timestamp> {
-        self.timers.next_wall()
+        // While memory is full nothing is woken, and what ends wakes the loop.
+        let parked = self.parked.next().filter(|_| !self.stopping && !self.is_full());
+        [self.timers.next_wall(), parked].into_iter().flatten().min()
     }
 
     fn next_running(&self) -> Option<Duration> {
-        [self.timers.next_running(), self.again.values().min().copied()].into_iter().flatten().min()
+        let again = self.again.values().min().copied();
+        [self.timers.next_running(), again, self.rates.due()].into_iter().flatten().min()
     }
 
     fn engine_origin(&self) -> store::Origin {

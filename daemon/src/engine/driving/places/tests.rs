@@ -29,7 +29,7 @@ fn rule(revision: u64, policy: ConcurrencyPolicy, most: u32, max_queued: Option<
 
 /// Accepts and stores one.
 fn accept(places: &mut Places, n: u8, priority: i32) -> Result<bool, Refused> {
-    let begins = places.admit(workflow(), rank(n, priority), id(n))?;
+    let begins = places.admit(workflow(), rank(n, priority), id(n), false)?;
     if !begins {
         places.queue(workflow(), rank(n, priority), true);
     }
@@ -61,7 +61,7 @@ fn places_go_by_priority_and_then_by_age() {
 fn who_is_not_stored_yet_or_paused_is_passed_over() {
     let mut places = places(ConcurrencyPolicy::Queue, 1, None);
     accept(&mut places, 1, 0).unwrap();
-    assert_eq!(places.admit(workflow(), rank(2, 0), id(2)), Ok(false));
+    assert_eq!(places.admit(workflow(), rank(2, 0), id(2), false), Ok(false));
     accept(&mut places, 3, 0).unwrap();
     places.release(workflow(), &rank(1, 0));
     assert_eq!(places.next(workflow()), Some(id(3)));
@@ -105,7 +105,7 @@ fn under_replace_the_oldest_makes_room_and_only_the_newest_wait() {
 fn one_that_its_own_ancestor_waits_for_shares_its_place() {
     let mut places = places(ConcurrencyPolicy::Queue, 1, None);
     accept(&mut places, 1, 0).unwrap();
-    assert_eq!(places.admit(workflow(), rank(2, 0), id(1)), Ok(true));
+    assert_eq!(places.admit(workflow(), rank(2, 0), id(1), false), Ok(true));
     // The place is free when all who share it have ended.
     places.release(workflow(), &rank(1, 0));
     assert_eq!(accept(&mut places, 3, 0), Ok(false));
@@ -154,7 +154,7 @@ proptest! {
                     n += 1;
                     let rank = rank(n, priority);
                     places.learn(workflow(), &current);
-                    match places.admit(workflow(), rank, rank.2) {
+                    match places.admit(workflow(), rank, rank.2, false) {
                         Ok(true) => {
                             running.push(rank);
                             prop_assert!(limit.is_none_or(|limit| running.len() <= limit));

@@ -7,13 +7,16 @@ use a2n_proto::merge_patch::{members, object};
 use serde_json::json;
 
 use crate::engine::driving::handle::{COUNTED, Engine};
+use crate::store::execution::Queued;
 
 /// Adds `contextData.waiting` to one that waits for a place: kind, detail, how many are before it.
 pub(super) async fn tell(engine: &Engine, execution: &mut Execution) {
     if execution.status != ExecutionStatus::Pending {
         return;
     }
-    let asked = engine.queued_before(execution.workflow_id, execution.id).await;
+    let one =
+        Queued { workflow: execution.workflow_id, priority: execution.priority, id: execution.id };
+    let asked = engine.queued_before(one).await;
     // Where it does not wait, it is about to begin.
     let Ok(Some(before)) = asked else { return };
     let many = if before < COUNTED { before.to_string() } else { format!("{COUNTED} or more") };
