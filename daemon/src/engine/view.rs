@@ -207,7 +207,9 @@ impl Serialize for ExecutionFields<'_> {
         put(&mut map, wanted, "pausedReason", || state.paused)?;
         put(&mut map, wanted, "startTime", || state.started_at)?;
         put(&mut map, wanted, "endTime", || state.ended_at)?;
-        put(&mut map, wanted, "duration", || between(state.started_at, state.ended_at))?;
+        // One that never began took no time.
+        let from = state.started_at.or(state.ended_at);
+        put(&mut map, wanted, "duration", || between(from, state.ended_at))?;
         put(&mut map, wanted, "errorMessage", || error(plan, state).0)?;
         put(&mut map, wanted, "errorDetails", || error(plan, state).1)?;
         put(&mut map, wanted, "retryCount", || retry_count(state))?;

@@ -31,8 +31,9 @@ pub(super) struct Rates {
 #[derive(Debug)]
 struct Bucket {
     limit: RateLimit,
-    /// The bucket has as many tokens as intervals fit between this and now, at most its burst.
-    since: Duration,
+    /// The bucket has as many tokens as intervals fit between this and now, at most its burst. In
+    /// nanoseconds, and before the clock began where the machine has just started.
+    since: i128,
     waiting: Slots,
 }
 
@@ -45,14 +46,23 @@ impl Bucket {
         self.limit.burst.max(1)
     }
     fn fill(&mut self, now: Duration) {
-        let full = self.interval().saturating_mul(self.burst());
-        self.since = self.since.max(now.saturating_sub(full));
+        let full = nanos(self.interval()) * i128::from(self.burst());
+        self.since = self.since.max(nanos(now) - full);
     }
     fn tokens(&mut self, now: Duration) -> u32 {
         self.fill(now);
-        let age = now.saturating_sub(self.since).as_nanos() / self.interval().as_nanos();
+        let age = (nanos(now) - self.since).max(0) / nanos(self.interval());
         u32::try_from(age).unwrap_or(u32::MAX).min(self.burst())
     }
+    /// When the next token comes.
+    fn next(&self) -> Duration {
+        let at = u64::try_from(self.since + nanos(self.interval())).unwrap_or(0);
+        Duration::from_nanos(at)
+    }
+}
+
+fn nanos(of: Duration) -> i128 {
+    i128::try_from(of.as_nanos()).unwrap_or(i128::MAX)
 }
 
 impl Rates {
@@ -85,12 +95,12 @@ impl Rates {
             }
             // Who still waits is let through at once.
             bucket.limit = RateLimit { requests: u32::MAX, window: 0, burst: u32::MAX };
-            bucket.since = Duration::ZERO;
+            bucket.since = i128::MIN;
         }
         for (name, limit) in limits {
             self.of.entry(name).or_insert_with(|| Bucket {
                 limit,
-                since: Duration::ZERO,
+                since: i128::MIN,
                 waiting: Slots::default(),
             });
         }
@@ -116,7 +126,7 @@ impl Rates {
     pub(super) fn take(&mut self, definition: &str, workflow: WorkflowId, now: Duration) {
         let Some(bucket) = self.of.get_mut(definition) else { return };
         bucket.fill(now);
-        bucket.since += bucket.interval();
+        bucket.since += nanos(bucket.interval());
         // Who was served last stands behind others of its kind.
         bucket.waiting.take(workflow);
         bucket.waiting.give(workflow, 1);
@@ -157,7 +167,7 @@ impl Rates {
     /// When a token comes that somebody waits for.
     pub(super) fn due(&self) -> Option<Duration> {
         let waited = self.of.values().filter(|bucket| bucket.waiting.waiting() > 0);
-        waited.map(|bucket| bucket.since + bucket.interval()).min()
+        waited.map(Bucket::next).min()
     }
 
     /// How many executions wait for a token.
@@ -177,6 +187,13 @@ mod tests {
 
     fn limit(requests: u32, window: u64, burst: u32) -> BTreeMap<String, RateLimit> {
         BTreeMap::from([("x".to_owned(), RateLimit { requests, window, burst })])
+    }
+
+    #[test]
+    fn a_bucket_is_full_also_when_the_machine_has_just_started() {
+        let mut rates = Rates::default();
+        rates.set(&limit(1, 3_600_000, 5));
+        assert_eq!(rates.tokens("x", Duration::from_millis(1)), Some(5));
     }
 
     #[test]
