@@ -5,5 +5,7 @@ mod flow;
 mod guards;
 mod items;
 mod names;
+mod rules;
+mod simulation;
 mod sweep;
 mod trouble;
