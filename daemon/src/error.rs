@@ -98,6 +98,7 @@ impl From<handle::Error> for RpcError {
                 );
                 error.at("settings.concurrency.maxQueued")
             }
+            Error::Unwanted => RpcError::new(ErrorKind::Precondition, message),
             Error::Stopping => stopping(),
             Error::NotLive(_) | Error::Refused => RpcError::new(ErrorKind::Precondition, message)
                 .hint("`a2n show` tells where it stands"),

@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 use super::output::Format;
 use super::{
     apply, audit, cancel, completions, diff, export, health, info, logs, ls, man, metrics, node,
-    pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, trigger, validate,
-    verify, versions,
+    pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, tree, trigger,
+    validate, verify, versions,
 };
 
 /// The text under a command's options: examples and the exit codes.
@@ -84,6 +84,7 @@ pub(super) enum Command {
     Ps(ps::Args),
     Logs(logs::Args),
     Show(show::Args),
+    Tree(tree::Args),
     Cancel(cancel::Args),
     Retry(retry::Args),
     Ls(ls::Args),

@@ -42,6 +42,7 @@ mod schedule;
 mod settings;
 mod show;
 mod start;
+mod tree;
 mod trigger;
 mod validate;
 mod verify;

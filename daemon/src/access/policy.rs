@@ -83,6 +83,7 @@ mod tests {
         ("execution.wait", VIEW),
         ("execution.cancel", EXECUTE),
         ("execution.retry", EXECUTE),
+        ("execution.tree", VIEW),
         ("execution.stats", ACCOUNT),
         ("executionLog.query", VIEW),
         ("executionLog.subscribe", VIEW),
@@ -194,6 +195,7 @@ mod tests {
     execution.wait              401  404  yes   yes   | yes  yes  yes     yes
     execution.cancel            401  404  yes   yes   | 403  403  yes     yes
     execution.retry             401  404  yes   yes   | 403  403  yes     yes
+    execution.tree              401  404  yes   yes   | yes  yes  yes     yes
     execution.stats             401  yes  yes   yes   | yes  yes  yes     yes
     executionLog.query          401  404  yes   yes   | yes  yes  yes     yes
     executionLog.subscribe      401  404  yes   yes   | yes  yes  yes     yes

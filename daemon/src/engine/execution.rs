@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
-use a2n_proto::{ExecutionId, Json, Timestamp, WorkflowId};
+use a2n_proto::{ExecutionId, Json, Timestamp, UserId, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use super::job::JobKey;
 use super::kind::NodeError;
 use super::plan::Plan;
+use super::request::Request;
 
 mod fold;
 mod node;
@@ -42,6 +43,8 @@ pub struct State {
     pub(super) nodes: BTreeMap<NodeKey, NodeState>,
     pub(super) failure: Option<Failure>,
     pub(super) ending: Option<Ending>,
+    /// Permits that it holds, in the order in which it got them.
+    pub(super) held: Vec<Held>,
 }
 
 /// How an execution begins.
@@ -51,6 +54,8 @@ pub struct Start {
     pub execution: ExecutionId,
     /// Its workflow.
     pub workflow: WorkflowId,
+    /// Whose workflow that is: who shares what is kept and locked by name.
+    pub owner: UserId,
     /// The version it runs.
     pub version: u32,
     /// When it was accepted.
@@ -63,8 +68,44 @@ pub struct Start {
     pub payload: Json,
     /// The execution it retries.
     pub retry_of: Option<ExecutionId>,
+    /// The execution that had it started.
+    pub parent: Option<Parent>,
     /// Results taken over from that one; moved into the nodes when the state is made.
     pub carried: BTreeMap<NodeKey, NodeState>,
+}
+
+/// The execution that had another one started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Which.
+    pub execution: ExecutionId,
+    /// The attempt that waits for the end; none where nothing does.
+    pub asker: Option<(UnitKey, u32)>,
+    /// How many executions stand above the one that was started.
+    pub depth: u32,
+    /// Whether it was started because another one failed, or stands below one that was: then no
+    /// error workflow is started for it.
+    pub handles_error: bool,
+}
+
+impl Parent {
+    /// The same for an execution that nothing waits for.
+    pub fn without_asker(&self) -> Self {
+        Self { asker: None, ..self.clone() }
+    }
+}
+
+/// Permits of a lock that an execution holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The lock's name.
+    pub name: String,
+    /// Which unit got them.
+    pub unit: UnitKey,
+    /// In which attempt.
+    pub n: u32,
+    /// How many.
+    pub permits: u32,
 }
 
 /// A point on the clock that measures running time: CLOCK_MONOTONIC of one boot.
@@ -190,6 +231,7 @@ impl State {
             nodes,
             failure: None,
             ending: None,
+            held: Vec::new(),
         }
     }
     /// How it began.
@@ -257,15 +299,30 @@ impl State {
         keys
     }
     /// The earliest moment at which it goes on by itself; none where it does not.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        let units = self.nodes.values().filter(|node| node.status == NodeStatus::Running);
-        units
-            .flat_map(|node| &node.units)
-            .filter_map(|unit| match unit.phase {
+    pub fn next_due(&self, plan: &Plan) -> Option<Timestamp> {
+        let running = self.nodes.iter().filter(|(_, node)| node.status == NodeStatus::Running);
+        let dues = running.flat_map(|(key, node)| {
+            let timeout = plan.node(&key.node).and_then(|node| node.timeout);
+            node.units.iter().filter_map(move |unit| match unit.phase {
                 Phase::Waiting { until, .. } | Phase::Backoff { until } => Some(until),
-                _ => None,
+                _ => unit.requested().and_then(|(_, at, request)| request.due(at, timeout)),
             })
-            .min()
+        });
+        dues.min()
+    }
+    /// Permits that it holds, in the order in which it got them.
+    pub fn held(&self) -> &[Held] {
+        &self.held
+    }
+    /// Units whose request has no answer yet, with its attempt, when it was made, and what it is.
+    pub fn requests(&self) -> impl Iterator<Item = (UnitKey, u32, Timestamp, &Request)> {
+        self.nodes.iter().flat_map(|(node, state)| {
+            state.units.iter().zip(0_u32..).filter_map(|(unit, index)| {
+                let (n, at, request) = unit.requested()?;
+                let item = state.each.then_some(index);
+                Some((UnitKey { node: node.clone(), item }, n, at, request))
+            })
+        })
     }
     /// Running time so far.
     pub fn ran(&self, now: &Moment) -> Duration {

@@ -33,6 +33,7 @@ pub struct Plan {
     pub(super) max_retries: u32,
     concurrency: Concurrency,
     outside: BTreeMap<String, Option<RateLimit>>,
+    pub(super) error_workflow: Option<String>,
     unsupported: Option<Unsupported>,
 }
 
@@ -156,6 +157,7 @@ impl Plan {
             max_retries: policy.filter(|p| p.enabled).map_or(0, |p| p.max_retries),
             concurrency: document.settings.concurrency.clone(),
             outside,
+            error_workflow: document.settings.error_workflow.clone(),
         })
     }
     /// What this version can't run of a valid document: error 501.
@@ -181,6 +183,10 @@ impl Plan {
     /// The workflow's `retryPolicy.maxRetries`, 0 where it has none.
     pub fn max_retries(&self) -> u32 {
         self.max_retries
+    }
+    /// The workflow that is started where an execution fails.
+    pub fn error_workflow(&self) -> Option<&str> {
+        self.error_workflow.as_deref()
     }
     /// A node by its id.
     pub fn node(&self, id: &str) -> Option<&PlanNode> {
@@ -275,11 +281,6 @@ fn unsupported(document: &Document, connections: &[PlanConnection]) -> Option<Un
             let what = format!("{what}, which node `{}` asks for, is not built yet", node.id);
             return Some(Unsupported { what, path: format!("nodes[{number}].{member}") });
         }
-    }
-    let settings = &document.settings;
-    if settings.error_workflow.is_some() {
-        let what = "settings.errorWorkflow is not built yet".to_owned();
-        return Some(Unsupported { what, path: "settings.errorWorkflow".to_owned() });
     }
     None
 }

@@ -18,16 +18,17 @@ pub use attachments::{Naming, drop_unnamed};
 pub use list::{Query, list};
 pub use once::{find_by_key, forget_key, keys_before};
 
-pub use waiting::{Queued, by_due, counts, in_doubt, paused_of, queued, with_status};
+pub use waiting::{Queued, Wait, asking, by_due, counts, in_doubt, paused_of, queued, with_status};
 
 pub(crate) use attachments::{attachment_marks, hash_at, marks as marks_of, named};
 pub(crate) use kept::{Kept, Packed};
 pub(crate) use list::{list_where, marks};
 pub(crate) use once::is_over;
-pub(crate) use waiting::due_mark;
+pub(crate) use waiting::wait_marks;
 
 use kept::{Bytes, Data};
 use once::{idempotency_of, key_taken};
+use waiting::Kinds;
 
 use super::keys::{Key, last_id};
 use super::rows;
@@ -35,7 +36,7 @@ use super::schema::{
     self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
     EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE,
 };
-use super::{Error, Read, Tx, user, workflow};
+use super::{Error, Read, Tx, execution_failed, execution_reply, user, workflow};
 
 fn key(id: ExecutionId) -> Key {
     Key::of_id(id.as_bytes())
@@ -44,15 +45,15 @@ fn key(id: ExecutionId) -> Key {
 /// Writes a new execution with its indexes. *Taken* where its idempotency key was used for this
 /// workflow and source within the window (`by` is the execution that was accepted then).
 pub fn insert(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<(), Error> {
-    insert_due(tx, execution, state, None)
+    insert_waiting(tx, execution, state, Wait::default())
 }
 
-/// The same of one that may only wait now: `due` is its earliest timer.
-pub fn insert_due(
+/// The same of one that may only wait now, and for what.
+pub fn insert_waiting(
     tx: &mut Tx<'_>,
     execution: &Execution,
     state: Vec<u8>,
-    due: Option<Timestamp>,
+    wait: Wait,
 ) -> Result<(), Error> {
     workflow::check(tx, execution.workflow_id, "execution")?;
     user::check(tx, execution.user_id, "execution", "userId")?;
@@ -93,7 +94,7 @@ pub fn insert_due(
     for (table, key) in marks(execution) {
         rows::mark(tx, table, &key)?;
     }
-    write(tx, execution, state, waiting::due_of(execution, due), None)?;
+    write(tx, execution, state, wait.of(execution), None)?;
     if execution.status.is_ended() {
         tx.note_ended(execution);
     }
@@ -102,21 +103,22 @@ pub fn insert_due(
 
 /// Writes a changed execution and its state. The commit that ends it counts it.
 pub fn save(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<(), Error> {
-    save_due(tx, execution, state, None)
+    save_waiting(tx, execution, state, Wait::default())
 }
 
-/// The same of one that may only wait now: `due` is its earliest timer.
-pub fn save_due(
+/// The same of one that may only wait now, and for what.
+pub fn save_waiting(
     tx: &mut Tx<'_>,
     execution: &Execution,
     state: Vec<u8>,
-    due: Option<Timestamp>,
+    wait: Wait,
 ) -> Result<(), Error> {
     let old: Kept = rows::require(tx, execution.id.as_bytes(), &execution.id)?;
     move_marks(tx, &old.execution, execution)?;
     let was_ended = old.execution.status.is_ended();
-    write(tx, execution, state, waiting::due_of(execution, due), Some(&old))?;
+    write(tx, execution, state, wait.of(execution), Some(&old))?;
     if execution.status.is_ended() && !was_ended {
+        execution_reply::remove_all(tx, execution.id)?;
         tx.note_ended(execution);
     }
     Ok(())
@@ -247,13 +249,15 @@ pub fn unfinished_of(
 /// Removes an ended execution from state with everything of its own. Answers whether it was there.
 pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     let Some(old) = rows::get::<Kept>(tx, id.as_bytes())? else { return Ok(false) };
-    for (table, key) in marks(&old.execution).into_iter().chain(due_mark(&old)) {
+    for (table, key) in marks(&old.execution).into_iter().chain(wait_marks(&old)) {
         rows::remove(tx, table, &key)?;
     }
     for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
         rows::remove(tx, table, &key(id))?;
     }
     attachments::forget(tx, id)?;
+    execution_reply::remove_all(tx, id)?;
+    execution_failed::remove(tx, id)?;
     rows::remove(tx, EXECUTION, &key(id))
 }
 
@@ -319,16 +323,16 @@ fn write(
     tx: &mut Tx<'_>,
     execution: &Execution,
     state: Vec<u8>,
-    due: Option<i64>,
+    wait: Kinds,
     old: Option<&Kept>,
 ) -> Result<(), Error> {
     let key = key(execution.id);
-    let Packed { kept, data, state } = Packed::of(execution, state, due)?;
-    if old.and_then(|old| old.due) != kept.due {
-        if let Some((table, key)) = old.and_then(due_mark) {
+    let Packed { kept, data, state } = Packed::of(execution, state, wait)?;
+    if old.map(|old| old.wait).unwrap_or_default() != kept.wait {
+        for (table, key) in old.into_iter().flat_map(wait_marks) {
             rows::remove(tx, table, &key)?;
         }
-        if let Some((table, key)) = due_mark(&kept) {
+        for (table, key) in wait_marks(&kept) {
             rows::mark(tx, table, &key)?;
         }
     }

@@ -38,6 +38,7 @@ static ALL: &[M] = &[
     M::of::<execution::Wait>(),
     M::of::<execution::Cancel>(),
     M::of::<execution::Retry>(),
+    M::of::<execution::Tree>(),
     M::of::<execution::Stats>(),
     M::of::<execution_log::Query>(),
     M::of::<execution_log::Subscribe>(),

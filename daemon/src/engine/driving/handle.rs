@@ -48,6 +48,8 @@ pub struct Beginning {
     pub within: Option<Within>,
     /// Who is told of its end.
     pub waiter: Option<oneshot::Sender<Execution>>,
+    /// Whether it belongs to what was accepted before: then it is not held up by how much is live.
+    pub is_owed: bool,
 }
 
 impl fmt::Debug for Beginning {
@@ -99,10 +101,31 @@ pub struct Tuning {
     pub output_cut_bytes: usize,
     /// Outputs of an ended execution larger than this together are not all in its header.
     pub output_data_bytes: usize,
+    /// Largest inputs that an execution is started with.
+    pub max_input_bytes: usize,
     /// Environment variables that expressions may see.
     pub allowed_env: Arc<BTreeMap<String, String>>,
     /// How often node definitions may be used, by name, as the administrator says.
     pub rates: Arc<BTreeMap<String, RateLimit>>,
+    /// How much executions may share.
+    pub shared: SharedLimits,
+}
+
+/// How much the executions of a workflow, or of all workflows of an owner, may share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedLimits {
+    /// Longest name of a value.
+    pub key_bytes: usize,
+    /// Largest value.
+    pub value_bytes: usize,
+    /// Most values.
+    pub keys: u64,
+}
+
+impl Default for SharedLimits {
+    fn default() -> Self {
+        Self { key_bytes: 256, value_bytes: 64 * 1024, keys: 10_000 }
+    }
 }
 
 impl Default for Tuning {
@@ -116,8 +139,10 @@ impl Default for Tuning {
             max_unfinished: 2_000_000,
             output_cut_bytes: 64 * 1024,
             output_data_bytes: 4 * 1024 * 1024,
+            max_input_bytes: 1024 * 1024,
             allowed_env: Arc::default(),
             rates: Arc::default(),
+            shared: SharedLimits::default(),
         }
     }
 }
@@ -203,6 +228,9 @@ pub enum Error {
     /// The daemon is stopping; nothing was accepted.
     #[error("the daemon is stopping; nothing was accepted")]
     Stopping,
+    /// The execution that asked for it does not want it any more; nothing was accepted.
+    #[error("nobody waits for it any more; nothing was accepted")]
+    Unwanted,
     /// The execution is not live: it has ended, or there is none.
     #[error("execution {0} is not live")]
     NotLive(ExecutionId),

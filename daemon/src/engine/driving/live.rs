@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::persist;
 use super::places::Rank;
 use crate::engine::execution::State;
+use crate::engine::fact::Fact;
 use crate::engine::input::Input;
 use crate::engine::job::{JobEnd, JobKey, Measured};
 use crate::engine::plan::{Plan, PlanNode};
@@ -135,6 +136,24 @@ impl Live {
             && self.measured.is_empty()
             && self.held.is_none()
             && !self.failed.load(Ordering::Acquire)
+    }
+
+    /// The workflow that is to be started because this step ended the execution as FAILED. Never for
+    /// one that was itself started so, nor for those below it.
+    pub(super) fn error_workflow(&self, facts: &[Fact]) -> Option<&str> {
+        let failed =
+            |fact: &Fact| matches!(fact, Fact::Ended { status: ExecutionStatus::Failed, .. });
+        let handles = self.state.start().parent.as_ref().is_some_and(|it| it.handles_error);
+        if handles || !facts.iter().any(failed) {
+            return None;
+        }
+        self.plan.error_workflow()
+    }
+
+    /// Whether it failed and a workflow is to be started for that.
+    pub(super) fn is_for_error_workflow(&self) -> bool {
+        let (at, status) = (self.execution.updated_at, self.execution.status);
+        self.error_workflow(&[Fact::Ended { at, status }]).is_some()
     }
 
     /// Whether nothing is left to do or to commit.

@@ -10,6 +10,7 @@ pub mod start;
 pub mod stuck;
 
 mod alarm;
+mod desk;
 mod live;
 mod parked;
 mod places;

@@ -7,36 +7,52 @@ use a2n_proto::execution::{Execution, ExecutionMetric};
 use a2n_proto::{ChangeKind, ExecutionId, Json, Timestamp};
 use serde_json::json;
 
+use super::desk::asker;
 use super::handle::{Admission, Within};
 use super::live::Live;
 use super::places::Rank;
 use crate::engine::execution::State;
 use crate::engine::fact::Fact;
+use crate::engine::job::JobKey;
 use crate::engine::view::{self, Changed};
-use crate::store::{self, Origin, Store, Tx, execution};
+use crate::store::{self, Origin, Store, Tx, execution, execution_failed, execution_reply};
 
 /// The version of the packed state's form.
-const STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 2;
 
 /// An execution's record after a step.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) execution: Execution,
     state: Vec<u8>,
-    due: Option<Timestamp>,
+    wait: execution::Wait,
     measured: Vec<ExecutionMetric>,
     changes: Vec<Changed>,
+    /// The request whose answer is in the state now.
+    replied: Option<JobKey>,
+    /// The workflow that is to be started because this one failed.
+    error_workflow: Option<String>,
     origin: Origin,
 }
 
 impl Kept {
-    pub(super) fn of(live: &mut Live, facts: &[Fact], origin: Origin) -> Self {
+    pub(super) fn of(
+        live: &mut Live,
+        facts: &[Fact],
+        replied: Option<JobKey>,
+        origin: Origin,
+    ) -> Self {
         Self {
             execution: live.execution.clone(),
             state: pack(&live.state),
-            due: live.state.next_due(),
+            wait: execution::Wait {
+                due: live.state.next_due(&live.plan),
+                asks: live.state.requests().next().is_some() || !live.state.held().is_empty(),
+            },
             measured: std::mem::take(&mut live.measured),
             changes: view::changes(&live.plan, &live.state, facts),
+            replied,
+            error_workflow: live.error_workflow(facts).map(str::to_owned),
             origin,
         }
     }
@@ -44,6 +60,12 @@ impl Kept {
     fn rest(self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
         if !self.measured.is_empty() {
             store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
+        }
+        if let Some(key) = &self.replied {
+            execution_reply::remove(tx, asker(key))?;
+        }
+        if let Some(workflow) = &self.error_workflow {
+            execution_failed::put(tx, self.execution.id, workflow)?;
         }
         for change in self.changes {
             let kind = if change.created { ChangeKind::Created } else { ChangeKind::Updated };
@@ -89,7 +111,7 @@ pub(super) fn insert(kept: Kept, accepted: Execution, within: Option<Within>) ->
         }
         tx.room()?;
         let state = std::mem::take(&mut kept.state);
-        execution::insert_due(tx, &kept.execution, state, kept.due)?;
+        execution::insert_waiting(tx, &kept.execution, state, kept.wait)?;
         let fields = Json::from(json!({
             "status": accepted.status,
             "workflowName": accepted.workflow_name,
@@ -123,7 +145,7 @@ pub(super) fn save(kept: Kept, within: Option<Within>) -> Write<()> {
             within(tx)?;
         }
         let state = std::mem::take(&mut kept.state);
-        execution::save_due(tx, &kept.execution, state, kept.due)?;
+        execution::save_waiting(tx, &kept.execution, state, kept.wait)?;
         kept.rest(tx)
     });
     Write { origin, apply }

@@ -43,7 +43,9 @@ pub async fn recover(
 fn read(store: &Store, plans: &Plans, stuck: &Stuck) -> Result<Found, store::Error> {
     let snapshot = store.read()?;
     let mut found = Found::default();
-    for id in execution::with_status(&snapshot, ExecutionStatus::Running, usize::MAX)? {
+    let mut to_read = execution::with_status(&snapshot, ExecutionStatus::Running, usize::MAX)?;
+    to_read.extend(execution::asking(&snapshot)?);
+    for id in to_read {
         match read_one(&snapshot, plans, id)? {
             Some(Ok((execution, plan, state))) => {
                 found.running.push(Revived { execution, plan, state });

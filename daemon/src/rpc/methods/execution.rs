@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use a2n_proto::api::Which;
-use a2n_proto::api::execution::{Cancel, CancelParams, Filter, Get, List, Retry, Stats, Wait};
+use a2n_proto::api::execution::{
+    Cancel, CancelParams, Filter, Get, List, Retry, Stats, Tree, Wait,
+};
 use a2n_proto::execution::Execution;
 use a2n_proto::workflow::SharePermission;
 use a2n_proto::{ErrorKind, ExecutionId, Json, RpcError};
@@ -19,6 +21,7 @@ use crate::store::{self, Tx, View, execution};
 
 mod retry;
 mod stats;
+mod tree;
 mod turn;
 
 pub(super) fn register(registry: &mut Registry<Context>) {
@@ -45,6 +48,12 @@ pub(super) fn register(registry: &mut Registry<Context>) {
     });
     registry.method::<Retry, _>(|context, call, params| async move {
         retry::again(&context, &call, params).await
+    });
+    registry.method::<Tree, _>(|context, call, params| async move {
+        let view = context.view(&call)?;
+        tokio::task::spawn_blocking(move || tree::tree(&view, params.id))
+            .await
+            .map_err(|_| super::panicked("the executions"))?
     });
     registry.method::<Stats, _>(|context, call, params| async move {
         let view = context.view(&call)?;

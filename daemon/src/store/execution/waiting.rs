@@ -3,14 +3,15 @@
 
 use a2n_proto::execution::{Execution, ExecutionStatus};
 use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
+use serde::{Deserialize, Serialize};
 
 use super::Kept;
 use crate::store::keys::{Key, KeyRange, KeyReader, last_id};
 use crate::store::read::Snapshot;
 use crate::store::rows;
 use crate::store::schema::{
-    EXECUTION_BY_DUE, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS, EXECUTION_IN_DOUBT,
-    EXECUTION_QUEUED, Table,
+    EXECUTION_ASKING, EXECUTION_BY_DUE, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
+    EXECUTION_IN_DOUBT, EXECUTION_QUEUED, Table,
 };
 use crate::store::{Error, Read};
 
@@ -28,16 +29,44 @@ pub struct Queued {
     pub id: ExecutionId,
 }
 
-/// The earliest timer as it is kept: only while the execution is paused.
-pub(super) fn due_of(execution: &Execution, due: Option<Timestamp>) -> Option<i64> {
-    let is_paused = execution.status == ExecutionStatus::Paused;
-    is_paused.then(|| due.map_or(NEVER, Timestamp::as_unix_ms))
+/// What an execution waits for, as the engine knows it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wait {
+    /// Its earliest timer.
+    pub due: Option<Timestamp>,
+    /// Whether it asks something of the daemon, or holds what others ask for: a start has to read it.
+    pub asks: bool,
 }
 
-/// The entry by timer.
-pub(crate) fn due_mark(kept: &Kept) -> Option<(Table, Key)> {
-    let id = kept.execution.id;
-    kept.due.map(|due| (EXECUTION_BY_DUE, Key::new().i64(due).id(id.as_bytes())))
+/// The same as it is kept: only while the execution is paused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kinds {
+    due: Option<i64>,
+    asks: bool,
+}
+
+impl Wait {
+    pub(super) fn of(self, execution: &Execution) -> Kinds {
+        if execution.status != ExecutionStatus::Paused {
+            return Kinds::default();
+        }
+        let due = Some(self.due.map_or(NEVER, Timestamp::as_unix_ms));
+        Kinds { due, asks: self.asks }
+    }
+}
+
+/// The entries of one that is paused.
+pub(crate) fn wait_marks(kept: &Kept) -> impl Iterator<Item = (Table, Key)> + use<> {
+    let id = *kept.execution.id.as_bytes();
+    let Kinds { due, asks } = kept.wait;
+    let due = due.map(|due| (EXECUTION_BY_DUE, Key::new().i64(due).id(&id)));
+    due.into_iter().chain(asks.then(|| (EXECUTION_ASKING, Key::of_id(&id))))
+}
+
+/// The paused executions that a start has to read: they ask something of the daemon.
+pub fn asking(read: &impl Read) -> Result<Vec<ExecutionId>, Error> {
+    let keys = rows::some_keys(read, EXECUTION_ASKING, &KeyRange::all(), usize::MAX)?;
+    Ok(keys.iter().filter_map(|key| last_id(key)).map(ExecutionId::from_bytes).collect())
 }
 
 /// The entry of one that has not begun: by workflow, highest priority first, then oldest.

@@ -114,11 +114,12 @@ impl<R: Read> File<'_, R> {
             schema::EXECUTION_BY_DUE,
             schema::EXECUTION_QUEUED,
             schema::EXECUTION_IN_DOUBT,
+            schema::EXECUTION_ASKING,
         ];
         self.indexes::<Kept>(&marked, &[], &|kept, _| Entries {
             marks: execution::marks(&kept.execution)
                 .into_iter()
-                .chain(execution::due_mark(kept))
+                .chain(execution::wait_marks(kept))
                 .collect(),
             unique: Vec::new(),
         })?;

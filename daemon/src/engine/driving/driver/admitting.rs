@@ -65,11 +65,24 @@ impl Driver {
         beginning: Beginning,
         reply: oneshot::Sender<Result<Accepted, Error>>,
     ) {
-        if let Err(error) = self.may_accept() {
+        let allowed = match beginning.is_owed {
+            true if self.stopping => Err(Error::Stopping),
+            true if !self.is_wanted(beginning.state.start().parent.as_ref()) => {
+                Err(Error::Unwanted)
+            }
+            true => Ok(()),
+            false => self.may_accept(),
+        };
+        if let Err(error) = allowed {
             let _ = reply.send(Err(error));
             return;
         }
-        let Beginning { execution, plan, state, rule, origin, within, waiter } = beginning;
+        let Beginning { execution, plan, state, rule, origin, within, waiter, .. } = beginning;
+        if self.live.contains_key(&execution.id) {
+            // Asked for twice, which only those do whose id follows from what they are.
+            let _ = reply.send(Ok(Accepted::Already(execution.id)));
+            return;
+        }
         let (id, workflow) = (execution.id, execution.workflow_id);
         let root = self.root_of(&execution);
         let accepted = execution.clone();
@@ -125,7 +138,7 @@ impl Driver {
     /// The record of an execution that is accepted and does not begin yet.
     fn as_accepted(&mut self, id: ExecutionId, origin: Origin) -> Option<(Step, Kept)> {
         let live = self.live.get_mut(&id)?;
-        Some((Step::default(), Kept::of(live, &[], origin)))
+        Some((Step::default(), Kept::of(live, &[], None, origin)))
     }
 
     /// Answers that nothing was accepted; but what was accepted before under the same key stays so.

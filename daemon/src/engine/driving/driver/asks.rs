@@ -140,9 +140,14 @@ impl Driver {
             self.know_holders(*workflow);
         }
         self.parked.read(found.timers);
+        for one in &found.running {
+            self.desk.take_up(&one.state);
+        }
         for one in found.running {
             self.revive(one);
         }
+        self.cancel_unwanted();
+        self.desk.start_for_all_failed();
         if let Err(error) = self.count_unfinished() {
             tracing::warn!(%error, "unfinished executions not counted");
         }
@@ -159,6 +164,8 @@ impl Driver {
         let mut live = Live::new(plan, state, execution);
         live.accepted = true;
         self.take_in(id, live);
+        // One that only waits is read for the desk, and leaves memory again.
+        self.woken.push(id);
         self.places.hold(workflow, id, root);
         let input = Input::Recovered { alive: BTreeSet::new(), not_begun: BTreeSet::new() };
         self.advance(id, input);

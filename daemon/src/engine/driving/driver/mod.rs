@@ -11,6 +11,7 @@ mod asks;
 mod deciding;
 mod mending;
 mod parking;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
+use super::desk::Desk;
 use super::handle::{Ask, Engine, Gauges, Load, Observer, Tuning};
 use super::live::Live;
 use super::parked::Parked;
@@ -30,10 +32,13 @@ use super::plans::Plans;
 use super::rates::Rates;
 use super::runner::Runner;
 use super::slots::{self, Slots};
+use super::start::Starter;
 use super::stuck::Stuck;
 use super::timers::Timers;
 use crate::engine::effect::Effect;
+use crate::engine::execution::UnitKey;
 use crate::engine::job::{Executor, JobEnd, JobKey};
+use crate::engine::request::Reply;
 use crate::store::logs::LogStore;
 use crate::store::{self, Store};
 use crate::system::{Later, System};
@@ -65,6 +70,27 @@ pub(in crate::engine::driving) enum Back {
     Withdrawn(ExecutionId),
     JobEnded(JobKey, Box<JobEnd>),
     Progress(JobKey, u8, Option<String>),
+    /// A request is answered.
+    Replied {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+        reply: Box<Reply>,
+    },
+    /// A wish for permits of a lock is granted.
+    Granted {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+    },
+    /// Another one came after one that waits to be the last.
+    Superseded {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+    },
+    /// A request of this execution could not be answered now.
+    Unanswered(ExecutionId, store::Error),
 }
 
 /// Everything the driver works with.
@@ -82,6 +108,8 @@ pub struct Parts {
     pub plans: Arc<Plans>,
     /// Executions that can't go on.
     pub stuck: Stuck,
+    /// Whether nodes that touch the world may run in workflows that executions start.
+    pub outside_steps: bool,
     /// Which boot of the machine this is.
     pub boot: String,
     /// How the engine is tuned; read at each step.
@@ -97,6 +125,7 @@ pub struct Parts {
 pub struct Driver {
     parts: Parts,
     runner: Runner,
+    desk: Desk,
     asks: mpsc::Receiver<Ask>,
     backs: mpsc::UnboundedReceiver<Back>,
     back: mpsc::UnboundedSender<Back>,
@@ -148,9 +177,19 @@ impl Driver {
         );
         let mut rates = Rates::default();
         rates.set(&parts.tuning.borrow().rates);
+        let engine = Engine { asks: asks_in, gauges: Arc::clone(&gauges) };
+        let starter = Starter {
+            store: parts.store.clone(),
+            plans: Arc::clone(&parts.plans),
+            engine: engine.clone(),
+            system: parts.system.clone(),
+            outside_steps: parts.outside_steps,
+        };
+        let desk = Desk::new(starter, parts.tuning.clone(), back.clone());
         let driver = Self {
             parts,
             runner,
+            desk,
             asks,
             backs,
             back,
@@ -168,12 +207,12 @@ impl Driver {
             unfinished: 0,
             waiters: BTreeMap::new(),
             again: BTreeMap::new(),
-            gauges: Arc::clone(&gauges),
+            gauges,
             stopping: false,
             interrupting: false,
             last_chance: None,
         };
-        (driver, Engine { asks: asks_in, gauges })
+        (driver, engine)
     }
 
     /// Runs until `stop`, then lets running attempts end within the grace, then stops them.

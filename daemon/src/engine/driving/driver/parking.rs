@@ -49,7 +49,7 @@ impl Driver {
             _ => false,
         };
         let soon = self.parts.system.now().plus(SOON);
-        waits && live.is_settled() && live.state.next_due().is_none_or(|due| due > soon)
+        waits && live.is_settled() && live.state.next_due(&live.plan).is_none_or(|due| due > soon)
     }
 
     fn park(&mut self, id: ExecutionId) {
@@ -62,7 +62,7 @@ impl Driver {
         if live.has_begun() && !self.places.is_limited(workflow) {
             self.places.release(workflow, &rank);
         }
-        if let Some(due) = live.state.next_due() {
+        if let Some(due) = live.state.next_due(&live.plan) {
             self.parked.park(due, id);
         }
     }
@@ -97,12 +97,16 @@ impl Driver {
         let mut live = Live::new(plan, state, execution);
         live.accepted = true;
         let (workflow, rank, began) = (live.execution.workflow_id, live.rank(), live.has_begun());
+        let parent = live.state.start().parent.as_ref().map(|parent| parent.execution);
         self.take_in(id, live);
         self.woken.push(id);
         if began {
             self.places.hold(workflow, id, root);
             let input = Input::Recovered { alive: BTreeSet::new(), not_begun: BTreeSet::new() };
             self.advance(id, input);
+            if let Some(parent) = parent {
+                self.cancel_if_unwanted(id, parent);
+            }
         } else if !self.places.holds(workflow, id) && !self.places.waits(workflow, &rank) {
             self.places.queue(workflow, rank, false);
             self.look_at_queued(id);
