@@ -254,7 +254,8 @@ impl Daemon {
                 Ok(_)
                 | Err(
                     EngineError::NotLive(_)
-                    | EngineError::Refused
+                    | EngineError::Refused(_)
+                    | EngineError::NoDifference(_)
                     | EngineError::Stopping
                     | EngineError::Store(_),
                 ) => {}

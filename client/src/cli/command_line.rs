@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 use super::output::Format;
 use super::{
     apply, audit, cancel, completions, diff, export, health, info, logs, ls, man, metrics, node,
-    pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, trigger, validate,
-    verify, versions,
+    pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, steer, trigger,
+    validate, verify, versions,
 };
 
 /// The text under a command's options: examples and the exit codes.
@@ -85,6 +85,9 @@ pub(super) enum Command {
     Logs(logs::Args),
     Show(show::Args),
     Cancel(cancel::Args),
+    Pause(steer::PauseArgs),
+    Resume(steer::ResumeArgs),
+    Answer(steer::AnswerArgs),
     Retry(retry::Args),
     Ls(ls::Args),
     Apply(apply::Args),

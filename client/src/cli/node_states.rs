@@ -75,7 +75,7 @@ pub(super) fn in_doubt(out: &Out, execution: &Execution, nodes: &[ExecutionNodeS
     let title = out.styled(Style::Bad, "in doubt:");
     format!(
         "\n{title} whether {named} did its work is not known after a crash\n\
-         hint: look, then `a2n cancel {id}` and `a2n retry {id} --from {first}`\n",
+         hint: look, then `a2n answer {id} {first} done`, `failed` or `again`\n",
         id = execution.id,
     )
 }

@@ -9,6 +9,7 @@ use a2n_proto::api::workflow::{Run, RunParams};
 
 use super::ending::{self, Watch};
 use super::inputs::{self, Input};
+use super::output::Out;
 use super::{Context, Outcome, ask, examples, moments, which};
 
 /// Run a workflow
@@ -94,6 +95,18 @@ pub(super) async fn started(
     execution: &a2n_proto::execution::Execution,
     watch: Option<Watch>,
 ) -> Outcome {
+    started_with(cx, session, json, execution, watch, |_| String::new()).await
+}
+
+/// The same with more to say before the hint.
+pub(super) async fn started_with(
+    cx: &Context,
+    session: &a2n_client::Session,
+    json: &Json,
+    execution: &a2n_proto::execution::Execution,
+    watch: Option<Watch>,
+    more: impl Fn(&Out) -> String,
+) -> Outcome {
     match watch {
         Some(watch) => ending::watch(&cx.out, session, execution.id, &watch).await,
         None => {
@@ -103,8 +116,9 @@ pub(super) async fn started(
                 |out| {
                     let name = out.safe(&execution.workflow_name);
                     format!(
-                        "{name} (version {}) started: {id}\nhint: `a2n logs -f {id}` follows it\n",
+                        "{name} (version {}) started: {id}\n{}hint: `a2n logs -f {id}` follows it\n",
                         execution.workflow_version,
+                        more(out),
                         id = execution.id,
                     )
                 },

@@ -23,7 +23,7 @@ use super::kind::NodeError;
 mod fold;
 mod node;
 
-pub use node::{AttemptState, NodeState, Output, Phase, Sent, UnitState};
+pub use node::{AttemptState, DoneItem, NodeState, Output, Phase, Sent, UnitState};
 
 /// Everything about one execution that the engine needs to go on after a crash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +64,8 @@ pub struct Start {
     pub retry_of: Option<ExecutionId>,
     /// Results taken over from that one; moved into the nodes when the state is made.
     pub carried: BTreeMap<NodeKey, NodeState>,
+    /// What that one did with single items of nodes that run again; forgotten as those nodes end.
+    pub done_before: BTreeMap<NodeKey, Vec<DoneItem>>,
 }
 
 /// A point on the clock that measures running time: CLOCK_MONOTONIC of one boot.
@@ -247,14 +249,22 @@ impl State {
         };
         Duration::from_millis(self.ran_ms.saturating_add(stretch))
     }
-    /// Cuts outputs larger than `limit_bytes` after the end; says whether any was.
+    /// Cuts results of nodes larger than `limit_bytes` after the end; says whether any was.
     pub fn cut(&mut self, limit_bytes: usize) -> bool {
         let mut any = false;
         for node in self.nodes.values_mut() {
-            if !node.output.cut && node.output.size_bytes() > limit_bytes {
-                node.output = Arc::new(Output { handles: BTreeMap::new(), cut: true });
-                any = true;
+            let bytes = node.size_bytes();
+            if node.output.cut || bytes <= limit_bytes {
+                continue;
             }
+            node.output = Arc::new(Output { handles: BTreeMap::new(), cut: true });
+            node.cut_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            for unit in &mut node.units {
+                if let Phase::Done { output } = &mut unit.phase {
+                    output.clear();
+                }
+            }
+            any = true;
         }
         any
     }

@@ -67,6 +67,13 @@ pub enum Fact {
         /// Whether its real end is not known.
         lost: bool,
     },
+    /// The execution that this one retries did this item already.
+    UnitTakenOver {
+        /// Which.
+        unit: UnitKey,
+        /// Its place among what that one did in this node.
+        place: u32,
+    },
     /// A unit of work is done.
     UnitDone {
         /// Which.

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod retry;
 pub mod scan;
 pub mod scope;
+pub mod steering;
 pub mod step;
 pub mod view;
 

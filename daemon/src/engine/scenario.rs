@@ -204,6 +204,7 @@ pub(crate) fn start() -> Start {
         payload: Json::of(&json!({"x": 1})),
         retry_of: None,
         carried: BTreeMap::new(),
+        done_before: BTreeMap::new(),
     }
 }
 
@@ -431,6 +432,7 @@ fn fact_text(fact: &Fact) -> String {
             let lost = if *lost { " lost" } else { "" };
             format!("{} attempt {n} ended {how}{lost}", unit_text(unit))
         }
+        Fact::UnitTakenOver { unit, .. } => format!("{} taken over", unit_text(unit)),
         Fact::UnitDone { unit, output } => format!("{} done {}", unit_text(unit), Json::of(output)),
         Fact::UnitFailed { unit, error, .. } => format!("{} failed: {error}", unit_text(unit)),
         Fact::UnitBackoff { unit, until } => {

@@ -156,20 +156,25 @@ pub fn executions<W: fmt::Display>(
     let mut parts = Vec::new();
     if !stuck.is_empty() {
         let named = stuck.iter().map(|(id, why)| format!("{id} ({why})"));
-        parts.push(format!("{} can't go on: {}", counted(stuck.len(), "execution"), some(named)));
+        parts.push(format!(
+            "{} can't go on: {}; end them with `a2n cancel ID`, then run them again with \
+             `a2n retry ID --from START`",
+            counted(stuck.len(), "execution"),
+            some(named)
+        ));
     }
     if !in_doubt.is_empty() {
         let named = some(in_doubt.iter().map(ToString::to_string));
         let executions = counted(in_doubt.len(), "execution");
-        parts.push(format!("{executions} with a step in doubt (did it end?): {named}"));
+        parts.push(format!(
+            "{executions} with a step in doubt (did it end?): {named}; say it with \
+             `a2n answer ID NODE done`, `failed` or `again`"
+        ));
     }
     if parts.is_empty() {
         return Finding::healthy("all that had not ended go on");
     }
-    Finding::degraded(format!(
-        "{}; end them with `a2n cancel ID`, then run them again with `a2n retry ID --from START`",
-        parts.join("; ")
-    ))
+    Finding::degraded(parts.join("; "))
 }
 
 /// The first few, and how many more there are.

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::engine::execution::State;
 use crate::engine::input::Input;
 use crate::engine::plan::Plan;
+use crate::engine::steering::Refusal;
 use crate::store::{self, Origin, Tx};
 
 /// What is written in the same transaction as an execution's acceptance, before it: a ledger row,
@@ -143,9 +144,12 @@ pub enum Error {
     /// The execution is not live: it has ended, or there is none.
     #[error("execution {0} is not live")]
     NotLive(ExecutionId),
-    /// The input changed nothing: the execution is in a state that does not allow it.
-    #[error("the execution is in a state that does not allow it")]
-    Refused,
+    /// The execution is in a state that does not allow it; nothing was changed.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The input changed nothing.
+    #[error("that makes no difference to execution {0} as it stands")]
+    NoDifference(ExecutionId),
     /// The step panicked; the daemon's log has the place.
     #[error("the engine failed on its first step; this is a fault of A2N")]
     Panicked,

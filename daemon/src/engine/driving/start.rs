@@ -163,6 +163,7 @@ impl Starter {
             payload: wanted.payload,
             retry_of: None,
             carried: std::collections::BTreeMap::new(),
+            done_before: std::collections::BTreeMap::new(),
         });
         let (within, waiter) = (within(id), wanted.waiter);
         Ok(self
@@ -174,12 +175,16 @@ impl Starter {
     /// Starts a retry: `state` has taken over what it may from the execution `old`.
     pub async fn start_retry(
         &self,
+        workflow: &Workflow,
         old: &Execution,
         plan: Arc<Plan>,
         state: State,
         origin: Origin,
         within: Option<Within>,
     ) -> Result<Accepted, Error> {
+        if workflow.archived_at.is_some() {
+            return Err(Error::Archived(workflow.name.clone()));
+        }
         self.store.admit()?;
         let start = state.start();
         let execution = Execution {

@@ -134,5 +134,6 @@ pub fn beginning(header: &Execution, inputs: Option<&Json>) -> Option<Start> {
         inputs,
         retry_of: header.retry_of,
         carried: BTreeMap::new(),
+        done_before: BTreeMap::new(),
     })
 }

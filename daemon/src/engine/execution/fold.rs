@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use a2n_proto::execution::ExecutionStatus;
+use a2n_proto::execution::{ExecutionStatus, NodeStatus};
 
 use super::{AttemptState, NodeState, Phase, State, UnitKey, UnitState};
 use crate::engine::fact::Fact;
@@ -56,12 +56,14 @@ impl State {
                 state.ended_at = Some(*at);
                 state.output = Arc::clone(output);
                 state.error.clone_from(error);
-                for unit in &mut state.units {
-                    // The items stand in the node's output now.
+                // Where it went well, the items stand in the node's output now. Else a retry of only
+                // the failed ones wants them.
+                for unit in state.units.iter_mut().filter(|_| *status == NodeStatus::Success) {
                     if let Phase::Done { output } = &mut unit.phase {
                         output.clear();
                     }
                 }
+                self.start.done_before.remove(node);
             }
             Fact::Progressed { node, percent, detail } => {
                 if let Some(state) = self.nodes.get_mut(node) {
@@ -93,6 +95,15 @@ impl State {
                         attempt.error.clone_from(error);
                         attempt.lost = *lost;
                     }
+                });
+            }
+            Fact::UnitTakenOver { unit, place } => {
+                let before = self.start.done_before.get_mut(&unit.node);
+                let output = before.and_then(|before| before.get_mut(*place as usize));
+                let output = output.map(|done| std::mem::take(&mut done.output));
+                self.with_unit(unit, |state| {
+                    state.phase = Phase::Done { output: output.unwrap_or_default() };
+                    state.carried = true;
                 });
             }
             Fact::UnitDone { unit, output } => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use a2n_proto::execution::NodeStatus;
 use a2n_proto::{Json, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::engine::kind::{Handles, Item, NodeError};
 
@@ -30,6 +31,8 @@ pub struct NodeState {
     pub progress: Option<(u8, Option<String>)>,
     /// Whether the result was taken over from the execution that this one retries.
     pub carried: bool,
+    /// How many bytes of its results were cut away after the end.
+    pub cut_bytes: u64,
 }
 
 /// One unit of work: one item of a node that works on EACH, or everything.
@@ -39,6 +42,27 @@ pub struct UnitState {
     pub phase: Phase,
     /// Its tries. Empty where it was computed at once and well.
     pub attempts: Vec<AttemptState>,
+    /// Whether its result was taken over from the execution that this one retries.
+    pub carried: bool,
+}
+
+/// What an earlier execution did with one item of a node that works on EACH.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DoneItem {
+    /// Tells the item and its handle from others.
+    pub print: [u8; 16],
+    /// What came out.
+    pub output: Handles,
+}
+
+impl DoneItem {
+    /// The print of an item that comes in by a handle.
+    pub fn print(handle: &str, item: &Item) -> [u8; 16] {
+        let hash = Sha256::new().chain_update(handle).chain_update([0]).chain_update(item.as_str());
+        let mut print = [0; 16];
+        print.copy_from_slice(&hash.finalize()[..16]);
+        print
+    }
 }
 
 /// Where a unit of work stands.
@@ -128,7 +152,7 @@ pub struct Sent {
 }
 
 impl NodeState {
-    pub(super) fn unstarted() -> Self {
+    pub(in crate::engine) fn unstarted() -> Self {
         Self {
             status: NodeStatus::Pending,
             started_at: None,
@@ -139,10 +163,11 @@ impl NodeState {
             error: None,
             progress: None,
             carried: false,
+            cut_bytes: 0,
         }
     }
     pub(super) fn started(at: Timestamp, units: u32, each: bool) -> Self {
-        let unit = UnitState { phase: Phase::Ready, attempts: Vec::new() };
+        let unit = UnitState { phase: Phase::Ready, attempts: Vec::new(), carried: false };
         Self {
             status: NodeStatus::Running,
             started_at: Some(at),
@@ -158,10 +183,19 @@ impl NodeState {
     pub fn is_settled(&self) -> bool {
         !matches!(self.status, NodeStatus::Pending | NodeStatus::Running)
     }
+    /// Size of all its results: what it sent, or what its items came to where it sent nothing.
+    pub fn size_bytes(&self) -> usize {
+        let of_unit = |unit: &UnitState| match &unit.phase {
+            Phase::Done { output } => output.values().flatten().map(Json::size_bytes).sum(),
+            _ => 0,
+        };
+        self.output.size_bytes() + self.units.iter().map(of_unit).sum::<usize>()
+    }
     /// Attempts after the first, over all units.
     pub fn retries(&self) -> u32 {
         self.units
             .iter()
+            .filter(|unit| !unit.carried)
             .map(|unit| u32::try_from(unit.attempts.len()).unwrap_or(u32::MAX).saturating_sub(1))
             .fold(0, u32::saturating_add)
     }

@@ -1,6 +1,6 @@
 //! A node's beginning, its work and its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use a2n_proto::Json;
@@ -12,7 +12,7 @@ use super::conclude::begin_ending;
 use super::turn::Turn;
 use super::unit::{cancel_unit, start_unit};
 use crate::engine::execution::{
-    Ending, Failure, NodeState, Output, Phase, Sent, UnitKey, UnitState,
+    DoneItem, Ending, Failure, NodeState, Output, Phase, Sent, UnitKey, UnitState,
 };
 use crate::engine::fact::Fact;
 use crate::engine::items::NodeInput;
@@ -35,7 +35,29 @@ pub(super) fn start_node(turn: &mut Turn<'_>, number: usize) {
     let each = node.each && items > 0;
     let units = if each { u32::try_from(items).unwrap_or(u32::MAX) } else { 1 };
     turn.fact(Fact::NodeStarted { node: node.key.clone(), at, units, each });
+    if each && turn.state.start.done_before.contains_key(&node.key) {
+        take_over_items(turn, number);
+    }
     work_on_node(turn, number);
+}
+
+/// Items that came in just so before, and were done, are not done again.
+fn take_over_items(turn: &mut Turn<'_>, number: usize) {
+    let key = &turn.node(number).key;
+    let Some(before) = turn.state.start.done_before.get(key) else { return };
+    let mut places: BTreeMap<[u8; 16], VecDeque<u32>> = BTreeMap::new();
+    for (done, place) in before.iter().zip(0_u32..) {
+        places.entry(done.print).or_default().push_back(place);
+    }
+    let input = turn.input(number);
+    for index in 0..u32::try_from(input.len()).unwrap_or(u32::MAX) {
+        let Some((handle, item, _)) = input.get(index as usize) else { break };
+        let found = places.get_mut(&DoneItem::print(handle, item));
+        if let Some(place) = found.and_then(VecDeque::pop_front) {
+            let unit = UnitKey { node: key.clone(), item: Some(index) };
+            turn.fact(Fact::UnitTakenOver { unit, place });
+        }
+    }
 }
 
 /// Starts units up to the limits, and ends the node where all are over.

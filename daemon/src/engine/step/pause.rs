@@ -1,5 +1,7 @@
 //! Someone wants nothing to start for now, or wants it to go on.
 
+use a2n_proto::execution::ExecutionStatus;
+
 use super::advance::advance;
 use super::conclude::conclude;
 use super::turn::Turn;
@@ -10,7 +12,10 @@ pub(super) fn pause(turn: &mut Turn<'_>, by: Option<String>) {
         return;
     }
     turn.fact(Fact::PauseAsked { by });
-    conclude(turn);
+    // One that has not begun is paused as soon as its turn comes.
+    if turn.state.status() != ExecutionStatus::Pending {
+        conclude(turn);
+    }
 }
 
 pub(super) fn resume(turn: &mut Turn<'_>) {

@@ -1,9 +1,11 @@
 //! Stories of the pure half: a workflow and a script in, a journal out.
 
+mod again;
 mod crash;
 mod flow;
 mod guards;
 mod items;
 mod names;
+mod steering;
 mod sweep;
 mod trouble;

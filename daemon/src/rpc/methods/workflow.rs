@@ -21,7 +21,7 @@ use crate::workflows::{self, Edit, NewWorkflow, layout};
 mod documents;
 mod run;
 
-pub(super) use run::{check_inputs, metadata};
+pub(super) use run::{check_inputs, check_size, metadata};
 
 pub(super) fn register(registry: &mut Registry<Context>) {
     reading(registry);

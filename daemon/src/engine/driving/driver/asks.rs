@@ -13,6 +13,7 @@ use crate::engine::driving::handle::{Accepted, Ask, Beginning, Error, Revived, W
 use crate::engine::driving::live::Live;
 use crate::engine::driving::persist;
 use crate::engine::input::Input;
+use crate::engine::steering;
 use crate::store;
 
 impl Driver {
@@ -126,12 +127,17 @@ impl Driver {
             let _ = reply.send(Err(Error::Store(error)));
             return;
         }
+        let asked = self.live.get(&id).map(|live| (&live.plan, &live.state));
+        if let Some(why) = asked.and_then(|(plan, state)| steering::refusal(plan, state, &input)) {
+            let _ = reply.send(Err(Error::Refused(why)));
+            return;
+        }
         let Some((step, kept)) = self.decide(id, input, origin) else {
             let _ = reply.send(Err(Error::Panicked));
             return;
         };
         if step.facts.is_empty() {
-            let _ = reply.send(Err(Error::Refused));
+            let _ = reply.send(Err(Error::NoDifference(id)));
             return;
         }
         let header = kept.execution.clone();
