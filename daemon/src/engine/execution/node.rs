@@ -49,6 +49,8 @@ pub struct UnitState {
 /// What an earlier execution did with one item of a node that works on EACH.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DoneItem {
+    /// Which item it was.
+    pub index: u32,
     /// Tells the item and its handle from others.
     pub print: [u8; 16],
     /// What came out.

@@ -251,7 +251,7 @@ impl Work<'_> {
                 NodeStatus::Success => sent_for(before, index),
                 _ => output.clone(),
             };
-            done.push(DoneItem { print: DoneItem::print(handle, item), output });
+            done.push(DoneItem { index, print: DoneItem::print(handle, item), output });
         }
         self.taken.items.insert(node.id.clone(), done.len());
         self.start.done_before.insert(node.key.clone(), done);

@@ -1,6 +1,6 @@
 //! A node's beginning, its work and its end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use a2n_proto::Json;
@@ -45,18 +45,30 @@ pub(super) fn start_node(turn: &mut Turn<'_>, number: usize) {
 fn take_over_items(turn: &mut Turn<'_>, number: usize) {
     let key = &turn.node(number).key;
     let Some(before) = turn.state.start.done_before.get(key) else { return };
-    let mut places: BTreeMap<[u8; 16], VecDeque<u32>> = BTreeMap::new();
+    // By the item itself, since there may be more or fewer now; of equal ones first the same one.
+    let mut places: BTreeMap<[u8; 16], BTreeMap<u32, u32>> = BTreeMap::new();
     for (done, place) in before.iter().zip(0_u32..) {
-        places.entry(done.print).or_default().push_back(place);
+        places.entry(done.print).or_default().insert(done.index, place);
     }
     let input = turn.input(number);
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     for index in 0..u32::try_from(input.len()).unwrap_or(u32::MAX) {
         let Some((handle, item, _)) = input.get(index as usize) else { break };
-        let found = places.get_mut(&DoneItem::print(handle, item));
-        if let Some(place) = found.and_then(VecDeque::pop_front) {
-            let unit = UnitKey { node: key.clone(), item: Some(index) };
-            turn.fact(Fact::UnitTakenOver { unit, place });
+        let print = DoneItem::print(handle, item);
+        match places.get_mut(&print).and_then(|equal| equal.remove(&index)) {
+            Some(place) => found.push((index, place)),
+            None => others.push((index, print)),
         }
+    }
+    for (index, print) in others {
+        if let Some((_, place)) = places.get_mut(&print).and_then(BTreeMap::pop_first) {
+            found.push((index, place));
+        }
+    }
+    found.sort_unstable();
+    for (index, place) in found {
+        let unit = UnitKey { node: key.clone(), item: Some(index) };
+        turn.fact(Fact::UnitTakenOver { unit, place });
     }
 }
 

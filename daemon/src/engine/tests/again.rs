@@ -204,7 +204,27 @@ fn only_failed_items_run_again_in_their_order() {
         fail each#2 EXIT 1
     ";
     insta::assert_snapshot!(
-        again(ITEMS, ITEMS, script, &RetryFrom::FailedItems, "begin\nok each#2"), @"");
+        again(ITEMS, ITEMS, script, &RetryFrom::FailedItems, "begin\nok each#2"), @r#"
+    3 items of each
+
+    > begin
+      began
+      each started 4 items
+      each#0 taken over
+      each#1 taken over
+      each#3 taken over
+      each#2 attempt 1
+    ! start each#2 {} {"input":[{"i":2}]}
+    > ok each#2
+      each#2 attempt 1 ended ok
+      each#2 done {"output":[{"ran":"each#2"}]}
+      each Success output:4
+      after started 4 items
+      after#0 attempt 1
+    ! start after#0 {} {"input":[{"ran":"each#0"}]}
+    Running many=Success each=Success after=Running
+    {}
+    "#);
 }
 
 #[test]
@@ -230,7 +250,7 @@ fn what_came_of_failed_items_runs_again_and_nothing_else_of_it() {
 fn without_a_failed_item_there_is_nothing_to_run_again() {
     let script = "begin\nok each#0\nok each#1\nok each#2\nok each#3\nok after#0\nok after#1\nok after#2\nok after#3";
     let text = ITEMS.replace("after: job", r#"after: job {} {"concurrency": 4}"#);
-    insta::assert_snapshot!(again(&text, &text, script, &RetryFrom::FailedItems, ""), @"");
+    insta::assert_snapshot!(again(&text, &text, script, &RetryFrom::FailedItems, ""), @"no item failed or was cancelled; run it again from START or from a node");
 }
 
 #[test]
@@ -240,7 +260,28 @@ fn results_can_be_given_instead_of_what_a_node_sent() {
     let run = |from: &RetryFrom, given: &Value, then: &str| {
         again_with(CHAIN, CHAIN, script, from, given, then)
     };
-    insta::assert_snapshot!(run(&RetryFrom::FailedNode, &given, "begin\nok c#0"), @"");
+    insta::assert_snapshot!(run(&RetryFrom::FailedNode, &given, "begin\nok c#0"), @r#"
+
+    > begin
+      began
+      b started 1 items
+      b#0 done {"output":[{"ran":"by hand","b":"by hand"}]}
+      b Success output:1
+      c started 1 items
+      c#0 attempt 1
+    ! start c#0 {"given":"by hand"} {"input":[{"ran":"by hand","b":"by hand"}]}
+    > ok c#0
+      c#0 attempt 1 ended ok
+      c#0 done {"output":[{"ran":"c#0"}]}
+      c Success output:1
+      d started
+      d done {"output":[{"ran":"c#0"}]}
+      d Success output:1
+      ended Success
+    ! ended Success
+    Success a=Success b=Success c=Success d=Success
+    {"d":{"output":[{"ran":"c#0"}]}}
+    "#);
     let wrong = json!({"a": {"out": []}});
     insta::assert_snapshot!(run(&RetryFrom::FailedNode, &wrong, ""), @"");
     insta::assert_snapshot!(run(&RetryFrom::Node("a".into()), &given, ""), @"");
@@ -253,7 +294,27 @@ fn an_edited_item_runs_again_and_the_others_do_not() {
     let given = json!({"many": {"output": [{"i": 1}, {"i": 2}, {"i": 7}, {"i": 3}]}});
     let then = "begin\nok each#2";
     insta::assert_snapshot!(
-        again_with(ITEMS, ITEMS, script, &RetryFrom::FailedItems, &given, then), @"");
+        again_with(ITEMS, ITEMS, script, &RetryFrom::FailedItems, &given, then), @r#"
+    3 items of each
+
+    > begin
+      began
+      each started 4 items
+      each#0 taken over
+      each#1 taken over
+      each#3 taken over
+      each#2 attempt 1
+    ! start each#2 {} {"input":[{"i":7}]}
+    > ok each#2
+      each#2 attempt 1 ended ok
+      each#2 done {"output":[{"ran":"each#2"}]}
+      each Success output:4
+      after started 4 items
+      after#0 attempt 1
+    ! start after#0 {} {"input":[{"ran":"each#0"}]}
+    Running many=Success each=Success after=Running
+    {}
+    "#);
 }
 
 /// It used to be taken over as done, and the run went on past its own stop.
@@ -265,5 +326,18 @@ fn a_node_that_stopped_the_execution_runs_again() {
         a -> b
     "#;
     insta::assert_snapshot!(
-        again(text, text, "begin\nok a#0", &RetryFrom::FailedNode, "begin"), @"");
+        again(text, text, "begin\nok a#0", &RetryFrom::FailedNode, "begin"), @r#"
+
+    > begin
+      began
+      b started
+      b done {}
+      ending: b stopped it Failed
+      b Success
+      ended Failed
+    ! ended Failed
+    Failed a=Success b=Success
+    no
+    {"b":{}}
+    "#);
 }
