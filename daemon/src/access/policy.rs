@@ -82,6 +82,9 @@ mod tests {
         ("execution.get", VIEW),
         ("execution.wait", VIEW),
         ("execution.cancel", EXECUTE),
+        ("execution.pause", EXECUTE),
+        ("execution.resume", EXECUTE),
+        ("execution.answer", EXECUTE),
         ("execution.retry", EXECUTE),
         ("execution.stats", ACCOUNT),
         ("executionLog.query", VIEW),
@@ -193,6 +196,9 @@ mod tests {
     execution.get               401  404  yes   yes   | yes  yes  yes     yes
     execution.wait              401  404  yes   yes   | yes  yes  yes     yes
     execution.cancel            401  404  yes   yes   | 403  403  yes     yes
+    execution.pause             401  404  yes   yes   | 403  403  yes     yes
+    execution.resume            401  404  yes   yes   | 403  403  yes     yes
+    execution.answer            401  404  yes   yes   | 403  403  yes     yes
     execution.retry             401  404  yes   yes   | 403  403  yes     yes
     execution.stats             401  yes  yes   yes   | yes  yes  yes     yes
     executionLog.query          401  404  yes   yes   | yes  yes  yes     yes

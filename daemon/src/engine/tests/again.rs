@@ -243,7 +243,37 @@ fn what_came_of_failed_items_runs_again_and_nothing_else_of_it() {
         ok after#2
     ";
     let then = "begin\nok each#1\nok after#1";
-    insta::assert_snapshot!(again(&text, &text, script, &RetryFrom::FailedItems, then), @"");
+    insta::assert_snapshot!(again(&text, &text, script, &RetryFrom::FailedItems, then), @r#"
+    3 items of after
+    3 items of each
+
+    > begin
+      began
+      each started 4 items
+      each#0 taken over
+      each#2 taken over
+      each#3 taken over
+      each#1 attempt 1
+    ! start each#1 {} {"input":[{"i":2}]}
+    > ok each#1
+      each#1 attempt 1 ended ok
+      each#1 done {"output":[{"ran":"each#1"}]}
+      each Success output:4
+      after started 4 items
+      after#0 taken over
+      after#2 taken over
+      after#3 taken over
+      after#1 attempt 1
+    ! start after#1 {} {"input":[{"ran":"each#1"}]}
+    > ok after#1
+      after#1 attempt 1 ended ok
+      after#1 done {"output":[{"ran":"after#1"}]}
+      after Success output:4
+      ended Success
+    ! ended Success
+    Success many=Success each=Success after=Success
+    {"after":{"output":[{"ran":"after#0"},{"ran":"after#1"},{"ran":"after#1"},{"ran":"after#2"}]}}
+    "#);
 }
 
 #[test]
@@ -283,9 +313,9 @@ fn results_can_be_given_instead_of_what_a_node_sent() {
     {"d":{"output":[{"ran":"c#0"}]}}
     "#);
     let wrong = json!({"a": {"out": []}});
-    insta::assert_snapshot!(run(&RetryFrom::FailedNode, &wrong, ""), @"");
-    insta::assert_snapshot!(run(&RetryFrom::Node("a".into()), &given, ""), @"");
-    insta::assert_snapshot!(run(&RetryFrom::Start, &json!({"z": {}}), ""), @"");
+    insta::assert_snapshot!(run(&RetryFrom::FailedNode, &wrong, ""), @"node `a` has no output `out`; it has output");
+    insta::assert_snapshot!(run(&RetryFrom::Node("a".into()), &given, ""), @"node `a` is given a result, so it can't be the one to run again from");
+    insta::assert_snapshot!(run(&RetryFrom::Start, &json!({"z": {}}), ""), @"there is no node `z` in the version that would run");
 }
 
 #[test]
