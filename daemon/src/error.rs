@@ -100,6 +100,8 @@ impl From<handle::Error> for RpcError {
             }
             Error::Panicked => RpcError::new(ErrorKind::Internal, message)
                 .hint("please report it with the daemon's log; nothing was accepted"),
+            Error::SafeMode(_) => RpcError::new(ErrorKind::Precondition, message)
+                .hint("look at `a2n health`; `a2n safe-mode off` lets the engine work"),
             Error::Store(source) => source.into(),
         }
     }

@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 use super::output::Format;
 use super::{
     apply, audit, cancel, completions, diff, export, health, info, logs, ls, man, metrics, node,
-    pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, steer, trigger,
-    validate, verify, versions,
+    pipe, ps, publish, quickstart, retry, rpc, run, safe_mode, schedule, settings, show, steer,
+    test, trigger, validate, verify, versions,
 };
 
 /// The text under a command's options: examples and the exit codes.
@@ -81,6 +81,7 @@ pub(super) struct Global {
 pub(super) enum Command {
     Quickstart(quickstart::Args),
     Run(run::Args),
+    Test(test::Args),
     Ps(ps::Args),
     Logs(logs::Args),
     Show(show::Args),
@@ -103,6 +104,7 @@ pub(super) enum Command {
     Node(node::Args),
     Settings(settings::Args),
     Health(health::Args),
+    SafeMode(safe_mode::Args),
     Metrics(metrics::Args),
     Audit(audit::Args),
     Verify(verify::Args),

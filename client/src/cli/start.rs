@@ -36,6 +36,7 @@ async fn run(cli: Cli) -> Outcome {
     match command {
         Command::Quickstart(args) => args.run(&cx).await,
         Command::Run(args) => args.run(&cx).await,
+        Command::Test(args) => args.run(&cx).await,
         Command::Ps(args) => args.run(&cx).await,
         Command::Logs(args) => args.run(&cx).await,
         Command::Show(args) => args.run(&cx).await,
@@ -58,6 +59,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Node(args) => args.run(&cx).await,
         Command::Settings(args) => args.run(&cx).await,
         Command::Health(args) => args.run(&cx).await,
+        Command::SafeMode(args) => args.run(&cx).await,
         Command::Metrics(args) => args.run(&cx).await,
         Command::Audit(args) => args.run(&cx).await,
         Command::Verify(args) => args.run(&cx).await,

@@ -59,6 +59,8 @@ mod tests {
         ("workflow.delete", OWN),
         ("workflow.validate", ACCOUNT),
         ("workflow.run", EXECUTE),
+        ("workflow.plan", EXECUTE),
+        ("workflow.testNode", ACCOUNT),
         ("workflow.publish", EDIT),
         ("workflow.unpublish", EDIT),
         ("workflow.rollback", EDIT),
@@ -174,6 +176,8 @@ mod tests {
     workflow.delete             401  404  yes   yes   | 403  403  403     yes
     workflow.validate           401  yes  yes   yes   | yes  yes  yes     yes
     workflow.run                401  404  yes   yes   | 403  403  yes     yes
+    workflow.plan               401  404  yes   yes   | 403  403  yes     yes
+    workflow.testNode           401  yes  yes   yes   | yes  yes  yes     yes
     workflow.publish            401  404  yes   yes   | 403  yes  403     yes
     workflow.unpublish          401  404  yes   yes   | 403  yes  403     yes
     workflow.rollback           401  404  yes   yes   | 403  yes  403     yes

@@ -152,6 +152,8 @@ pub(super) fn follow_tuning(
         (settings.watch(&table::ENGINE_PARALLEL), settings.watch(&table::ENGINE_NODE_STATE_KEPT));
     let mut shown = settings.watch(&table::ENGINE_OUTPUT_KEPT);
     let mut allowed = settings.watch(&table::EXPRESSION_ENV);
+    let mut results = settings.watch(&table::ENGINE_RESULTS);
+    let mut quarantine = settings.watch(&table::ENGINE_QUARANTINE);
     let (mut live, mut live_bytes) =
         (settings.watch(&table::ENGINE_MAX_LIVE), settings.watch(&table::ENGINE_MAX_LIVE_BYTES));
     let (settings, environment) = (settings.clone(), config.environment.clone());
@@ -162,6 +164,8 @@ pub(super) fn follow_tuning(
                 _ = kept.changed() => {}
                 _ = shown.changed() => {}
                 _ = allowed.changed() => {}
+                _ = quarantine.changed() => {}
+                _ = results.changed() => {}
                 _ = live.changed() => {}
                 _ = live_bytes.changed() => {}
             }
@@ -180,6 +184,9 @@ fn tuned(
     let slots = settings.get::<usize>(&table::ENGINE_PARALLEL).min(shares.steps);
     let slots = u32::try_from(slots).unwrap_or(u32::MAX);
     Tuning {
+        result_bytes: settings.get(&table::ENGINE_RESULTS),
+        quarantine_after: u32::try_from(settings.get(&table::ENGINE_QUARANTINE))
+            .unwrap_or(u32::MAX),
         parallel_jobs: slots,
         parallel_jobs_per_execution: slots,
         max_live: settings.get(&table::ENGINE_MAX_LIVE),

@@ -23,6 +23,7 @@ use super::kind::NodeError;
 mod fold;
 mod node;
 
+pub(in crate::engine) use node::handles_bytes;
 pub use node::{AttemptState, DoneItem, NodeState, Output, Phase, Sent, UnitState};
 
 /// Everything about one execution that the engine needs to go on after a crash.
@@ -41,6 +42,8 @@ pub struct State {
     pub(super) nodes: BTreeMap<NodeKey, NodeState>,
     pub(super) failure: Option<Failure>,
     pub(super) ending: Option<Ending>,
+    /// What the results of all nodes come to.
+    pub(super) result_bytes: u64,
 }
 
 /// How an execution begins.
@@ -179,7 +182,11 @@ impl State {
     /// An execution that was accepted and has not begun.
     pub fn new(mut start: Start) -> Self {
         let nodes = std::mem::take(&mut start.carried);
+        let done = start.done_before.values().flatten().map(|done| handles_bytes(&done.output));
+        let carried = nodes.values().map(|node| node.size_bytes() as u64);
+        let result_bytes = carried.chain(done).sum();
         Self {
+            result_bytes,
             start,
             status: ExecutionStatus::Pending,
             paused: None,
@@ -248,6 +255,13 @@ impl State {
             _ => 0,
         };
         Duration::from_millis(self.ran_ms.saturating_add(stretch))
+    }
+    /// Taken as cancelled where it stands: for a retry of one that can't go on.
+    pub fn give_up(&mut self) {
+        if !self.status.is_ended() {
+            self.ending.get_or_insert(Ending::Cancelled { by: None, reason: None });
+            self.status = ExecutionStatus::Cancelled;
+        }
     }
     /// Cuts results of nodes larger than `limit_bytes` after the end; says whether any was.
     pub fn cut(&mut self, limit_bytes: usize) -> bool {

@@ -184,3 +184,18 @@ pub enum Fact {
         status: ExecutionStatus,
     },
 }
+
+impl Fact {
+    /// Whether the execution has got on: something is over that was not.
+    pub(super) fn is_progress(&self) -> bool {
+        matches!(
+            self,
+            Self::AttemptEnded { lost: false, .. }
+                | Self::UnitDone { .. }
+                | Self::UnitFailed { .. }
+                | Self::NodeEnded { .. }
+                | Self::NodeSkipped { .. }
+                | Self::Ended { .. }
+        )
+    }
+}

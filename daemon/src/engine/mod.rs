@@ -7,6 +7,8 @@ pub mod effect;
 pub mod execution;
 pub mod expression;
 pub mod fact;
+#[cfg(debug_assertions)]
+pub mod fail_point;
 pub mod graph;
 pub mod input;
 pub mod items;

@@ -44,7 +44,7 @@ fn applies(on: &RetryOn, error: &NodeError) -> bool {
     let named = on.kinds.contains(&error.kind);
     if on.exit_codes.is_empty() && on.status.is_empty() && on.kinds.is_empty() {
         // These come out the same way each time, or were wanted.
-        return !matches!(error.kind.as_str(), "EXPRESSION" | "CONFIG" | "CANCELLED");
+        return !matches!(error.kind.as_str(), "EXPRESSION" | "CONFIG" | "CANCELLED" | "TOO_LARGE");
     }
     let code = match (error.kind.as_str(), error.code) {
         ("EXIT", Some(code)) => on.exit_codes.contains(&code),

@@ -151,9 +151,18 @@ const NAMED: usize = 5;
 /// a person to say how a step ended. Which executions, why, and what to do.
 pub fn executions<W: fmt::Display>(
     stuck: &[(ExecutionId, W)],
+    quarantined: &[(ExecutionId, W)],
     in_doubt: &[ExecutionId],
 ) -> Finding {
     let mut parts = Vec::new();
+    if !quarantined.is_empty() {
+        let named = some(quarantined.iter().map(|(id, why)| format!("{id} ({why})")));
+        parts.push(format!(
+            "{} put aside: {named}; `a2n resume ID` tries it again, `a2n retry ID` runs it again \
+             as a new one, `a2n cancel ID` ends it",
+            counted(quarantined.len(), "execution"),
+        ));
+    }
     if !stuck.is_empty() {
         let named = stuck.iter().map(|(id, why)| format!("{id} ({why})"));
         parts.push(format!(
@@ -281,8 +290,10 @@ mod tests {
         let one = executions(&all[..1], &[]);
         assert_eq!(one.status, HealthStatus::Degraded);
         assert!(one.message.starts_with("1 execution can't go on: 01010101-"), "{}", one.message);
-        assert!(executions(&all, &[]).message.contains("(torn) and 2 more; end them with"));
-        let doubt = executions(&all[..0], &[all[0].0, all[1].0]);
+        assert!(executions(&all, &[], &[]).message.contains("(torn) and 2 more; end them with"));
+        let aside = executions(&[], &all[..1], &[]);
+        assert!(aside.message.starts_with("1 execution put aside: "), "{aside:?}");
+        let doubt = executions(&all[..0], &[], &[all[0].0, all[1].0]);
         assert_eq!(doubt.status, HealthStatus::Degraded);
         assert!(doubt.message.starts_with("2 executions with a step in doubt"), "{doubt:?}");
     }

@@ -9,6 +9,7 @@ mod attachments;
 mod kept;
 mod list;
 mod once;
+mod recovery;
 
 use a2n_proto::execution::{Execution, ExecutionStatus, PausedReason};
 use a2n_proto::{ExecutionId, Json, WorkflowId};
@@ -16,6 +17,7 @@ use a2n_proto::{ExecutionId, Json, WorkflowId};
 pub use attachments::{Naming, drop_unnamed};
 pub use list::{Query, list};
 pub use once::{find_by_key, forget_key, keys_before};
+pub use recovery::{count_recovery, forget_recoveries, recoveries};
 
 pub(crate) use attachments::{attachment_marks, hash_at, marks as marks_of, named};
 pub(crate) use kept::{Kept, Packed};
@@ -227,6 +229,7 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
         rows::remove(tx, table, &key(id))?;
     }
+    forget_recoveries(tx, id)?;
     attachments::forget(tx, id)?;
     rows::remove(tx, EXECUTION, &key(id))
 }

@@ -157,20 +157,21 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
     tokio::spawn(service.run(stop.clone()));
     let steps = nodes::Settings::new(PathBuf::from("/steps"));
     let attachments = open_attachments(&system);
+    let stuck = Stuck::default();
+    let executor =
+        Arc::new(Nodes::new(system.clone(), Arc::clone(&definitions), attachments.clone(), steps));
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
         logs: logs.clone(),
         system: system.clone(),
-        executor: Arc::new(Nodes::new(
-            system.clone(),
-            Arc::clone(&definitions),
-            attachments.clone(),
-            steps,
-        )),
+        executor: executor.clone(),
         boot: "boot".into(),
         tuning: tokio::sync::watch::channel(Arc::new(Tuning::default())).1,
         observer: Arc::new(Quiet),
         stop_grace: Duration::ZERO,
+        safe_mode: SafeMode::default(),
+        stuck: stuck.clone(),
+        mark: Arc::new(NoMark),
     });
     tokio::spawn(driver.run(stop.clone(), stop.clone()));
     let context = Arc::new(Context {

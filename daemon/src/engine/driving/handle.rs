@@ -59,6 +59,8 @@ pub struct Revived {
     pub plan: Arc<Plan>,
     /// Its state.
     pub state: State,
+    /// How often it was taken up after it had made the engine fail.
+    pub recoveries: u32,
 }
 
 /// How the engine may be tuned while it runs.
@@ -76,6 +78,10 @@ pub struct Tuning {
     pub output_cut_bytes: usize,
     /// Outputs of an ended execution larger than this together are not all in its header.
     pub output_data_bytes: usize,
+    /// Bytes that all results of an execution may come to.
+    pub result_bytes: u64,
+    /// How often an execution may make the engine fail without getting on; 0 without end.
+    pub quarantine_after: u32,
     /// Environment variables that expressions may see.
     pub allowed_env: Arc<BTreeMap<String, String>>,
 }
@@ -89,6 +95,8 @@ impl Default for Tuning {
             max_live_bytes: 64 << 20,
             output_cut_bytes: 64 * 1024,
             output_data_bytes: 4 * 1024 * 1024,
+            result_bytes: 24 << 20,
+            quarantine_after: 3,
             allowed_env: Arc::default(),
         }
     }
@@ -151,8 +159,11 @@ pub enum Error {
     #[error("that makes no difference to execution {0} as it stands")]
     NoDifference(ExecutionId),
     /// The step panicked; the daemon's log has the place.
-    #[error("the engine failed on its first step; this is a fault of A2N")]
+    #[error("the engine failed in this step; this is a fault of A2N")]
     Panicked,
+    /// The daemon is in safe mode; nothing was accepted.
+    #[error("the daemon is in safe mode: {0}")]
+    SafeMode(String),
     /// The store did not take it.
     #[error("failed to store it")]
     Store(#[source] store::Error),

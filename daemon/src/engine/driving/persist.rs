@@ -13,7 +13,7 @@ use crate::engine::view::{self, Changed};
 use crate::store::{self, Origin, Store, Tx, execution};
 
 /// The version of the packed state's form.
-const STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 2;
 
 /// An execution's record after a step.
 #[derive(Debug)]
@@ -22,21 +22,31 @@ pub(super) struct Kept {
     state: Vec<u8>,
     measured: Vec<ExecutionMetric>,
     changes: Vec<Changed>,
+    /// It got on after it had made the engine fail.
+    recovered: bool,
     origin: Origin,
 }
 
 impl Kept {
     pub(super) fn of(live: &mut Live, facts: &[Fact], origin: Origin) -> Self {
+        let recovered = live.recoveries > 0 && facts.iter().any(Fact::is_progress);
+        if recovered {
+            live.recoveries = 0;
+        }
         Self {
             execution: live.execution.clone(),
             state: pack(&live.state),
             measured: std::mem::take(&mut live.measured),
             changes: view::changes(&live.plan, &live.state, facts),
+            recovered,
             origin,
         }
     }
 
     fn rest(self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
+        if self.recovered {
+            execution::forget_recoveries(tx, self.execution.id)?;
+        }
         if !self.measured.is_empty() {
             store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
         }

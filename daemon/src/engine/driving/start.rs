@@ -104,6 +104,24 @@ pub struct Starter {
 impl Starter {
     /// The plan of a workflow's version, and its number.
     pub fn plan(&self, workflow: &Workflow, version: Version) -> Result<(u32, Arc<Plan>), Error> {
+        let (number, plan) = self.any_plan(workflow, version)?;
+        if let Some(what) = plan.unsupported() {
+            return Err(Error::Unsupported(what.clone()));
+        }
+        if !self.outside_steps
+            && let Some(node) = plan.nodes().iter().find(|node| !node.is_inline())
+        {
+            return Err(Error::NoOutside(node.id.clone()));
+        }
+        Ok((number, plan))
+    }
+
+    /// The same where it is only looked at: also of one that this daemon can't run.
+    pub fn any_plan(
+        &self,
+        workflow: &Workflow,
+        version: Version,
+    ) -> Result<(u32, Arc<Plan>), Error> {
         let number = match version {
             Version::Published => workflow
                 .published_version
@@ -115,14 +133,6 @@ impl Starter {
             Some(plan) => plan,
             None => self.make_plan(workflow.id, &workflow.name, number)?,
         };
-        if let Some(what) = plan.unsupported() {
-            return Err(Error::Unsupported(what.clone()));
-        }
-        if !self.outside_steps
-            && let Some(node) = plan.nodes().iter().find(|node| !node.is_inline())
-        {
-            return Err(Error::NoOutside(node.id.clone()));
-        }
         Ok((number, plan))
     }
 
@@ -152,7 +162,16 @@ impl Starter {
         self.store.admit()?;
         let (version, plan) = self.plan(&wanted.workflow, wanted.version)?;
         let id = ExecutionId::from_bytes(self.system.new_id());
-        let execution = header(id, &wanted, version, &origin);
+        let mut execution = header(id, &wanted, version, &origin);
+        // Recorded data is for those who build; what is published works for real.
+        let pinned = match wanted.version {
+            Version::Draft => plan.pinned(origin.at),
+            Version::Published | Version::Exactly(_) => std::collections::BTreeMap::new(),
+        };
+        if !pinned.is_empty() {
+            let nodes: Vec<&str> = pinned.keys().map(|key| key.node.as_str()).collect();
+            execution.context_data = Json::from(serde_json::json!({"pinned": nodes}));
+        }
         let state = State::new(Start {
             execution: id,
             workflow: wanted.workflow.id,
@@ -162,7 +181,7 @@ impl Starter {
             inputs: wanted.inputs,
             payload: wanted.payload,
             retry_of: None,
-            carried: std::collections::BTreeMap::new(),
+            carried: pinned,
             done_before: std::collections::BTreeMap::new(),
         });
         let (within, waiter) = (within(id), wanted.waiter);

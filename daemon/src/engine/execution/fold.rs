@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use a2n_proto::execution::{ExecutionStatus, NodeStatus};
 
+use super::node::handles_bytes;
 use super::{AttemptState, NodeState, Phase, State, UnitKey, UnitState};
 use crate::engine::fact::Fact;
 
@@ -55,6 +56,11 @@ impl State {
                 state.status = *status;
                 state.ended_at = Some(*at);
                 state.output = Arc::clone(output);
+                if *status == NodeStatus::Success {
+                    let moved = state.units_bytes();
+                    let all = self.result_bytes.saturating_sub(moved);
+                    self.result_bytes = all.saturating_add(output.size_bytes() as u64);
+                }
                 state.error.clone_from(error);
                 // Where it went well, the items stand in the node's output now. Else a retry of only
                 // the failed ones wants them.
@@ -107,6 +113,7 @@ impl State {
                 });
             }
             Fact::UnitDone { unit, output } => {
+                self.result_bytes = self.result_bytes.saturating_add(handles_bytes(output));
                 self.set_phase(unit, Phase::Done { output: output.clone() });
             }
             Fact::UnitFailed { unit, n, error } => {

@@ -168,6 +168,20 @@ impl NodeState {
             cut_bytes: 0,
         }
     }
+    /// Over, with an output that was given instead of its work.
+    pub(in crate::engine) fn given(sent: &Handles, at: Timestamp) -> Self {
+        let sent = sent.iter().map(|(handle, items)| {
+            (handle.clone(), Sent { items: items.clone(), from: Vec::new() })
+        });
+        Self {
+            status: NodeStatus::Success,
+            started_at: Some(at),
+            ended_at: Some(at),
+            output: Arc::new(Output { handles: sent.collect(), cut: false }),
+            carried: true,
+            ..Self::unstarted()
+        }
+    }
     pub(super) fn started(at: Timestamp, units: u32, each: bool) -> Self {
         let unit = UnitState { phase: Phase::Ready, attempts: Vec::new(), carried: false };
         Self {
@@ -187,11 +201,15 @@ impl NodeState {
     }
     /// Size of all its results: what it sent, or what its items came to where it sent nothing.
     pub fn size_bytes(&self) -> usize {
+        self.output.size_bytes() + usize::try_from(self.units_bytes()).unwrap_or(usize::MAX)
+    }
+    /// Size of what its units of work came to, before that moves to its output.
+    pub(super) fn units_bytes(&self) -> u64 {
         let of_unit = |unit: &UnitState| match &unit.phase {
-            Phase::Done { output } => output.values().flatten().map(Json::size_bytes).sum(),
+            Phase::Done { output } => handles_bytes(output),
             _ => 0,
         };
-        self.output.size_bytes() + self.units.iter().map(of_unit).sum::<usize>()
+        self.units.iter().map(of_unit).sum()
     }
     /// Attempts after the first, over all units.
     pub fn retries(&self) -> u32 {
@@ -208,6 +226,11 @@ impl NodeState {
             _ => None,
         })
     }
+}
+
+/// Size of items' texts together.
+pub(in crate::engine) fn handles_bytes(handles: &Handles) -> u64 {
+    handles.values().flatten().map(|item| item.size_bytes() as u64).sum()
 }
 
 impl UnitState {

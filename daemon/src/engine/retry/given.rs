@@ -1,13 +1,11 @@
 //! Results that a person gives for nodes of a run: they stand for what the nodes would send.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use a2n_proto::Timestamp;
-use a2n_proto::execution::NodeStatus;
 
 use super::again::Error;
-use crate::engine::execution::{NodeState, Output, Sent, State};
+use crate::engine::execution::{NodeState, State};
 use crate::engine::kind::Handles;
 use crate::engine::plan::Plan;
 
@@ -32,21 +30,14 @@ pub(super) fn state(
             });
         }
     }
-    let before = old.nodes.get(&node.key);
-    let sent = |(handle, items): (&String, &Vec<_>)| {
+    let mut state = NodeState::given(handles, at);
+    let Some(before) = old.nodes.get(&node.key) else { return Ok(state) };
+    for (handle, sent) in &mut Arc::make_mut(&mut state.output).handles {
         // As many items as before are those of before, one by one.
-        let from = before.and_then(|before| before.output.handles.get(handle));
-        let from = from.filter(|sent| sent.items.len() == items.len());
-        let from = from.map(|sent| sent.from.clone()).unwrap_or_default();
-        (handle.clone(), Sent { items: items.clone(), from })
-    };
-    let handles: BTreeMap<String, Sent> = handles.iter().map(sent).collect();
-    Ok(NodeState {
-        status: NodeStatus::Success,
-        started_at: Some(at),
-        ended_at: Some(at),
-        output: Arc::new(Output { handles, cut: false }),
-        carried: true,
-        ..NodeState::unstarted()
-    })
+        let old = before.output.handles.get(handle);
+        if let Some(old) = old.filter(|old| old.items.len() == sent.items.len()) {
+            sent.from.clone_from(&old.from);
+        }
+    }
+    Ok(state)
 }

@@ -71,6 +71,9 @@ pub(super) async fn wait(
     if let Some(why) = context.stuck.why(id) {
         return Err(no_end(id, &why));
     }
+    if let Some(why) = context.safe_mode.why() {
+        return Err(EngineError::SafeMode(why).into());
+    }
     let ended = async { context.engine.wait(id).await.ok() };
     until_ended(context, call, &view, id, timeout_ms, ended).await
 }
@@ -114,6 +117,10 @@ pub(super) async fn until_ended(
 }
 
 fn no_end(id: ExecutionId, why: &Why) -> RpcError {
+    if let Why::Quarantined(told) = why {
+        return RpcError::new(ErrorKind::Precondition, format!("execution {id} is {told}"))
+            .hint(format!("`a2n resume {id}` tries it again, `a2n cancel {id}` ends it"));
+    }
     RpcError::new(ErrorKind::Precondition, format!("execution {id} can't go on: {why}"))
         .hint(format!("end it with `a2n cancel {id}`, then `a2n retry {id} --from START`"))
 }

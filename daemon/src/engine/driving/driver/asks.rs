@@ -49,6 +49,9 @@ impl Driver {
     fn may_accept(&self) -> Result<(), Error> {
         let tuning = self.parts.tuning.borrow();
         let (limit, bytes) = (tuning.max_live, self.live_bytes);
+        if let Some(why) = self.parts.safe_mode.why() {
+            return Err(Error::SafeMode(why));
+        }
         match () {
             () if self.stopping => Err(Error::Stopping),
             () if self.live.len() >= limit => Err(Error::Overloaded { limit }),
@@ -79,6 +82,8 @@ impl Driver {
         live.waiters.extend(waiter);
         self.take_in(id, live);
         let Some((step, kept)) = self.decide(id, Input::Begin, origin) else {
+            // Nothing of it is stored, so nothing is left to mend.
+            self.forget(id);
             let _ = reply.send(Err(Error::Panicked));
             return;
         };
@@ -152,13 +157,15 @@ impl Driver {
     }
 
     pub(super) fn revive(&mut self, revived: Revived) {
-        let Revived { execution, plan, state } = revived;
+        let Revived { execution, plan, state, recoveries } = revived;
         let id = execution.id;
         if self.live.contains_key(&id) {
             return;
         }
         self.parts.observer.began(&execution);
-        self.take_in(id, Live::new(plan, state, execution));
+        let mut live = Live::new(plan, state, execution);
+        live.recoveries = recoveries;
+        self.take_in(id, live);
         let input = Input::Recovered { alive: BTreeSet::new(), not_begun: BTreeSet::new() };
         self.advance(id, input);
     }

@@ -77,14 +77,18 @@ impl Driver {
             boot: self.parts.boot.clone(),
             monotonic: self.parts.system.clock.monotonic(),
             allowed: Arc::clone(&tuning.allowed_env),
-            limits: Limits { parallel, ..Limits::default() },
+            limits: Limits { parallel, result_bytes: tuning.result_bytes, ..Limits::default() },
         };
+        self.parts.mark.set(Some(*id.as_bytes()));
         let decided =
             catch_unwind(AssertUnwindSafe(|| step(&live.plan, &mut live.state, input, &env)));
-        let Ok(decided) = decided else {
-            tracing::error!(execution_id = %id, "step panicked; the execution is left as it was stored");
-            self.forget(id);
-            return None;
+        self.parts.mark.set(None);
+        let decided = match decided {
+            Ok(decided) => decided,
+            Err(panic) => {
+                self.panicked(id, panic.as_ref());
+                return None;
+            }
         };
         for effect in &decided.effects {
             if let Effect::Start(job) = effect {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::engine::driving::handle::{Accepted, Admission};
 use crate::engine::driving::start::Version;
-use crate::engine::driving::stuck;
+use crate::engine::driving::stuck::{self, Why};
 use crate::engine::execution::{Start, State};
 use crate::engine::retry;
 use crate::rpc::methods::execution_node_state::read;
@@ -40,11 +40,18 @@ pub(super) async fn again(
         check_inputs(context, inputs)?;
     }
     let given = given(context, params.results.as_ref())?;
-    if !old.status.is_ended() {
+    let aside = context.stuck.why(old.id).filter(|why| matches!(why, Why::Quarantined(_)));
+    let aside = aside.filter(|_| !old.status.is_ended());
+    if !old.status.is_ended() && aside.is_none() {
         return Err(not_ended(&old));
     }
     let before = match read(context, &view, old.id).await {
-        Ok(found) => Ok(found),
+        Ok((plan, mut state)) => {
+            if aside.is_some() {
+                state.give_up();
+            }
+            Ok((plan, state))
+        }
         // Nothing of the earlier results is needed, so they may be lost.
         Err(_) if from == retry::RetryFrom::Start && given.is_empty() => {
             Err(stuck::beginning(&old, params.inputs.as_ref()).ok_or_else(lost_inputs)?)
@@ -80,6 +87,7 @@ pub(super) async fn again(
         }
     };
     let (retried, user, key) = (old.id, view.caller().user, Once::key(once.as_ref()));
+    let by = view.caller().name.clone();
     let results: Vec<String> = given.into_keys().collect();
     let asked = Json::from(json!({
         "retryOf": retried,
@@ -92,6 +100,11 @@ pub(super) async fn again(
     let within = Box::new(move |tx: &mut Tx<'_>| {
         if let Admission::Already(before) = Key::admit(key.as_ref(), tx, id)? {
             return Ok(Admission::Already(before));
+        }
+        if let Some(why) = aside {
+            // Two of the same would go on otherwise, once somebody resumes it.
+            let reason = format!("run again as {id}");
+            stuck::cancel(tx, retried, &why, &by, Some(&reason))?;
         }
         tx.audit("execution.retry", "execution", id, Json::null(), asked);
         Ok(Admission::New)

@@ -10,13 +10,14 @@ use serde_json::json;
 
 use super::fresh;
 use crate::engine::driving::handle::{Admission, Error as EngineError};
-use crate::engine::driving::stuck;
+use crate::engine::driving::recover;
+use crate::engine::driving::stuck::{self, Why};
 use crate::engine::input::{Answer, Input};
 use crate::engine::steering::{self, Refusal};
 use crate::rpc::methods::workflow::check_size;
 use crate::rpc::once::{Key, Once};
 use crate::rpc::{Call, Context};
-use crate::store::{self, Tx};
+use crate::store::{self, Origin, Tx};
 
 /// One word to one execution.
 struct Word<'p, P> {
@@ -144,8 +145,14 @@ async fn say<P: Serialize>(
     fresh(&head, word.if_revision)?;
     let key = Once::key(once.as_ref());
     let origin = context.origin(call)?;
-    if let Some(why) = context.stuck.why(id).filter(|_| !head.status.is_ended()) {
+    if let Some(why) = cant_go_on(context, &head) {
+        if matches!((&input, &why), (Input::Resume, Why::Quarantined(_))) {
+            return resume_quarantined(context, origin, id, key).await;
+        }
         let Input::Cancel { by, reason } = input else {
+            if let Some(why) = context.safe_mode.why() {
+                return Err(EngineError::SafeMode(why).into());
+            }
             let message = format!("execution {id} can't go on: {why}");
             return Err(RpcError::new(ErrorKind::Precondition, message).hint(format!(
                 "it can only be ended: `a2n cancel {id}`, then `a2n retry {id} --from START`"
@@ -176,6 +183,35 @@ async fn say<P: Serialize>(
         }
         Err(other) => Err(other.into()),
     }
+}
+
+/// Why an execution that has not ended is in nobody's hands; none where it has or is.
+fn cant_go_on(context: &Context, head: &Execution) -> Option<Why> {
+    if head.status.is_ended() {
+        return None;
+    }
+    let in_safe_mode = || context.safe_mode.why().map(|_| Why::SafeMode);
+    context.stuck.why(head.id).or_else(in_safe_mode)
+}
+
+/// Takes up an execution that was put aside from where it is stored.
+async fn resume_quarantined(
+    context: &Context,
+    origin: Origin,
+    id: ExecutionId,
+    key: Option<Key>,
+) -> Result<Execution, RpcError> {
+    if let Some(why) = context.safe_mode.why() {
+        return Err(EngineError::SafeMode(why).into());
+    }
+    let release = move |tx: &mut Tx<'_>| {
+        let released = stuck::release(tx, id)?;
+        remember(tx, id, "execution.resume", Json::object(), key.as_ref())?;
+        Ok(released)
+    };
+    let released = context.store.write(origin, release).await?;
+    recover::one(&context.store, &context.plans, &context.engine, &context.stuck, id).await?;
+    Ok(released)
 }
 
 /// What every word writes besides.
