@@ -286,8 +286,8 @@ mod tests {
         );
         assert_eq!(timers(None).status, HealthStatus::Unhealthy);
         let all: Vec<_> = (1..8).map(|n| (ExecutionId::from_bytes([n; 16]), "torn")).collect();
-        assert_eq!(executions(&all[..0], &[]).status, HealthStatus::Healthy);
-        let one = executions(&all[..1], &[]);
+        assert_eq!(executions(&all[..0], &[], &[]).status, HealthStatus::Healthy);
+        let one = executions(&all[..1], &[], &[]);
         assert_eq!(one.status, HealthStatus::Degraded);
         assert!(one.message.starts_with("1 execution can't go on: 01010101-"), "{}", one.message);
         assert!(executions(&all, &[], &[]).message.contains("(torn) and 2 more; end them with"));

@@ -12,6 +12,7 @@ use std::time::Duration;
 use a2n_daemon::engine::driving::driver::{Driver, Parts};
 use a2n_daemon::engine::driving::handle::{Observer, Tuning};
 use a2n_daemon::engine::driving::plans::Plans;
+use a2n_daemon::engine::driving::safe_mode::SafeMode;
 use a2n_daemon::engine::driving::start::Starter;
 use a2n_daemon::engine::driving::stuck::Stuck;
 use a2n_daemon::nodes::{self, Nodes, Registry};
@@ -25,7 +26,7 @@ use a2n_daemon::store::{self, Caller, Drive, Store, account};
 use a2n_daemon::system::attachments::{self, Attachments};
 use a2n_daemon::system::disk::SimDisk;
 use a2n_daemon::system::sim::Sim;
-use a2n_daemon::system::{Later, System, Usage};
+use a2n_daemon::system::{Later, NoMark, System, Usage};
 use a2n_daemon::triggers::schedule::Zone;
 use a2n_daemon::triggers::{Plan, StartError, Started, Starts, service};
 use a2n_daemon::workflows::{self, Workflows};
@@ -180,7 +181,10 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
         logs,
         system_logs,
         engine: engine.clone(),
-        stuck: Stuck::default(),
+        executor,
+        environment: Arc::default(),
+        safe_mode: SafeMode::default(),
+        stuck,
         turns: Turns::default(),
         starter: Starter {
             store: store.clone(),
