@@ -418,7 +418,7 @@ fn timer_text(key: &TimerKey) -> String {
     }
 }
 
-fn fact_text(fact: &Fact) -> String {
+pub(crate) fn fact_text(fact: &Fact) -> String {
     match fact {
         Fact::Began { .. } => "began".into(),
         Fact::NodeStarted { node, units, each, .. } => {

@@ -6,6 +6,8 @@ mod flow;
 mod guards;
 mod items;
 mod names;
+mod rules;
+mod simulation;
 mod steering;
 mod sweep;
 mod trouble;

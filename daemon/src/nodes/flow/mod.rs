@@ -6,3 +6,5 @@ pub(super) mod noop;
 pub(super) mod stop;
 pub(super) mod switch;
 pub(super) mod wait;
+
+mod joined;
