@@ -87,6 +87,7 @@ impl From<handle::Error> for RpcError {
         let message = error.to_string();
         match error {
             Error::Overloaded { .. } | Error::Heavy { .. } => overloaded(message),
+            Error::Unwanted => RpcError::new(ErrorKind::Precondition, message),
             Error::Stopping => stopping(),
             Error::NotLive(_) | Error::NoDifference(_) => {
                 RpcError::new(ErrorKind::Precondition, message)

@@ -2,6 +2,7 @@
 
 mod attachments;
 mod cancel;
+mod children;
 mod conversation;
 mod crash;
 mod editors;

@@ -10,7 +10,7 @@ use super::output::Format;
 use super::{
     apply, audit, cancel, completions, diff, export, health, info, logs, ls, man, metrics, node,
     pipe, ps, publish, quickstart, retry, rpc, run, safe_mode, schedule, settings, show, steer,
-    test, trigger, validate, verify, versions,
+    test, tree, trigger, validate, verify, versions,
 };
 
 /// The text under a command's options: examples and the exit codes.
@@ -85,6 +85,7 @@ pub(super) enum Command {
     Ps(ps::Args),
     Logs(logs::Args),
     Show(show::Args),
+    Tree(tree::Args),
     Cancel(cancel::Args),
     Pause(steer::PauseArgs),
     Resume(steer::ResumeArgs),

@@ -47,6 +47,7 @@ mod show;
 mod start;
 mod steer;
 mod test;
+mod tree;
 mod trigger;
 mod validate;
 mod verify;

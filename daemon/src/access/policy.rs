@@ -88,6 +88,7 @@ mod tests {
         ("execution.resume", EXECUTE),
         ("execution.answer", EXECUTE),
         ("execution.retry", EXECUTE),
+        ("execution.tree", VIEW),
         ("execution.stats", ACCOUNT),
         ("executionLog.query", VIEW),
         ("executionLog.subscribe", VIEW),
@@ -204,6 +205,7 @@ mod tests {
     execution.resume            401  404  yes   yes   | 403  403  yes     yes
     execution.answer            401  404  yes   yes   | 403  403  yes     yes
     execution.retry             401  404  yes   yes   | 403  403  yes     yes
+    execution.tree              401  404  yes   yes   | yes  yes  yes     yes
     execution.stats             401  yes  yes   yes   | yes  yes  yes     yes
     executionLog.query          401  404  yes   yes   | yes  yes  yes     yes
     executionLog.subscribe      401  404  yes   yes   | yes  yes  yes     yes

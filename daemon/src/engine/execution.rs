@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
-use a2n_proto::{ExecutionId, Json, Timestamp, WorkflowId};
+use a2n_proto::{ExecutionId, Json, Timestamp, UserId, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use super::job::JobKey;
 use super::kind::NodeError;
+use super::request::Request;
 
 mod fold;
 mod node;
@@ -44,6 +45,8 @@ pub struct State {
     pub(super) ending: Option<Ending>,
     /// What the results of all nodes come to.
     pub(super) result_bytes: u64,
+    /// Permits that it holds, in the order in which it got them.
+    pub(super) held: Vec<Held>,
 }
 
 /// How an execution begins.
@@ -53,6 +56,8 @@ pub struct Start {
     pub execution: ExecutionId,
     /// Its workflow.
     pub workflow: WorkflowId,
+    /// Whose workflow that is: who shares what is kept and locked by name.
+    pub owner: UserId,
     /// The version it runs.
     pub version: u32,
     /// When it was accepted.
@@ -65,10 +70,46 @@ pub struct Start {
     pub payload: Json,
     /// The execution it retries.
     pub retry_of: Option<ExecutionId>,
+    /// The execution that had it started.
+    pub parent: Option<Parent>,
     /// Results taken over from that one; moved into the nodes when the state is made.
     pub carried: BTreeMap<NodeKey, NodeState>,
     /// What that one did with single items of nodes that run again; forgotten as those nodes end.
     pub done_before: BTreeMap<NodeKey, Vec<DoneItem>>,
+}
+
+/// The execution that had another one started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Which.
+    pub execution: ExecutionId,
+    /// The attempt that waits for the end; none where nothing does.
+    pub asker: Option<(UnitKey, u32)>,
+    /// How many executions stand above the one that was started.
+    pub depth: u32,
+    /// Whether it was started because another one failed, or stands below one that was: then no
+    /// error workflow is started for it.
+    pub handles_error: bool,
+}
+
+impl Parent {
+    /// The same for an execution that nothing waits for.
+    pub fn without_asker(&self) -> Self {
+        Self { asker: None, ..self.clone() }
+    }
+}
+
+/// Permits of a lock that an execution holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The lock's name.
+    pub name: String,
+    /// Which unit got them.
+    pub unit: UnitKey,
+    /// In which attempt.
+    pub n: u32,
+    /// How many.
+    pub permits: u32,
 }
 
 /// A point on the clock that measures running time: CLOCK_MONOTONIC of one boot.
@@ -198,6 +239,7 @@ impl State {
             nodes,
             failure: None,
             ending: None,
+            held: Vec::new(),
         }
     }
     /// How it began.
@@ -246,6 +288,20 @@ impl State {
             }
         }
         keys
+    }
+    /// Permits that it holds, in the order in which it got them.
+    pub fn held(&self) -> &[Held] {
+        &self.held
+    }
+    /// Units whose request has no answer yet, with its attempt, when it was made, and what it is.
+    pub fn requests(&self) -> impl Iterator<Item = (UnitKey, u32, Timestamp, &Request)> {
+        self.nodes.iter().flat_map(|(node, state)| {
+            state.units.iter().zip(0_u32..).filter_map(|(unit, index)| {
+                let (n, at, request) = unit.requested()?;
+                let item = state.each.then_some(index);
+                Some((UnitKey { node: node.clone(), item }, n, at, request))
+            })
+        })
     }
     /// Running time so far.
     pub fn ran(&self, now: &Moment) -> Duration {

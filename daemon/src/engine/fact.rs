@@ -12,8 +12,9 @@ use a2n_proto::Timestamp;
 use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
 use serde::{Deserialize, Serialize};
 
-use super::execution::{Ending, Failure, Moment, NodeKey, Output, UnitKey};
+use super::execution::{Ending, Failure, Held, Moment, NodeKey, Output, UnitKey};
 use super::kind::{Handles, NodeError};
+use super::request::Request;
 
 /// One thing that is now so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,6 +106,25 @@ pub enum Fact {
         until: Timestamp,
         /// What it then passes on.
         then: Handles,
+    },
+    /// An attempt asked something of the rest of the daemon.
+    UnitRequested {
+        /// Which unit.
+        unit: UnitKey,
+        /// The attempt's number.
+        n: u32,
+        /// What it asked.
+        request: Box<Request>,
+    },
+    /// The execution holds permits of a lock.
+    LockTaken {
+        /// Which, and how many.
+        held: Held,
+    },
+    /// The execution holds nothing of a lock any more.
+    LockReleased {
+        /// Which.
+        name: String,
     },
     /// A person has to say how a unit ended.
     UnitInDoubt {

@@ -125,6 +125,7 @@ fn a_kind_is_found_by_name_and_version() {
         registry.names(),
         [
             "aggregate",
+            "debounce",
             "dedupe",
             "file",
             "filter",
@@ -132,18 +133,23 @@ fn a_kind_is_found_by_name_and_version() {
             "if",
             "limit",
             "merge",
+            "mutex",
             "noop",
+            "semaphore",
             "set",
             "shell",
             "sort",
             "split",
+            "state",
             "stop",
             "switch",
-            "wait"
+            "throttle",
+            "wait",
+            "workflow",
         ]
     );
     let ids: std::collections::BTreeSet<_> = registry.definitions().iter().map(|d| d.id).collect();
-    assert_eq!(ids.len(), 16);
+    assert_eq!(ids.len(), 22);
 }
 
 fn has_description(schema: &Value) -> bool {
@@ -196,6 +202,8 @@ fn section(page: &mut String, definition: &Definition) {
     let outputs = match definition.name {
         "switch" => "case:NAME, default".into(),
         "stop" => "none".into(),
+        "throttle" => "output; with DROP also dropped".into(),
+        "state" => "output; with COMPARE_AND_SET also differs".into(),
         _ => definition.outputs(&json!({})).join(", "),
     };
     let runs = match definition.carry_out {

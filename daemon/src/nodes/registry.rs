@@ -36,6 +36,12 @@ impl Registry {
             flow::wait::definition(),
             flow::noop::definition(),
             flow::stop::definition(),
+            flow::state::definition(),
+            flow::workflow::definition(),
+            flow::lock::mutex(),
+            flow::lock::semaphore(),
+            flow::pace::throttle(),
+            flow::pace::debounce(),
         ])
     }
     /// These.

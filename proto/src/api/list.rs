@@ -43,6 +43,7 @@ static ALL: &[M] = &[
     M::of::<execution::Resume>(),
     M::of::<execution::Answer>(),
     M::of::<execution::Retry>(),
+    M::of::<execution::Tree>(),
     M::of::<execution::Stats>(),
     M::of::<execution_log::Query>(),
     M::of::<execution_log::Subscribe>(),

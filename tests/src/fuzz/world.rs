@@ -166,6 +166,8 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
         logs: logs.clone(),
         system: system.clone(),
         executor: executor.clone(),
+        plans: Arc::clone(&plans),
+        outside_steps: true,
         boot: "boot".into(),
         tuning: tokio::sync::watch::channel(Arc::new(Tuning::default())).1,
         observer: Arc::new(Quiet),

@@ -42,6 +42,8 @@ pub struct Beginning {
     pub within: Option<Within>,
     /// Who is told of its end.
     pub waiter: Option<oneshot::Sender<Execution>>,
+    /// Whether it belongs to what was accepted before: then it is not held up by how much is live.
+    pub is_owed: bool,
 }
 
 impl fmt::Debug for Beginning {
@@ -82,8 +84,29 @@ pub struct Tuning {
     pub result_bytes: u64,
     /// How often an execution may make the engine fail without getting on; 0 without end.
     pub quarantine_after: u32,
+    /// Largest inputs that an execution is started with.
+    pub max_input_bytes: usize,
     /// Environment variables that expressions may see.
     pub allowed_env: Arc<BTreeMap<String, String>>,
+    /// How much executions may share.
+    pub shared: SharedLimits,
+}
+
+/// How much the executions of a workflow, or of all workflows of an owner, may share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedLimits {
+    /// Longest name of a value.
+    pub key_bytes: usize,
+    /// Largest value.
+    pub value_bytes: usize,
+    /// Most values.
+    pub keys: u64,
+}
+
+impl Default for SharedLimits {
+    fn default() -> Self {
+        Self { key_bytes: 256, value_bytes: 64 * 1024, keys: 10_000 }
+    }
 }
 
 impl Default for Tuning {
@@ -97,7 +120,9 @@ impl Default for Tuning {
             output_data_bytes: 4 * 1024 * 1024,
             result_bytes: 24 << 20,
             quarantine_after: 3,
+            max_input_bytes: 1024 * 1024,
             allowed_env: Arc::default(),
+            shared: SharedLimits::default(),
         }
     }
 }
@@ -149,6 +174,9 @@ pub enum Error {
     /// The daemon is stopping; nothing was accepted.
     #[error("the daemon is stopping; nothing was accepted")]
     Stopping,
+    /// The execution that asked for it does not want it any more; nothing was accepted.
+    #[error("nobody waits for it any more; nothing was accepted")]
+    Unwanted,
     /// The execution is not live: it has ended, or there is none.
     #[error("execution {0} is not live")]
     NotLive(ExecutionId),

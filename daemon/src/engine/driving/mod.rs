@@ -12,6 +12,7 @@ pub mod stuck;
 pub mod trial;
 
 mod alarm;
+mod desk;
 mod live;
 mod runner;
 mod timers;

@@ -5,12 +5,14 @@ use a2n_proto::execution::{Execution, ExecutionMetric};
 use a2n_proto::{ChangeKind, ExecutionId, Json};
 use serde_json::json;
 
+use super::desk::asker;
 use super::handle::{Admission, Within};
 use super::live::Live;
 use crate::engine::execution::State;
 use crate::engine::fact::Fact;
+use crate::engine::job::JobKey;
 use crate::engine::view::{self, Changed};
-use crate::store::{self, Origin, Store, Tx, execution};
+use crate::store::{self, Origin, Store, Tx, execution, execution_failed, execution_reply};
 
 /// The version of the packed state's form.
 const STATE_VERSION: u8 = 2;
@@ -24,11 +26,20 @@ pub(super) struct Kept {
     changes: Vec<Changed>,
     /// It got on after it had made the engine fail.
     recovered: bool,
+    /// The request whose answer is in the state now.
+    replied: Option<JobKey>,
+    /// The workflow that is to be started because this one failed.
+    error_workflow: Option<String>,
     origin: Origin,
 }
 
 impl Kept {
-    pub(super) fn of(live: &mut Live, facts: &[Fact], origin: Origin) -> Self {
+    pub(super) fn of(
+        live: &mut Live,
+        facts: &[Fact],
+        replied: Option<JobKey>,
+        origin: Origin,
+    ) -> Self {
         let recovered = live.recoveries > 0 && facts.iter().any(Fact::is_progress);
         if recovered {
             live.recoveries = 0;
@@ -39,6 +50,8 @@ impl Kept {
             measured: std::mem::take(&mut live.measured),
             changes: view::changes(&live.plan, &live.state, facts),
             recovered,
+            replied,
+            error_workflow: live.error_workflow(facts).map(str::to_owned),
             origin,
         }
     }
@@ -49,6 +62,12 @@ impl Kept {
         }
         if !self.measured.is_empty() {
             store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
+        }
+        if let Some(key) = &self.replied {
+            execution_reply::remove(tx, asker(key))?;
+        }
+        if let Some(workflow) = &self.error_workflow {
+            execution_failed::put(tx, self.execution.id, workflow)?;
         }
         for change in self.changes {
             let kind = if change.created { ChangeKind::Created } else { ChangeKind::Updated };

@@ -21,8 +21,8 @@ pub async fn recover(
 ) -> Result<usize, Error> {
     let revived = read(store, plans, stuck).map_err(Error::Store)?;
     let live = revived.len();
+    engine.recover(revived).await?;
     if live > 0 {
-        engine.recover(revived).await?;
         // What that decided is handed over already: once a write behind it is committed, whoever
         // asks sees it.
         store.write(Origin::default(), |_| Ok(())).await.map_err(Error::Store)?;

@@ -103,7 +103,7 @@ pub async fn carry_out(
                 }
             }
         };
-        let result = outcome.map(|outcome| settled(outcome, &heard));
+        let result = outcome.and_then(|outcome| settled(outcome, &heard));
         let took = system.clock.monotonic().saturating_sub(began);
         let is_over = result.is_err() && node.on_error == a2n_proto::document::OnError::Stop;
         all.push(Tried { unit: key, config, result, measured, took });
@@ -116,15 +116,19 @@ pub async fn carry_out(
 }
 
 /// What an outcome passes on; waits are not waited for.
-fn settled(outcome: Outcome, heard: &Mutex<Heard>) -> Handles {
+fn settled(outcome: Outcome, heard: &Mutex<Heard>) -> Result<Handles, NodeError> {
     let note = |text: String| {
         let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
         if !heard.notes.contains(&text) {
             heard.notes.push(text);
         }
     };
-    match outcome {
-        Outcome::Items(items) => items,
+    Ok(match outcome {
+        Outcome::Items(items) | Outcome::Release(_, items) => items,
+        Outcome::Request(_) => {
+            let message = "what it asks of the daemon is only done in a run";
+            return Err(NodeError::new("NOT_IN_TESTS", message));
+        }
         Outcome::WaitUntil(until, then) => {
             note(format!("in a run it would wait until {until}"));
             then
@@ -136,7 +140,7 @@ fn settled(outcome: Outcome, heard: &Mutex<Heard>) -> Handles {
             note(format!("in a run it would end the execution as {status}{message}"));
             Handles::new()
         }
-    }
+    })
 }
 
 #[derive(Debug)]

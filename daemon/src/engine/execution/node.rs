@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::engine::kind::{Handles, Item, NodeError};
+use crate::engine::request::Request;
 
 /// One node that is not PENDING.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct NodeState {
     pub error: Option<NodeError>,
     /// How far it is.
     pub progress: Option<(u8, Option<String>)>,
+    /// Whether the execution got permits of a lock here and has not given them back.
+    pub locked: bool,
     /// Whether the result was taken over from the execution that this one retries.
     pub carried: bool,
     /// How many bytes of its results were cut away after the end.
@@ -89,6 +92,13 @@ pub enum Phase {
         /// What it then passes on.
         then: Handles,
     },
+    /// An attempt asked something of the rest of the daemon and has no answer yet.
+    Requested {
+        /// The attempt.
+        n: u32,
+        /// What it asked.
+        request: Box<Request>,
+    },
     /// A person has to say how it ended.
     InDoubt {
         /// The attempt whose end is not known.
@@ -114,6 +124,14 @@ impl Phase {
     /// Whether nothing more happens with it.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
+    }
+    /// Whether something is done for it now: an attempt runs, or a request that does not only wait.
+    pub fn is_at_work(&self) -> bool {
+        match self {
+            Self::Running { .. } => true,
+            Self::Requested { request, .. } => request.waits().is_none(),
+            _ => false,
+        }
     }
 }
 
@@ -164,6 +182,7 @@ impl NodeState {
             output: Arc::new(Output::default()),
             error: None,
             progress: None,
+            locked: false,
             carried: false,
             cut_bytes: 0,
         }
@@ -238,6 +257,12 @@ impl UnitState {
     pub(in crate::engine) fn failures(&self) -> u32 {
         let failed = self.attempts.iter().filter(|a| a.error.is_some() && !a.lost).count();
         u32::try_from(failed).unwrap_or(u32::MAX)
+    }
+    /// The request without an answer: its attempt, when that began, and what it asked.
+    pub fn requested(&self) -> Option<(u32, Timestamp, &Request)> {
+        let Phase::Requested { n, request } = &self.phase else { return None };
+        let attempt = self.attempts.iter().rfind(|attempt| attempt.n == *n)?;
+        Some((*n, attempt.started_at, request))
     }
     /// The number of the next attempt.
     pub(in crate::engine) fn next_attempt(&self) -> u32 {

@@ -77,6 +77,11 @@ pub enum Error {
     /// A result that would be taken over was cut away.
     #[error("the result of node `{0}` was cut away after the end; run it again from START")]
     Cut(String),
+    /// A lock that was held to the end would not be held.
+    #[error(
+        "node `{0}` held a lock to the end, which a retry after it would not hold; run it again from `{0}` or from START"
+    )]
+    Locked(String),
     /// The execution has not ended.
     #[error("the execution has not ended yet")]
     NotEnded,
@@ -211,6 +216,7 @@ impl Work<'_> {
         match before.status {
             NodeStatus::Skipped => Ok(true),
             NodeStatus::Success if before.output.cut => Err(Error::Cut(key.node.clone())),
+            NodeStatus::Success if before.locked => Err(Error::Locked(key.node.clone())),
             NodeStatus::Success => {
                 let mut result = before.clone();
                 result.carried = true;

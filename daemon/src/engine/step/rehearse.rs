@@ -279,7 +279,8 @@ fn compute(
         }
     };
     match computed.unwrap_or_else(|_| panicked())? {
-        Outcome::Items(output) => Ok(Some(output)),
+        Outcome::Items(output) | Outcome::Release(_, output) => Ok(Some(output)),
+        Outcome::Request(_) => Ok(None),
         Outcome::WaitUntil(until, then) => {
             note(format!("waits until {until}"));
             Ok(Some(then))

@@ -6,6 +6,7 @@ mod flow;
 mod guards;
 mod items;
 mod names;
+mod requests;
 mod rules;
 mod simulation;
 mod steering;

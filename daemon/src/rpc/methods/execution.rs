@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use a2n_proto::api::Which;
 use a2n_proto::api::execution::{
-    Answer, Cancel, Filter, Get, List, Pause, Resume, Retry, Stats, Wait,
+    Answer, Cancel, Filter, Get, List, Pause, Resume, Retry, Stats, Tree, Wait,
 };
 use a2n_proto::execution::Execution;
 use a2n_proto::workflow::SharePermission;
@@ -19,6 +19,7 @@ use crate::store::{self, View, execution};
 mod retry;
 mod stats;
 mod steer;
+mod tree;
 
 pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<List, _>(|context, call, params| async move {
@@ -47,6 +48,12 @@ pub(super) fn register(registry: &mut Registry<Context>) {
     });
     registry.method::<Retry, _>(|context, call, params| async move {
         retry::again(&context, &call, params).await
+    });
+    registry.method::<Tree, _>(|context, call, params| async move {
+        let view = context.view(&call)?;
+        tokio::task::spawn_blocking(move || tree::tree(&view, params.id))
+            .await
+            .map_err(|_| super::panicked("the executions"))?
     });
     registry.method::<Stats, _>(|context, call, params| async move {
         let view = context.view(&call)?;

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use a2n_proto::ExecutionId;
 
 use super::{Back, Driver};
+use crate::engine::driving::desk::reply_of;
 use crate::engine::driving::live::Live;
 use crate::engine::effect::Effect;
 use crate::engine::input::Input;
@@ -41,6 +42,12 @@ impl Driver {
             Back::Progress(key, percent, detail) => {
                 self.advance(key.execution, Input::Progress { key, percent, detail });
             }
+            Back::Replied { id, unit, n, reply } => {
+                self.advance(id, Input::Replied { unit, n, reply });
+            }
+            Back::Granted { id, unit, n } => self.granted(id, unit, n),
+            Back::Superseded { id, unit, n } => self.superseded(id, unit, n),
+            Back::Unanswered(id, error) => self.lost(id, &error),
         }
     }
 
@@ -99,6 +106,11 @@ impl Driver {
                         token.cancel();
                     }
                 }
+                Effect::Request { unit, n, at, request } => self.ask(id, &unit, n, at, *request),
+                Effect::Withdraw { unit, n, at, request } => {
+                    self.withdraw(id, &unit, n, at, &request);
+                }
+                Effect::Release(name) => self.release(id, name),
                 Effect::SetTimer { key, due } => {
                     self.timers.set((id, key), due, self.parts.system.clock.monotonic());
                 }
@@ -114,6 +126,17 @@ impl Driver {
         self.timers.clear_all(id);
         let Some(live) = self.live.get_mut(&id) else { return };
         self.parts.observer.ended(&live.execution);
+        self.desk.ended(id);
+        let asker = live.state.start().parent.as_ref();
+        if let Some((parent, (unit, n))) =
+            asker.and_then(|parent| Some((parent.execution, parent.asker.clone()?)))
+        {
+            let reply = Box::new(reply_of(&live.execution));
+            let _ = self.back.send(Back::Replied { id: parent, unit, n, reply });
+        }
+        if live.is_for_error_workflow() {
+            self.desk.start_for_failed(id);
+        }
         for waiter in std::mem::take(&mut live.waiters) {
             let _ = waiter.send(live.execution.clone());
         }
@@ -135,6 +158,9 @@ impl Driver {
     pub(super) fn forget(&mut self, id: ExecutionId) {
         self.timers.clear_all(id);
         if let Some(live) = self.live.remove(&id) {
+            if !live.state.status().is_ended() {
+                self.desk.left(id);
+            }
             self.live_bytes -= live.input_bytes;
             self.parts.observer.gone(&live.execution);
             self.again.remove(&id);

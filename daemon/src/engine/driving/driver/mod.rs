@@ -10,6 +10,7 @@ mod asks;
 mod deciding;
 mod mending;
 mod quarantine;
+mod requests;
 
 pub(in crate::engine::driving) use quarantine::told;
 
@@ -23,14 +24,19 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
+use super::desk::Desk;
 use super::handle::{Ask, Engine, Gauges, Load, Observer, Tuning};
 use super::live::Live;
+use super::plans::Plans;
 use super::runner::Runner;
 use super::safe_mode::SafeMode;
+use super::start::Starter;
 use super::stuck::Stuck;
 use super::timers::Timers;
 use crate::engine::effect::Effect;
+use crate::engine::execution::UnitKey;
 use crate::engine::job::{Executor, JobEnd, JobKey};
+use crate::engine::request::Reply;
 use crate::store::logs::LogStore;
 use crate::store::{self, Store};
 use crate::system::{Later, Mark, System};
@@ -66,6 +72,27 @@ pub(in crate::engine::driving) enum Back {
     Withdrawn(ExecutionId),
     JobEnded(JobKey, Box<JobEnd>),
     Progress(JobKey, u8, Option<String>),
+    /// A request is answered.
+    Replied {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+        reply: Box<Reply>,
+    },
+    /// A wish for permits of a lock is granted.
+    Granted {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+    },
+    /// Another one came after one that waits to be the last.
+    Superseded {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+    },
+    /// A request of this execution could not be answered now.
+    Unanswered(ExecutionId, store::Error),
 }
 
 /// Everything the driver works with.
@@ -79,6 +106,10 @@ pub struct Parts {
     pub system: System,
     /// Who carries attempts out.
     pub executor: Arc<dyn Executor>,
+    /// Plans of the workflows that executions start.
+    pub plans: Arc<Plans>,
+    /// Whether nodes that touch the world may run in those.
+    pub outside_steps: bool,
     /// Which boot of the machine this is.
     pub boot: String,
     /// How the engine is tuned; read at each step.
@@ -100,6 +131,7 @@ pub struct Parts {
 pub struct Driver {
     parts: Parts,
     runner: Runner,
+    desk: Desk,
     asks: mpsc::Receiver<Ask>,
     backs: mpsc::UnboundedReceiver<Back>,
     back: mpsc::UnboundedSender<Back>,
@@ -131,9 +163,19 @@ impl Driver {
             parts.system.clone(),
             back.clone(),
         );
+        let engine = Engine { asks: asks_in, gauges: Arc::clone(&gauges) };
+        let starter = Starter {
+            store: parts.store.clone(),
+            plans: Arc::clone(&parts.plans),
+            engine: engine.clone(),
+            system: parts.system.clone(),
+            outside_steps: parts.outside_steps,
+        };
+        let desk = Desk::new(starter, parts.tuning.clone(), back.clone());
         let driver = Self {
             parts,
             runner,
+            desk,
             asks,
             backs,
             back,
@@ -143,12 +185,12 @@ impl Driver {
             live_bytes: 0,
             hungry: BTreeSet::new(),
             again: BTreeMap::new(),
-            gauges: Arc::clone(&gauges),
+            gauges,
             stopping: false,
             interrupting: false,
             last_chance: None,
         };
-        (driver, Engine { asks: asks_in, gauges })
+        (driver, engine)
     }
 
     /// Runs until `stop`, then lets running attempts end within the grace, then stops them.

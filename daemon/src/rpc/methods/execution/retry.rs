@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::engine::driving::handle::{Accepted, Admission};
 use crate::engine::driving::start::Version;
 use crate::engine::driving::stuck::{self, Why};
-use crate::engine::execution::{Start, State};
+use crate::engine::execution::{Parent, Start, State};
 use crate::engine::retry;
 use crate::rpc::methods::execution_node_state::read;
 use crate::rpc::methods::workflow::{check_inputs, check_size, metadata};
@@ -54,7 +54,8 @@ pub(super) async fn again(
         }
         // Nothing of the earlier results is needed, so they may be lost.
         Err(_) if from == retry::RetryFrom::Start && given.is_empty() => {
-            Err(stuck::beginning(&old, params.inputs.as_ref()).ok_or_else(lost_inputs)?)
+            Err(stuck::beginning(&old, workflow.user_id, params.inputs.as_ref())
+                .ok_or_else(lost_inputs)?)
         }
         Err(error) => return Err(error),
     };
@@ -73,6 +74,8 @@ pub(super) async fn again(
         inputs: params.inputs.clone().unwrap_or_else(|| began.inputs.clone()),
         payload: params.inputs.clone().unwrap_or_else(|| began.payload.clone()),
         retry_of: Some(old.id),
+        // Who waited for the earlier one was told of its end.
+        parent: began.parent.as_ref().map(Parent::without_asker),
         ..began.clone()
     };
     let (start, taken) = match &before {
@@ -162,7 +165,7 @@ fn refused(old: &Execution, error: &retry::Error) -> RpcError {
         Error::GivenAndAgain(_) => {
             (ErrorKind::Invalid, "results", "give results for nodes before it".to_owned())
         }
-        Error::NothingFailed | Error::NoItemFailed | Error::Cut(_) | Error::NotEnded => {
+        Error::NothingFailed | Error::NoItemFailed | Error::Cut(_) | Error::Locked(_) | Error::NotEnded => {
             (ErrorKind::Precondition, "from", "START runs everything again".to_owned())
         }
     };

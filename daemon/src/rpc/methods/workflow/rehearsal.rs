@@ -10,7 +10,7 @@ use a2n_proto::api::workflow::{
 };
 use a2n_proto::execution::{ExecutionMetric, NodeStatus};
 use a2n_proto::workflow::SharePermission;
-use a2n_proto::{ErrorKind, ExecutionId, Json, RpcError, WorkflowId};
+use a2n_proto::{ErrorKind, ExecutionId, Json, RpcError, UserId, WorkflowId};
 use serde_json::json;
 
 use crate::engine::driving::start::{Error as StartError, Version};
@@ -39,7 +39,8 @@ pub(super) fn plan(
                 let message = "a plan is of a saved workflow or of a document, not of both";
                 return Err(RpcError::new(ErrorKind::Params, message).at("definition"));
             }
-            (WorkflowId::from_bytes([0; 16]), None, made(context, call, definition)?)
+            let nobody = (WorkflowId::from_bytes([0; 16]), call.caller()?.user);
+            (nobody, None, made(context, call, definition)?)
         }
         None => {
             let which = Which::of(params.id, params.name.as_deref())?;
@@ -47,7 +48,7 @@ pub(super) fn plan(
             let draft = params.draft == Some(true);
             let version = if draft { Version::Draft } else { Version::Published };
             let (number, plan) = context.starter.any_plan(&found, version)?;
-            (found.id, Some(number), plan)
+            ((found.id, found.user_id), Some(number), plan)
         }
     };
     // A document that is not saved is a draft by itself.
@@ -118,7 +119,7 @@ pub(super) async fn test_node(
     check_inputs(context, &run_inputs).map_err(|error| error.at("runInputs"))?;
     let items = params.inputs.as_ref().map(|inputs| items(context, node, inputs)).transpose()?;
     let (env, number) = (env(context), plan.number(&params.node_id).unwrap_or_default());
-    let nobody = WorkflowId::from_bytes([0; 16]);
+    let nobody = (WorkflowId::from_bytes([0; 16]), call.caller()?.user);
     let mut begin = start(context, nobody, 0, &plan, run_inputs, true);
     // Its own pinned output is what is to be found out.
     begin.carried.remove(&node.key);
@@ -263,7 +264,7 @@ fn not_known(node: &str, unknown: &[String]) -> RpcError {
 
 fn start(
     context: &Context,
-    workflow: WorkflowId,
+    (workflow, owner): (WorkflowId, UserId),
     version: u32,
     plan: &Plan,
     inputs: Json,
@@ -273,12 +274,14 @@ fn start(
     Start {
         execution: ExecutionId::from_bytes(context.system.new_id()),
         workflow,
+        owner,
         version,
         created_at,
         trigger: Json::null(),
         payload: inputs.clone(),
         inputs,
         retry_of: None,
+        parent: None,
         carried: if pinned { plan.pinned(created_at) } else { BTreeMap::new() },
         done_before: BTreeMap::new(),
     }
