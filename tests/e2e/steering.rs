@@ -28,7 +28,7 @@ fn pause_starts_nothing_more_until_resume_also_across_a_restart() -> Result<()> 
         &json!({
             "name": "two",
             "nodes": [
-                {"id": "wait", "type": "wait", "config": {"duration": 600}},
+                {"id": "wait", "type": "wait", "config": {"duration": 4000}},
                 {"id": "after", "type": "shell", "config": {"command": ["echo", "after"]}},
             ],
             "connections": [{"source": "wait", "target": "after"}],
