@@ -100,10 +100,20 @@ impl From<handle::Error> for RpcError {
             }
             Error::Unwanted => RpcError::new(ErrorKind::Precondition, message),
             Error::Stopping => stopping(),
-            Error::NotLive(_) | Error::Refused => RpcError::new(ErrorKind::Precondition, message)
-                .hint("`a2n show` tells where it stands"),
+            Error::NotLive(_) | Error::NoDifference(_) => {
+                RpcError::new(ErrorKind::Precondition, message)
+                    .hint("`a2n show` tells where it stands")
+            }
+            Error::Refused(why) if why.is_missing => {
+                RpcError::new(ErrorKind::NotFound, why.message).at("nodeId").hint(why.hint)
+            }
+            Error::Refused(why) => {
+                RpcError::new(ErrorKind::Precondition, why.message).hint(why.hint)
+            }
             Error::Panicked => RpcError::new(ErrorKind::Internal, message)
                 .hint("please report it with the daemon's log; nothing was accepted"),
+            Error::SafeMode(_) => RpcError::new(ErrorKind::Precondition, message)
+                .hint("look at `a2n health`; `a2n safe-mode off` lets the engine work"),
             Error::Store(source) => source.into(),
         }
     }

@@ -12,12 +12,13 @@ use a2n_daemon::engine::driving::handle::{
 };
 use a2n_daemon::engine::driving::plans::Plans;
 use a2n_daemon::engine::driving::recover;
+use a2n_daemon::engine::driving::safe_mode::SafeMode;
 use a2n_daemon::engine::driving::start::{Error, Starter, Version, Wanted};
 use a2n_daemon::engine::driving::stuck::Stuck;
 use a2n_daemon::engine::input::Input;
 use a2n_daemon::store::logs::{LogStore, Options as LaneOptions};
 use a2n_daemon::store::{Drive, Origin, Store, Tx, execution, idempotency, workflow};
-use a2n_daemon::system::System;
+use a2n_daemon::system::{NoMark, System};
 use a2n_proto::execution::{Execution, ExecutionMetadata};
 use a2n_proto::workflow::Workflow;
 use a2n_proto::{ExecutionId, Json};
@@ -118,6 +119,9 @@ impl Daemon {
             tuning,
             observer: Arc::new(Nobody),
             stop_grace: Duration::from_secs(5),
+            safe_mode: SafeMode::default(),
+            stuck: stuck.clone(),
+            mark: Arc::new(NoMark),
         });
         let starter = Starter {
             store: store.clone(),
@@ -260,7 +264,8 @@ impl Daemon {
                 Ok(_)
                 | Err(
                     EngineError::NotLive(_)
-                    | EngineError::Refused
+                    | EngineError::Refused(_)
+                    | EngineError::NoDifference(_)
                     | EngineError::Stopping
                     | EngineError::Store(_),
                 ) => {}

@@ -12,7 +12,8 @@ use tokio::sync::OnceCell;
 
 use super::schedules::Running;
 use crate::engine::driving::handle::{Busy, Engine, Load, Observer};
-use crate::engine::driving::stuck::Stuck;
+use crate::engine::driving::safe_mode::SafeMode;
+use crate::engine::driving::stuck::{Stuck, Why};
 use crate::operations::health::{self, Finding, Health, Probe, counted};
 use crate::operations::metrics::{Looks, Metrics};
 use crate::operations::retention::Pressure;
@@ -139,6 +140,7 @@ pub(super) struct Pages {
     pub(super) health: Health,
     pub(super) metrics: Metrics,
     pub(super) store: Store,
+    pub(super) safe_mode: SafeMode,
 }
 
 impl rpc::Pages for Pages {
@@ -151,7 +153,7 @@ impl rpc::Pages for Pages {
     }
     fn ready(&self) -> BoxFuture<'_, rpc::Probe> {
         Box::pin(async move {
-            let ok = self.store.accepting();
+            let ok = self.store.accepting() && self.safe_mode.why().is_none();
             let text = if ok { "ready" } else { "takes no work: see `a2n health`" };
             rpc::Probe { ok, text: text.into() }
         })
@@ -202,11 +204,12 @@ pub(super) fn probes(
     engine: &Engine,
     stuck: &Stuck,
     schedules: &Schedules,
+    safe_mode: &SafeMode,
     Paths { data_dir, socket }: Paths,
 ) -> Vec<(&'static str, Probe)> {
     let (store, logs, stuck) = (store.clone(), logs.clone(), stuck.clone());
     let (reads, gate) = (store.clone(), store.clone());
-    let (engine, schedules) = (engine.clone(), schedules.clone());
+    let (engine, schedules, safe_mode) = (engine.clone(), schedules.clone(), safe_mode.clone());
     let now = |finding: Finding| -> Later<'static, Finding> { Box::pin(async move { finding }) };
     vec![
         (
@@ -253,6 +256,12 @@ pub(super) fn probes(
             "queue",
             Box::new(move || {
                 let engine = engine.clone();
+                if let Some(why) = safe_mode.why() {
+                    return now(Finding::unhealthy(format!(
+                        "safe mode, nothing is started or resumed: {why}; look at what it did last \
+                         (`a2n ps`, the log), `a2n cancel` what is to blame, then `a2n safe-mode off`"
+                    )));
+                }
                 Box::pin(async move {
                     match engine.load().await {
                         Ok(load) if load.again > 0 => Finding::unhealthy(format!(
@@ -276,7 +285,11 @@ pub(super) fn probes(
             Box::new(move || {
                 let found = reads.read().and_then(|read| {
                     let in_doubt = crate::store::execution::in_doubt(&read)?;
-                    Ok(health::executions(&stuck.unfinished(&read), &in_doubt))
+                    let (aside, stuck): (Vec<_>, Vec<_>) = stuck
+                        .unfinished(&read)
+                        .into_iter()
+                        .partition(|(_, why)| matches!(why, Why::Quarantined(_)));
+                    Ok(health::executions(&stuck, &aside, &in_doubt))
                 });
                 now(match found {
                     Ok(found) => found,

@@ -155,6 +155,8 @@ pub(super) fn follow_tuning(
     let mut unfinished = settings.watch(&table::ENGINE_MAX_UNFINISHED);
     let mut share = settings.watch(&table::ENGINE_PARALLEL_WORKFLOW);
     let mut rates = settings.watch(&table::NODE_RATES);
+    let mut results = settings.watch(&table::ENGINE_RESULTS);
+    let mut quarantine = settings.watch(&table::ENGINE_QUARANTINE);
     let (mut live, mut live_bytes) =
         (settings.watch(&table::ENGINE_MAX_LIVE), settings.watch(&table::ENGINE_MAX_LIVE_BYTES));
     let (mut key, mut value) =
@@ -169,6 +171,8 @@ pub(super) fn follow_tuning(
                 _ = kept.changed() => {}
                 _ = shown.changed() => {}
                 _ = allowed.changed() => {}
+                _ = quarantine.changed() => {}
+                _ = results.changed() => {}
                 _ = live.changed() => {}
                 _ = live_bytes.changed() => {}
                 _ = unfinished.changed() => {}
@@ -198,6 +202,9 @@ fn tuned(
     };
     let slots = u32::try_from(slots).unwrap_or(u32::MAX);
     Tuning {
+        result_bytes: settings.get(&table::ENGINE_RESULTS),
+        quarantine_after: u32::try_from(settings.get(&table::ENGINE_QUARANTINE))
+            .unwrap_or(u32::MAX),
         parallel_jobs: slots,
         parallel_jobs_per_workflow: u32::try_from(share).unwrap_or(u32::MAX),
         parallel_jobs_per_execution: slots,

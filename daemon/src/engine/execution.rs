@@ -25,7 +25,8 @@ use super::request::Request;
 mod fold;
 mod node;
 
-pub use node::{AttemptState, NodeState, Output, Phase, Sent, UnitState};
+pub(in crate::engine) use node::handles_bytes;
+pub use node::{AttemptState, DoneItem, NodeState, Output, Phase, Sent, UnitState};
 
 /// Everything about one execution that the engine needs to go on after a crash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,8 @@ pub struct State {
     pub(super) nodes: BTreeMap<NodeKey, NodeState>,
     pub(super) failure: Option<Failure>,
     pub(super) ending: Option<Ending>,
+    /// What the results of all nodes come to.
+    pub(super) result_bytes: u64,
     /// Permits that it holds, in the order in which it got them.
     pub(super) held: Vec<Held>,
 }
@@ -72,6 +75,8 @@ pub struct Start {
     pub parent: Option<Parent>,
     /// Results taken over from that one; moved into the nodes when the state is made.
     pub carried: BTreeMap<NodeKey, NodeState>,
+    /// What that one did with single items of nodes that run again; forgotten as those nodes end.
+    pub done_before: BTreeMap<NodeKey, Vec<DoneItem>>,
 }
 
 /// The execution that had another one started.
@@ -219,7 +224,11 @@ impl State {
     /// An execution that was accepted and has not begun.
     pub fn new(mut start: Start) -> Self {
         let nodes = std::mem::take(&mut start.carried);
+        let done = start.done_before.values().flatten().map(|done| handles_bytes(&done.output));
+        let carried = nodes.values().map(|node| node.size_bytes() as u64);
+        let result_bytes = carried.chain(done).sum();
         Self {
+            result_bytes,
             start,
             status: ExecutionStatus::Pending,
             paused: None,
@@ -333,14 +342,29 @@ impl State {
         };
         Duration::from_millis(self.ran_ms.saturating_add(stretch))
     }
-    /// Cuts outputs larger than `limit_bytes` after the end; says whether any was.
+    /// Taken as cancelled where it stands: for a retry of one that can't go on.
+    pub fn give_up(&mut self) {
+        if !self.status.is_ended() {
+            self.ending.get_or_insert(Ending::Cancelled { by: None, reason: None });
+            self.status = ExecutionStatus::Cancelled;
+        }
+    }
+    /// Cuts results of nodes larger than `limit_bytes` after the end; says whether any was.
     pub fn cut(&mut self, limit_bytes: usize) -> bool {
         let mut any = false;
         for node in self.nodes.values_mut() {
-            if !node.output.cut && node.output.size_bytes() > limit_bytes {
-                node.output = Arc::new(Output { handles: BTreeMap::new(), cut: true });
-                any = true;
+            let bytes = node.size_bytes();
+            if node.output.cut || bytes <= limit_bytes {
+                continue;
             }
+            node.output = Arc::new(Output { handles: BTreeMap::new(), cut: true });
+            node.cut_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            for unit in &mut node.units {
+                if let Phase::Done { output } = &mut unit.phase {
+                    output.clear();
+                }
+            }
+            any = true;
         }
         any
     }

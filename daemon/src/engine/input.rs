@@ -122,11 +122,18 @@ pub struct Limits {
     pub parallel: u32,
     /// Attempts that may begin now, by node definition, of those whose use is limited.
     pub tokens: BTreeMap<String, u32>,
+    /// Bytes that all results of an execution may come to; beyond it a node fails.
+    pub result_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         // 1,000 units with an expression each take a few milliseconds.
-        Self { units_per_step: 1_000, parallel: 64, tokens: BTreeMap::new() }
+        Self {
+            units_per_step: 1_000,
+            parallel: 64,
+            tokens: BTreeMap::new(),
+            result_bytes: 24 << 20,
+        }
     }
 }

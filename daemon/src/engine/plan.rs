@@ -10,10 +10,10 @@ use std::time::Duration;
 use a2n_proto::document::{Document, InDoubt, Join, Node, OnError, Repeat, RetryOn};
 use a2n_proto::nodes::RateLimit;
 use a2n_proto::workflow::{Concurrency, OnFailure, RetryPolicy};
-use a2n_proto::{Json, Problem};
+use a2n_proto::{Json, Problem, Timestamp};
 
 use super::check;
-use super::execution::NodeKey;
+use super::execution::{NodeKey, NodeState};
 use super::expression::Template;
 use super::graph::Graph;
 use super::kind::{Kind, Kinds, Runs, WorksOn};
@@ -88,6 +88,8 @@ pub struct PlanNode {
     pub in_doubt: InDoubt,
     /// The Unix user it runs as.
     pub run_as: Option<String>,
+    /// What it is taken to have sent in runs of a draft.
+    pub pinned: Option<BTreeMap<String, Vec<Json>>>,
     /// Connections into it, by number, in the document's order.
     pub incoming: Vec<usize>,
     /// Connections out of it.
@@ -184,6 +186,15 @@ impl Plan {
     pub fn max_retries(&self) -> u32 {
         self.max_retries
     }
+    /// The states of nodes whose output is pinned: over, as if they had just run.
+    pub fn pinned(&self, at: Timestamp) -> BTreeMap<NodeKey, NodeState> {
+        let pinned = self.nodes.iter().filter_map(|node| Some((node, node.pinned.as_ref()?)));
+        pinned.map(|(node, sent)| (node.key.clone(), NodeState::given(sent, at))).collect()
+    }
+    /// A node's place in the document.
+    pub fn number(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
+    }
     /// The workflow that is started where an execution fails.
     pub fn error_workflow(&self) -> Option<&str> {
         self.error_workflow.as_deref()
@@ -228,6 +239,7 @@ impl PlanNode {
             repeat,
             in_doubt: node.in_doubt.unwrap_or(InDoubt::Ask),
             run_as: node.run_as.clone(),
+            pinned: node.pinned.clone(),
             incoming: Vec::new(),
             outgoing: Vec::new(),
             kind,

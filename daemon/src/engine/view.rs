@@ -263,10 +263,15 @@ fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionN
     let id = row_id(state, node);
     let found = state.nodes.get(&node.key);
     let started = found.is_some_and(|found| found.started_at.is_some());
-    let cut = || Json::of(&serde_json::json!({"cut": true}));
-    let input = || match step::input_of(plan, state, number) {
-        input if input.is_cut() => cut(),
-        input => Json::of(&input.by_handle()),
+    let cut = |bytes: u64| Json::of(&serde_json::json!({"cut": true, "bytes": bytes}));
+    let input = || {
+        let input = step::input_of(plan, state, number);
+        if !input.is_cut() {
+            return Json::of(&input.by_handle());
+        }
+        let sources = node.incoming.iter().map(|c| &plan.nodes[plan.connections[*c].source].key);
+        let cut_away: BTreeSet<_> = sources.collect();
+        cut(cut_away.iter().filter_map(|key| state.nodes.get(*key)).map(|it| it.cut_bytes).sum())
     };
     let retries = found.map_or(0, NodeState::retries);
     let error = found.and_then(|found| found.error.as_ref());
@@ -281,7 +286,7 @@ fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionN
         duration: found.and_then(|found| between(found.started_at, found.ended_at)),
         input_data: if with_data && started { input() } else { Json::null() },
         output_data: match found {
-            Some(found) if with_data && found.output.cut => cut(),
+            Some(found) if with_data && found.output.cut => cut(found.cut_bytes),
             Some(found) if with_data => Json::of(&by_handle(&found.output)),
             _ => Json::null(),
         },
@@ -311,6 +316,7 @@ fn units(node: &NodeState) -> Vec<Unit> {
         item,
         status: unit_status(&unit.phase),
         attempts: attempts(node, unit),
+        taken_over: unit.carried,
         output_ref: None,
     };
     node.units.iter().zip(0..).map(row).collect()
@@ -318,7 +324,7 @@ fn units(node: &NodeState) -> Vec<Unit> {
 
 fn attempts(node: &NodeState, unit: &UnitState) -> Vec<Attempt> {
     if let (true, Phase::Done { .. }, Some(at)) =
-        (unit.attempts.is_empty(), &unit.phase, node.started_at)
+        (unit.attempts.is_empty() && !unit.carried, &unit.phase, node.started_at)
     {
         // Computed at once and well: its one attempt is the node's own time.
         let ended_at = node.ended_at;

@@ -9,6 +9,7 @@ mod attachments;
 mod kept;
 mod list;
 mod once;
+mod recovery;
 mod waiting;
 
 use a2n_proto::execution::{Execution, ExecutionStatus};
@@ -17,6 +18,7 @@ use a2n_proto::{ExecutionId, Json, Timestamp, WorkflowId, WorkflowTriggerId};
 pub use attachments::{Naming, drop_unnamed};
 pub use list::{Query, list};
 pub use once::{find_by_key, forget_key, keys_before};
+pub use recovery::{count_recovery, forget_recoveries, recoveries};
 
 pub use waiting::{Queued, Wait, asking, by_due, counts, in_doubt, paused_of, queued, with_status};
 
@@ -255,6 +257,7 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
         rows::remove(tx, table, &key(id))?;
     }
+    forget_recoveries(tx, id)?;
     attachments::forget(tx, id)?;
     execution_reply::remove_all(tx, id)?;
     execution_failed::remove(tx, id)?;

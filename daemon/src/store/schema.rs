@@ -101,6 +101,7 @@ tables! {
     EXECUTION                   "execution"                   "execution"                     => "Kept",             "Runs, with their data and packed state while these are small.";
     EXECUTION_DATA              "execution_data"              "execution"                     => "Data",             "What came in and went out, beyond 4 KiB.";
     EXECUTION_STATE             "execution_state"             "execution"                     => "bytes",            "Packed state beyond 4 KiB.";
+    EXECUTION_RECOVERY          "execution_recovery"          "execution"                     => "u32",              "How often a run was taken up again after it had made the engine fail, without getting on since.";
     EXECUTION_METRICS           "execution_metrics"           "execution"                     => "Vec<ExecutionMetric>", "What was measured in a run.";
     EXECUTION_BY_STATUS         "execution_by_status"         "status, execution"             => "mark",             "What runs, what failed.";
     EXECUTION_BY_WORKFLOW       "execution_by_workflow"       "workflow, execution"           => "mark",             "A workflow's runs.";

@@ -18,6 +18,8 @@ use super::schema::{SEE_NODE, Schema};
 use crate::engine::check::{self, error};
 use crate::engine::kind::Kinds;
 
+mod pinned;
+
 /// How large a document may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -71,6 +73,7 @@ pub fn validate(
     triggers(&document, trigger, &mut found);
     deprecated(&document, kinds, &mut found);
     warnings(&document, kinds, &mut found);
+    pinned::problems(&document, kinds, &mut found);
     // What could not be read was told by the schema; what follows from that is noise.
     found.retain(|problem| !unreadable.iter().any(|part| problem.path.starts_with(part)));
     problems.extend(found);

@@ -47,6 +47,12 @@ methods! {
         "labels": {"status": "SUCCESS"}, "value": 12.0
     }]};
 
+    /// Lets the engine work again where the daemon started in safe mode.
+    LeaveSafeMode = "system.leaveSafeMode", Write, Access::Role(Role::Admin),
+    LeaveSafeModeParams => LeaveSafeModeAnswer,
+    example {}
+    => {"safeMode": false, "live": 3};
+
     /// Counts what there is and what goes on.
     Stats = "system.stats", Read, Access::Account,
     Nothing => StatsAnswer,
@@ -66,6 +72,26 @@ subscription! {
     example {"topics": ["workflow", "execution"]};
     /// Ends a subscription to changes.
     Unsubscribe = "system.unsubscribe";
+}
+
+/// How to leave safe mode.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SystemLeaveSafeModeParams")]
+pub struct LeaveSafeModeParams {
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "SystemLeaveSafeModeAnswer")]
+pub struct LeaveSafeModeAnswer {
+    /// Always false.
+    pub safe_mode: bool,
+    /// Executions that go on.
+    pub live: u64,
 }
 
 /// The answer to a ping.

@@ -14,6 +14,7 @@ use super::places::Rule;
 use crate::engine::execution::State;
 use crate::engine::input::Input;
 use crate::engine::plan::Plan;
+use crate::engine::steering::Refusal;
 use crate::store::{self, Origin, Tx, execution};
 
 /// What is written in the same transaction as an execution's acceptance, before it: a ledger row,
@@ -67,6 +68,8 @@ pub struct Revived {
     pub plan: Arc<Plan>,
     /// Its state.
     pub state: State,
+    /// How often it was taken up after it had made the engine fail.
+    pub recoveries: u32,
 }
 
 /// What a start found in the store.
@@ -101,6 +104,10 @@ pub struct Tuning {
     pub output_cut_bytes: usize,
     /// Outputs of an ended execution larger than this together are not all in its header.
     pub output_data_bytes: usize,
+    /// Bytes that all results of an execution may come to.
+    pub result_bytes: u64,
+    /// How often an execution may make the engine fail without getting on; 0 without end.
+    pub quarantine_after: u32,
     /// Largest inputs that an execution is started with.
     pub max_input_bytes: usize,
     /// Environment variables that expressions may see.
@@ -139,6 +146,8 @@ impl Default for Tuning {
             max_unfinished: 2_000_000,
             output_cut_bytes: 64 * 1024,
             output_data_bytes: 4 * 1024 * 1024,
+            result_bytes: 24 << 20,
+            quarantine_after: 3,
             max_input_bytes: 1024 * 1024,
             allowed_env: Arc::default(),
             rates: Arc::default(),
@@ -234,12 +243,18 @@ pub enum Error {
     /// The execution is not live: it has ended, or there is none.
     #[error("execution {0} is not live")]
     NotLive(ExecutionId),
-    /// The input changed nothing: the execution is in a state that does not allow it.
-    #[error("the execution is in a state that does not allow it")]
-    Refused,
+    /// The execution is in a state that does not allow it; nothing was changed.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The input changed nothing.
+    #[error("that makes no difference to execution {0} as it stands")]
+    NoDifference(ExecutionId),
     /// The step panicked; the daemon's log has the place.
-    #[error("the engine failed on its first step; this is a fault of A2N")]
+    #[error("the engine failed in this step; this is a fault of A2N")]
     Panicked,
+    /// The daemon is in safe mode; nothing was accepted.
+    #[error("the daemon is in safe mode: {0}")]
+    SafeMode(String),
     /// The store did not take it.
     #[error("failed to store it")]
     Store(#[source] store::Error),
@@ -269,6 +284,7 @@ pub(super) enum Ask {
     Recover(Box<Found>, oneshot::Sender<()>),
     Rule(WorkflowId, Box<Rule>),
     Gone(WorkflowId),
+    Over(WorkflowId, ExecutionId),
     Queued(execution::Queued, oneshot::Sender<Option<usize>>),
     Load(oneshot::Sender<Load>),
     Busiest(oneshot::Sender<Vec<Busy>>),
@@ -284,6 +300,7 @@ impl fmt::Debug for Ask {
             Self::Recover(..) => "Recover",
             Self::Rule(..) => "Rule",
             Self::Gone(..) => "Gone",
+            Self::Over(..) => "Over",
             Self::Queued(..) => "Queued",
             Self::Load(..) => "Load",
             Self::Busiest(..) => "Busiest",
@@ -363,6 +380,10 @@ impl Engine {
     pub async fn rule(&self, workflow: WorkflowId, rule: Rule) {
         // An engine that has stopped reads it at the next start.
         let _ = self.asks.send(Ask::Rule(workflow, Box::new(rule))).await;
+    }
+    /// An execution that the engine does not hold was ended: its place is free.
+    pub async fn over(&self, workflow: WorkflowId, id: ExecutionId) {
+        let _ = self.asks.send(Ask::Over(workflow, id)).await;
     }
     /// A workflow was deleted: what waited for a place in it never begins.
     pub async fn workflow_gone(&self, workflow: WorkflowId) {

@@ -44,6 +44,10 @@ pub(super) struct Live {
     pub(super) held: Option<Vec<Input>>,
     /// Bytes that it was started with.
     pub(super) input_bytes: usize,
+    /// How often it made the engine fail since it last got on.
+    pub(super) recoveries: u32,
+    /// What the engine said when it last failed.
+    pub(super) panic: Option<String>,
 }
 
 impl Live {
@@ -64,6 +68,8 @@ impl Live {
             failed: Arc::default(),
             held: None,
             input_bytes,
+            recoveries: 0,
+            panic: None,
         }
     }
 

@@ -6,8 +6,10 @@ pub mod handle;
 pub mod persist;
 pub mod plans;
 pub mod recover;
+pub mod safe_mode;
 pub mod start;
 pub mod stuck;
+pub mod trial;
 
 mod alarm;
 mod desk;

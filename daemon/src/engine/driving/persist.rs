@@ -28,6 +28,8 @@ pub(super) struct Kept {
     wait: execution::Wait,
     measured: Vec<ExecutionMetric>,
     changes: Vec<Changed>,
+    /// It got on after it had made the engine fail.
+    recovered: bool,
     /// The request whose answer is in the state now.
     replied: Option<JobKey>,
     /// The workflow that is to be started because this one failed.
@@ -42,6 +44,10 @@ impl Kept {
         replied: Option<JobKey>,
         origin: Origin,
     ) -> Self {
+        let recovered = live.recoveries > 0 && facts.iter().any(Fact::is_progress);
+        if recovered {
+            live.recoveries = 0;
+        }
         Self {
             execution: live.execution.clone(),
             state: pack(&live.state),
@@ -51,6 +57,7 @@ impl Kept {
             },
             measured: std::mem::take(&mut live.measured),
             changes: view::changes(&live.plan, &live.state, facts),
+            recovered,
             replied,
             error_workflow: live.error_workflow(facts).map(str::to_owned),
             origin,
@@ -58,6 +65,9 @@ impl Kept {
     }
 
     fn rest(self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
+        if self.recovered {
+            execution::forget_recoveries(tx, self.execution.id)?;
+        }
         if !self.measured.is_empty() {
             store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
         }

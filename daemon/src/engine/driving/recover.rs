@@ -4,18 +4,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use a2n_proto::execution::{Execution, ExecutionStatus};
-use a2n_proto::{ExecutionId, WorkflowId};
+use a2n_proto::execution::{Execution, ExecutionStatus, PausedReason};
+use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 
 use super::handle::{Engine, Error, Found, Revived};
 use super::parked::WINDOW;
 use super::persist;
 use super::places::Rule;
 use super::plans::{self, Plans};
-use super::stuck::{Stuck, Why};
+use super::stuck::{self, Stuck, Why};
+use crate::engine::driving::driver;
 use crate::engine::execution::State;
 use crate::engine::plan::Plan;
-use crate::store::{self, Origin, Snapshot, Store, execution, workflow_version};
+use crate::store::{self, Origin, Snapshot, Store, Tx, execution, workflow_version};
 
 /// How many of those that only wait are looked at before the daemon is ready, for whether they can go
 /// on; the others are when their moment comes.
@@ -40,6 +41,54 @@ pub async fn recover(
     Ok(live)
 }
 
+/// Counts the execution that the engine was deciding about when the process died, before it is taken
+/// up again. Says whether that was one time too many: then it is put aside.
+pub async fn suspect(
+    store: &Store,
+    id: ExecutionId,
+    quarantine_after: u32,
+    now: Timestamp,
+) -> Result<bool, store::Error> {
+    let count = move |tx: &mut Tx<'_>| {
+        if execution::head(tx, id)?.is_none_or(|head| head.status.is_ended()) {
+            return Ok(false);
+        }
+        let n = execution::count_recovery(tx, id)?;
+        let is_one_too_many = quarantine_after > 0 && n >= quarantine_after;
+        if is_one_too_many {
+            stuck::quarantine(tx, id, &driver::told(n, "the daemon died in its step"))?;
+        }
+        Ok(is_one_too_many)
+    };
+    store.write(Origin::daemon(now, "ENGINE"), count).await
+}
+
+/// Takes up one execution whose quarantine is lifted.
+pub async fn one(
+    store: &Store,
+    plans: &Plans,
+    engine: &Engine,
+    stuck: &Stuck,
+    id: ExecutionId,
+) -> Result<(), Error> {
+    let snapshot = store.read().map_err(Error::Store)?;
+    match read_one(&snapshot, plans, id).map_err(Error::Store)? {
+        Some(Ok(revived)) => {
+            stuck.remove(id);
+            let workflow = revived.execution.workflow_id;
+            let rule = rule(&snapshot, plans, workflow).map_err(Error::Store)?;
+            let own = || Rule { revision: 0, concurrency: revived.plan.concurrency().clone() };
+            let rules = vec![(workflow, rule.unwrap_or_else(own))];
+            engine.recover(Found { running: vec![revived], rules, ..Found::default() }).await
+        }
+        Some(Err(why)) => {
+            stuck.add(id, why);
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
 fn read(store: &Store, plans: &Plans, stuck: &Stuck) -> Result<Found, store::Error> {
     let snapshot = store.read()?;
     let mut found = Found::default();
@@ -47,9 +96,7 @@ fn read(store: &Store, plans: &Plans, stuck: &Stuck) -> Result<Found, store::Err
     to_read.extend(execution::asking(&snapshot)?);
     for id in to_read {
         match read_one(&snapshot, plans, id)? {
-            Some(Ok((execution, plan, state))) => {
-                found.running.push(Revived { execution, plan, state });
-            }
+            Some(Ok(one)) => found.running.push(one),
             Some(Err(why)) => stuck.add(id, why),
             None => {}
         }
@@ -90,7 +137,7 @@ impl Found {
             Some(one) => Some(Arc::clone(&one.plan)),
             None => match self.queued.iter().find(|one| one.workflow == id) {
                 Some(one) => match read_one(snapshot, plans, one.id)? {
-                    Some(Ok((_, plan, _))) => Some(plan),
+                    Some(Ok(one)) => Some(one.plan),
                     _ => None,
                 },
                 None => None,
@@ -100,22 +147,22 @@ impl Found {
     }
 }
 
-/// One execution as it can go on.
-pub(super) type Whole = (Execution, Arc<Plan>, State);
-
 /// One execution as it can go on, or why it can't; none where it has ended or is gone. Damage is a
 /// reason here and not an error: the others go on.
 pub(super) fn read_one(
     snapshot: &Snapshot,
     plans: &Plans,
     id: ExecutionId,
-) -> Result<Option<Result<Whole, Why>>, store::Error> {
+) -> Result<Option<Result<Revived, Why>>, store::Error> {
     let execution = match intact(execution::get(snapshot, id))? {
         Some(Some(execution)) if execution.status.is_ended() => return Ok(None),
         Some(Some(execution)) => execution,
         Some(None) if !execution::is_listed(snapshot, id)? => return Ok(None),
         Some(None) | None => return Ok(Some(Err(Why::Record))),
     };
+    if execution.paused_reason == Some(PausedReason::Quarantined) {
+        return Ok(Some(Err(Why::Quarantined(execution.error_message.unwrap_or_default()))));
+    }
     let state = intact(execution::state(snapshot, id))?.flatten();
     let Some(state) = state.and_then(|bytes| persist::unpack(&bytes)) else {
         return Ok(Some(Err(Why::State)));
@@ -136,7 +183,8 @@ pub(super) fn read_one(
             }
         }
     };
-    Ok(Some(Ok((execution, plan, state))))
+    let recoveries = execution::recoveries(snapshot, id)?;
+    Ok(Some(Ok(Revived { execution, plan, state, recoveries })))
 }
 
 /// How many of a workflow's executions may run at once, as its published version says; none where it

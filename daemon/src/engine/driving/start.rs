@@ -105,6 +105,24 @@ pub struct Starter {
 impl Starter {
     /// The plan of a workflow's version, and its number.
     pub fn plan(&self, workflow: &Workflow, version: Version) -> Result<(u32, Arc<Plan>), Error> {
+        let (number, plan) = self.any_plan(workflow, version)?;
+        if let Some(what) = plan.unsupported() {
+            return Err(Error::Unsupported(what.clone()));
+        }
+        if !self.outside_steps
+            && let Some(node) = plan.nodes().iter().find(|node| !node.is_inline())
+        {
+            return Err(Error::NoOutside(node.id.clone()));
+        }
+        Ok((number, plan))
+    }
+
+    /// The same where it is only looked at: also of one that this daemon can't run.
+    pub fn any_plan(
+        &self,
+        workflow: &Workflow,
+        version: Version,
+    ) -> Result<(u32, Arc<Plan>), Error> {
         let number = match version {
             Version::Published => workflow
                 .published_version
@@ -116,14 +134,6 @@ impl Starter {
             Some(plan) => plan,
             None => self.make_plan(workflow.id, &workflow.name, number)?,
         };
-        if let Some(what) = plan.unsupported() {
-            return Err(Error::Unsupported(what.clone()));
-        }
-        if !self.outside_steps
-            && let Some(node) = plan.nodes().iter().find(|node| !node.is_inline())
-        {
-            return Err(Error::NoOutside(node.id.clone()));
-        }
         Ok((number, plan))
     }
 
@@ -197,6 +207,15 @@ impl Starter {
         let rule = self.rule(&wanted.workflow, &plan);
         let mut execution = header(id, &wanted, version, &origin);
         execution.parent_execution_id = parent.as_ref().map(|parent| parent.execution);
+        // Recorded data is for those who build; what is published works for real.
+        let pinned = match wanted.version {
+            Version::Draft => plan.pinned(origin.at),
+            Version::Published | Version::Exactly(_) => std::collections::BTreeMap::new(),
+        };
+        if !pinned.is_empty() {
+            let nodes: Vec<&str> = pinned.keys().map(|key| key.node.as_str()).collect();
+            execution.context_data = Json::from(serde_json::json!({"pinned": nodes}));
+        }
         let state = State::new(Start {
             execution: id,
             workflow: wanted.workflow.id,
@@ -207,8 +226,9 @@ impl Starter {
             inputs: wanted.inputs,
             payload: wanted.payload,
             retry_of: None,
+            carried: pinned,
+            done_before: std::collections::BTreeMap::new(),
             parent,
-            carried: std::collections::BTreeMap::new(),
         });
         let (within, waiter, is_owed) = (None, wanted.waiter, false);
         Ok(Beginning { execution, plan, state, rule, origin, within, waiter, is_owed })
@@ -217,13 +237,16 @@ impl Starter {
     /// Starts a retry: `state` has taken over what it may from the execution `old`.
     pub async fn start_retry(
         &self,
-        old: &Execution,
         workflow: &Workflow,
+        old: &Execution,
         plan: Arc<Plan>,
         state: State,
         origin: Origin,
         within: Option<Within>,
     ) -> Result<Accepted, Error> {
+        if workflow.archived_at.is_some() {
+            return Err(Error::Archived(workflow.name.clone()));
+        }
         self.store.admit()?;
         let start = state.start();
         let rule = self.rule(workflow, &plan);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use a2n_proto::execution::ExecutionStatus;
+use a2n_proto::execution::{ExecutionStatus, NodeStatus};
 
+use super::node::handles_bytes;
 use super::{AttemptState, NodeState, Phase, State, UnitKey, UnitState};
 use crate::engine::fact::Fact;
 
@@ -79,13 +80,20 @@ impl State {
                 state.status = *status;
                 state.ended_at = Some(*at);
                 state.output = Arc::clone(output);
+                if *status == NodeStatus::Success {
+                    let moved = state.units_bytes();
+                    let all = self.result_bytes.saturating_sub(moved);
+                    self.result_bytes = all.saturating_add(output.size_bytes() as u64);
+                }
                 state.error.clone_from(error);
-                for unit in &mut state.units {
-                    // The items stand in the node's output now.
+                // Where it went well, the items stand in the node's output now. Else a retry of only
+                // the failed ones wants them.
+                for unit in state.units.iter_mut().filter(|_| *status == NodeStatus::Success) {
                     if let Phase::Done { output } = &mut unit.phase {
                         output.clear();
                     }
                 }
+                self.start.done_before.remove(node);
             }
             Fact::Progressed { node, percent, detail } => {
                 if let Some(state) = self.nodes.get_mut(node) {
@@ -119,7 +127,17 @@ impl State {
                     }
                 });
             }
+            Fact::UnitTakenOver { unit, place } => {
+                let before = self.start.done_before.get_mut(&unit.node);
+                let output = before.and_then(|before| before.get_mut(*place as usize));
+                let output = output.map(|done| std::mem::take(&mut done.output));
+                self.with_unit(unit, |state| {
+                    state.phase = Phase::Done { output: output.unwrap_or_default() };
+                    state.carried = true;
+                });
+            }
             Fact::UnitDone { unit, output } => {
+                self.result_bytes = self.result_bytes.saturating_add(handles_bytes(output));
                 self.set_phase(unit, Phase::Done { output: output.clone() });
             }
             Fact::UnitFailed { unit, n, error } => {

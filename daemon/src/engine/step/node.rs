@@ -12,7 +12,7 @@ use super::conclude::begin_ending;
 use super::turn::Turn;
 use super::unit::{cancel_unit, start_unit};
 use crate::engine::execution::{
-    Ending, Failure, NodeState, Output, Phase, Sent, UnitKey, UnitState,
+    DoneItem, Ending, Failure, NodeState, Output, Phase, Sent, UnitKey, UnitState,
 };
 use crate::engine::fact::Fact;
 use crate::engine::items::NodeInput;
@@ -35,7 +35,41 @@ pub(super) fn start_node(turn: &mut Turn<'_>, number: usize) {
     let each = node.each && items > 0;
     let units = if each { u32::try_from(items).unwrap_or(u32::MAX) } else { 1 };
     turn.fact(Fact::NodeStarted { node: node.key.clone(), at, units, each });
+    if each && turn.state.start.done_before.contains_key(&node.key) {
+        take_over_items(turn, number);
+    }
     work_on_node(turn, number);
+}
+
+/// Items that came in just so before, and were done, are not done again.
+fn take_over_items(turn: &mut Turn<'_>, number: usize) {
+    let key = &turn.node(number).key;
+    let Some(before) = turn.state.start.done_before.get(key) else { return };
+    // By the item itself, since there may be more or fewer now; of equal ones first the same one.
+    let mut places: BTreeMap<[u8; 16], BTreeMap<u32, u32>> = BTreeMap::new();
+    for (done, place) in before.iter().zip(0_u32..) {
+        places.entry(done.print).or_default().insert(done.index, place);
+    }
+    let input = turn.input(number);
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for index in 0..u32::try_from(input.len()).unwrap_or(u32::MAX) {
+        let Some((handle, item, _)) = input.get(index as usize) else { break };
+        let print = DoneItem::print(handle, item);
+        match places.get_mut(&print).and_then(|equal| equal.remove(&index)) {
+            Some(place) => found.push((index, place)),
+            None => others.push((index, print)),
+        }
+    }
+    for (index, print) in others {
+        if let Some((_, place)) = places.get_mut(&print).and_then(BTreeMap::pop_first) {
+            found.push((index, place));
+        }
+    }
+    found.sort_unstable();
+    for (index, place) in found {
+        let unit = UnitKey { node: key.clone(), item: Some(index) };
+        turn.fact(Fact::UnitTakenOver { unit, place });
+    }
 }
 
 /// Starts units up to the limits, and ends the node where all are over.

@@ -98,6 +98,11 @@ impl<'a> Turn<'a> {
         input
     }
 
+    /// Lets a node work on this instead of what the nodes before it sent.
+    pub(super) fn put_input(&mut self, number: usize, input: NodeInput) {
+        self.inputs.insert(number, Arc::new(input));
+    }
+
     /// What one unit of work sees; `index` is the item's number for a node that works on EACH.
     pub(super) fn scope(&mut self, number: usize, index: Option<u32>) -> Arc<Scope> {
         let input = self.input(number);

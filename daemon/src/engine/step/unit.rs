@@ -6,6 +6,7 @@ use a2n_proto::document::{InDoubt, Repeat, RetryOn};
 use a2n_proto::workflow::RetryPolicy;
 use sha2::{Digest, Sha256};
 
+use super::bounded::bounded;
 use super::conclude::begin_ending;
 use super::replied::has_timer;
 use super::turn::Turn;
@@ -22,6 +23,8 @@ use crate::engine::retry;
 /// Starts the next attempt of a unit: computes it at once, or has it started after the commit.
 pub(super) fn start_unit(turn: &mut Turn<'_>, number: usize, unit: &UnitKey) {
     let node = turn.node(number);
+    #[cfg(debug_assertions)]
+    crate::engine::fail_point::pass(&node.id);
     let n = turn.state.unit(unit).map_or(1, |state| state.next_attempt());
     let config = match node.template.constant() {
         Some(config) => Ok(config.clone()),
@@ -57,7 +60,8 @@ pub(super) fn start_unit(turn: &mut Turn<'_>, number: usize, unit: &UnitKey) {
     let work = Work { config, items, now: turn.env.now };
     let computed = catch_unwind(AssertUnwindSafe(|| node.kind.compute(&work)));
     let panicked = || Err(NodeError::new("PANIC", "the node definition panicked"));
-    match computed.unwrap_or_else(|_| panicked()) {
+    let computed = computed.unwrap_or_else(|_| panicked());
+    match computed.and_then(|outcome| bounded(turn, &node.id, outcome)) {
         Ok(Outcome::Request(request)) => ask(turn, number, unit, n, request),
         Ok(outcome) => {
             if n > 1 {
@@ -204,14 +208,14 @@ fn idempotency_key(state: &State, unit: &UnitKey) -> String {
     hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn given(input: &NodeInput, unit: &UnitKey) -> Handles {
+pub(super) fn given(input: &NodeInput, unit: &UnitKey) -> Handles {
     match unit.item.and_then(|index| input.get(index as usize)) {
         Some((handle, item, _)) => Handles::from([(handle.to_owned(), vec![item.clone()])]),
         None => input.by_handle(),
     }
 }
 
-fn wrong_expression(node: &str, fault: &Fault) -> NodeError {
+pub(super) fn wrong_expression(node: &str, fault: &Fault) -> NodeError {
     NodeError::new("EXPRESSION", format!("node `{node}`, {fault}"))
 }
 

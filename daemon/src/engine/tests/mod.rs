@@ -1,5 +1,6 @@
 //! Stories of the pure half: a workflow and a script in, a journal out.
 
+mod again;
 mod crash;
 mod flow;
 mod guards;
@@ -8,5 +9,6 @@ mod names;
 mod requests;
 mod rules;
 mod simulation;
+mod steering;
 mod sweep;
 mod trouble;

@@ -85,6 +85,12 @@ settings! {
         "Running time of one attempt whose node and definition say none.";
     ENGINE_CANCEL_GRACE: u64 = "engine.cancelGraceMs" number(0, 3_600_000, 10_000, "milliseconds"), RESTART,
         "How long a step may take to end after it was asked to, before it is killed.";
+    ENGINE_RESULTS: u64 = "engine.maxResultBytes" number(MIB, 28 * MIB, 24 * MIB, "bytes"), LIVE,
+        "What all results of an execution may come to while it lives; the node that goes beyond it fails (TOO_LARGE).";
+    ENGINE_QUARANTINE: u64 = "engine.quarantineAfter" number(0, 1_000, 3, "failures, 0 for never"), LIVE,
+        "How often an execution may make the engine fail without getting on, before it is put aside.";
+    ENGINE_SAFE_MODE: usize = "engine.safeModeAfter" number(0, 100, 3, "crashes, 0 for never"), RESTART,
+        "How many crashes of the daemon within five minutes make it start in safe mode, with the engine paused.";
     ENGINE_INPUT: usize = "engine.maxInputBytes" number(KIB, 256 * MIB, MIB, "bytes"), LIVE,
         "Largest payload that an execution is started with.";
     STATE_KEY: usize = "state.maxKeyBytes" number(16, 4 * KIB, 256, "bytes"), LIVE,

@@ -38,6 +38,8 @@ impl Driver {
                 self.let_go(id);
             }
             Back::Withdrawn(id) => self.forget(id),
+            Back::Counted(id, counted) => self.counted(id, counted),
+            Back::PutAside(id, told, result) => self.put_aside(id, told, result),
             Back::JobEnded(key, end) => self.job_ended(key, end),
             Back::Progress(key, percent, detail) => {
                 self.advance(key.execution, Input::Progress { key, percent, detail });

@@ -32,6 +32,9 @@ impl Refused {
 impl Driver {
     /// Whether one more execution may be accepted.
     fn may_accept(&mut self) -> Result<(), Error> {
+        if let Some(why) = self.parts.safe_mode.why() {
+            return Err(Error::SafeMode(why));
+        }
         if self.stopping {
             return Err(Error::Stopping);
         }
@@ -105,6 +108,8 @@ impl Driver {
             false => self.as_accepted(id, origin),
         };
         let Some((step, kept)) = decided else {
+            // Nothing of it is stored, so nothing is left to mend.
+            self.forget(id);
             let _ = reply.send(Err(Error::Panicked));
             return;
         };

@@ -14,6 +14,7 @@ use crate::engine::driving::handle::{Ask, Busy, COUNTED, Error, Found, Revived, 
 use crate::engine::driving::live::Live;
 use crate::engine::driving::persist;
 use crate::engine::input::Input;
+use crate::engine::steering;
 use crate::store;
 
 /// How many workflows are named as the busiest.
@@ -48,6 +49,7 @@ impl Driver {
                 self.freed.insert(workflow);
             }
             Ask::Gone(workflow) => self.drop_queue(workflow),
+            Ask::Over(workflow, id) => self.release_place(workflow, &persist::rank_of(0, id)),
             Ask::Queued(one, reply) => {
                 let rank = persist::rank_of(one.priority, one.id);
                 let waits = self.places.waits(one.workflow, &rank);
@@ -82,12 +84,17 @@ impl Driver {
             let _ = reply.send(Err(Error::Store(error)));
             return;
         }
+        let asked = self.live.get(&id).map(|live| (&live.plan, &live.state));
+        if let Some(why) = asked.and_then(|(plan, state)| steering::refusal(plan, state, &input)) {
+            let _ = reply.send(Err(Error::Refused(why)));
+            return;
+        }
         let Some((step, kept)) = self.decide(id, input, origin) else {
             let _ = reply.send(Err(Error::Panicked));
             return;
         };
         if step.facts.is_empty() {
-            let _ = reply.send(Err(Error::Refused));
+            let _ = reply.send(Err(Error::NoDifference(id)));
             return;
         }
         let header = kept.execution.clone();
@@ -154,7 +161,7 @@ impl Driver {
     }
 
     fn revive(&mut self, revived: Revived) {
-        let Revived { execution, plan, state } = revived;
+        let Revived { execution, plan, state, recoveries } = revived;
         let (id, workflow) = (execution.id, execution.workflow_id);
         if self.live.contains_key(&id) {
             return;
@@ -163,6 +170,7 @@ impl Driver {
         let root = self.root_of(&execution);
         let mut live = Live::new(plan, state, execution);
         live.accepted = true;
+        live.recoveries = recoveries;
         self.take_in(id, live);
         // One that only waits is read for the desk, and leaves memory again.
         self.woken.push(id);

@@ -80,18 +80,27 @@ impl Driver {
             boot: self.parts.boot.clone(),
             monotonic,
             allowed: Arc::clone(&tuning.allowed_env),
-            limits: Limits { parallel, tokens, ..Limits::default() },
+            limits: Limits {
+                parallel,
+                tokens,
+                result_bytes: tuning.result_bytes,
+                ..Limits::default()
+            },
         };
+        self.parts.mark.set(Some(*id.as_bytes()));
         let replied = match &input {
             Input::Replied { unit, n, .. } => Some(unit.job(id, *n)),
             _ => None,
         };
         let decided =
             catch_unwind(AssertUnwindSafe(|| step(&live.plan, &mut live.state, input, &env)));
-        let Ok(decided) = decided else {
-            tracing::error!(execution_id = %id, "step panicked; the execution is left as it was stored");
-            self.forget(id);
-            return None;
+        self.parts.mark.set(None);
+        let decided = match decided {
+            Ok(decided) => decided,
+            Err(panic) => {
+                self.panicked(id, panic.as_ref());
+                return None;
+            }
         };
         for effect in &decided.effects {
             if let Effect::Start(job) = effect {

@@ -29,11 +29,16 @@ impl Driver {
 
     /// A write failed: memory is ahead of the store. Inputs are held until the state is read again.
     pub(super) fn lost(&mut self, id: ExecutionId, error: &store::Error) {
-        let Some(live) = self.live.get_mut(&id) else { return };
-        if live.held.is_none() {
+        if self.live.get(&id).is_some_and(|live| live.held.is_none()) {
             tracing::warn!(execution_id = %id, %error, "execution not stored; its state will be read again");
-            live.held = Some(Vec::new());
         }
+        self.hold(id);
+    }
+
+    /// Memory counts no longer: inputs are held until the state is read again.
+    pub(super) fn hold(&mut self, id: ExecutionId) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        live.held.get_or_insert_default();
         // It can't take a slot now, and must not keep one from those behind it.
         self.slots.stop_waiting(live.execution.workflow_id, &live.rank());
         self.rates.forget(live.execution.workflow_id, &live.rank());

@@ -11,7 +11,10 @@ mod asks;
 mod deciding;
 mod mending;
 mod parking;
+mod quarantine;
 mod requests;
+
+pub(in crate::engine::driving) use quarantine::told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,6 +34,7 @@ use super::places::Places;
 use super::plans::Plans;
 use super::rates::Rates;
 use super::runner::Runner;
+use super::safe_mode::SafeMode;
 use super::slots::{self, Slots};
 use super::start::Starter;
 use super::stuck::Stuck;
@@ -41,7 +45,7 @@ use crate::engine::job::{Executor, JobEnd, JobKey};
 use crate::engine::request::Reply;
 use crate::store::logs::LogStore;
 use crate::store::{self, Store};
-use crate::system::{Later, System};
+use crate::system::{Later, Mark, System};
 
 /// Asks that may wait for the driver. A caller beyond it waits in its own task, so the socket's
 /// in-flight limits bound memory.
@@ -66,6 +70,10 @@ pub(in crate::engine::driving) enum Back {
         accepts: bool,
         result: Result<(), store::Error>,
     },
+    /// An execution made the engine fail: how often by now.
+    Counted(ExecutionId, Result<u32, store::Error>),
+    /// It is put aside.
+    PutAside(ExecutionId, String, Result<(), store::Error>),
     /// The execution turned out to be another one, accepted earlier.
     Withdrawn(ExecutionId),
     JobEnded(JobKey, Box<JobEnd>),
@@ -118,6 +126,12 @@ pub struct Parts {
     pub observer: Arc<dyn Observer>,
     /// How long running attempts may take to end when the daemon stops.
     pub stop_grace: Duration,
+    /// Whether nothing is accepted for now.
+    pub safe_mode: SafeMode,
+    /// Where those are listed that can't go on.
+    pub stuck: Stuck,
+    /// Tells the next start which execution the engine was deciding about when it died.
+    pub mark: Arc<dyn Mark>,
 }
 
 /// The owner of all live executions.

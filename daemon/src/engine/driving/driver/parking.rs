@@ -11,6 +11,7 @@ use a2n_proto::execution::ExecutionStatus;
 use a2n_proto::{ExecutionId, WorkflowId};
 
 use super::Driver;
+use crate::engine::driving::handle::Revived;
 use crate::engine::driving::live::Live;
 use crate::engine::driving::parked::WINDOW;
 use crate::engine::driving::{persist, recover};
@@ -92,10 +93,11 @@ impl Driver {
                 return false;
             }
         };
-        let (execution, plan, state) = found;
+        let Revived { execution, plan, state, recoveries } = found;
         let root = self.root_of(&execution);
         let mut live = Live::new(plan, state, execution);
         live.accepted = true;
+        live.recoveries = recoveries;
         let (workflow, rank, began) = (live.execution.workflow_id, live.rank(), live.has_begun());
         let parent = live.state.start().parent.as_ref().map(|parent| parent.execution);
         self.take_in(id, live);
