@@ -108,8 +108,6 @@ impl Daemon {
         let stuck = Stuck::default();
         let (driver, engine) = Driver::new(Parts {
             store: store.clone(),
-            plans: Arc::clone(&plans),
-            stuck: stuck.clone(),
             logs: logs.clone(),
             system: system.clone(),
             executor: Arc::new(executor),

@@ -180,8 +180,6 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let stuck = Stuck::default();
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
-        plans: Arc::clone(&plans),
-        stuck: stuck.clone(),
         logs: logs.clone(),
         system: system.clone(),
         executor: executor.clone(),

@@ -163,8 +163,6 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
         Arc::new(Nodes::new(system.clone(), Arc::clone(&definitions), attachments.clone(), steps));
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
-        plans: Arc::clone(&plans),
-        stuck: Stuck::default(),
         logs: logs.clone(),
         system: system.clone(),
         executor: executor.clone(),

@@ -114,8 +114,6 @@ pub struct Parts {
     pub executor: Arc<dyn Executor>,
     /// Plans of workflow versions.
     pub plans: Arc<Plans>,
-    /// Executions that can't go on.
-    pub stuck: Stuck,
     /// Whether nodes that touch the world may run in workflows that executions start.
     pub outside_steps: bool,
     /// Which boot of the machine this is.
