@@ -13,7 +13,7 @@ mod recovery;
 mod waiting;
 
 use a2n_proto::execution::{Execution, ExecutionStatus};
-use a2n_proto::{ExecutionId, Json, Timestamp, WorkflowId, WorkflowTriggerId};
+use a2n_proto::{ExecutionId, Json, WorkflowId, WorkflowTriggerId};
 
 pub use attachments::{Naming, drop_unnamed};
 pub use list::{Query, list};

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use a2n_proto::execution::{Execution, ExecutionStatus, PausedReason};
+use a2n_proto::execution::{ExecutionStatus, PausedReason};
 use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 
 use super::handle::{Engine, Error, Found, Revived};
@@ -14,8 +14,6 @@ use super::places::Rule;
 use super::plans::{self, Plans};
 use super::stuck::{self, Stuck, Why};
 use crate::engine::driving::driver;
-use crate::engine::execution::State;
-use crate::engine::plan::Plan;
 use crate::store::{self, Origin, Snapshot, Store, Tx, execution, workflow_version};
 
 /// How many of those that only wait are looked at before the daemon is ready, for whether they can go

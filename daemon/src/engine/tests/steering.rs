@@ -79,7 +79,7 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
     insta::assert_snapshot!(told.replace(id, "ID"), @r"
     PENDING
       cancel: → Cancelled
-      pause: → Pending
+      pause: → Paused User
       resume: execution ID is PENDING and not paused (`a2n pause ID` pauses it)
       answer a: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
