@@ -42,6 +42,8 @@ pub struct Config {
     pub zone: Zone,
     /// The environment, for `env` in expressions; cut to the allowed names by who reads it.
     pub environment: BTreeMap<String, String>,
+    /// Whether it starts with the engine paused.
+    pub safe_mode: bool,
 }
 
 impl Config {
@@ -60,6 +62,14 @@ impl Config {
     /// The folder of attachments.
     pub fn attachments_dir(&self) -> PathBuf {
         self.data_dir.join("attachments")
+    }
+    /// The file that tells which execution the engine was deciding about when it died.
+    pub fn deciding_file(&self) -> PathBuf {
+        self.data_dir.join("deciding")
+    }
+    /// The file that counts crashes.
+    pub fn crashes_file(&self) -> PathBuf {
+        self.data_dir.join("crashes")
     }
     /// The folder of backups.
     pub fn backups_dir(&self) -> PathBuf {
@@ -180,6 +190,9 @@ struct Arguments {
     /// Where it listens [env: A2N_SOCKET].
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
+    /// Start with the engine paused: nothing is started or resumed until `a2n safe-mode off`.
+    #[arg(long)]
+    safe_mode: bool,
     /// Check arguments, environment and file, print what holds, and end.
     #[arg(long)]
     check_config: bool,
@@ -284,7 +297,8 @@ fn read_from(
         return Err(Error::Configuration { faults });
     }
     let file = path.filter(|_| options.found);
-    let config = Config { mode, file, data_dir, socket, layers, zone, environment };
+    let safe_mode = arguments.safe_mode;
+    let config = Config { mode, file, data_dir, socket, layers, zone, environment, safe_mode };
     let config = Box::new(config);
     Ok(if arguments.check_config { Asked::Check(config) } else { Asked::Run(config) })
 }

@@ -86,13 +86,34 @@ impl From<handle::Error> for RpcError {
         use handle::Error;
         let message = error.to_string();
         match error {
-            Error::Overloaded { .. } | Error::Heavy { .. } => overloaded(message),
+            Error::Overloaded { .. } => overloaded(message),
+            Error::Rejected { by, .. } => RpcError::new(ErrorKind::Precondition, message)
+                .at("settings.concurrency")
+                .hint(format!("wait for it (`a2n logs -f {by}`), or end it: `a2n cancel {by}`")),
+            Error::QueueFull { .. } => {
+                let mut error = overloaded(message);
+                error.hint = Some(
+                    "try again when some have ended, or raise `settings.concurrency.maxQueued`"
+                        .to_owned(),
+                );
+                error.at("settings.concurrency.maxQueued")
+            }
             Error::Unwanted => RpcError::new(ErrorKind::Precondition, message),
             Error::Stopping => stopping(),
-            Error::NotLive(_) | Error::Refused => RpcError::new(ErrorKind::Precondition, message)
-                .hint("`a2n show` tells where it stands"),
+            Error::NotLive(_) | Error::NoDifference(_) => {
+                RpcError::new(ErrorKind::Precondition, message)
+                    .hint("`a2n show` tells where it stands")
+            }
+            Error::Refused(why) if why.is_missing => {
+                RpcError::new(ErrorKind::NotFound, why.message).at("nodeId").hint(why.hint)
+            }
+            Error::Refused(why) => {
+                RpcError::new(ErrorKind::Precondition, why.message).hint(why.hint)
+            }
             Error::Panicked => RpcError::new(ErrorKind::Internal, message)
                 .hint("please report it with the daemon's log; nothing was accepted"),
+            Error::SafeMode(_) => RpcError::new(ErrorKind::Precondition, message)
+                .hint("look at `a2n health`; `a2n safe-mode off` lets the engine work"),
             Error::Store(source) => source.into(),
         }
     }

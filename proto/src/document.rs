@@ -145,6 +145,10 @@ pub struct Node {
     /// What it may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
+    /// By handle, what it is taken to have sent in runs of a draft and in tests of nodes after it; it
+    /// does not run there. Runs of a published version ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<BTreeMap<String, Vec<Json>>>,
 }
 
 impl Node {

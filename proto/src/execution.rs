@@ -217,6 +217,9 @@ pub struct Unit {
     pub status: NodeStatus,
     /// Its tries.
     pub attempts: Vec<Attempt>,
+    /// Whether its result was taken over from the execution that this one retries.
+    #[serde(default)]
+    pub taken_over: bool,
     /// Where its output is kept, where apart.
     pub output_ref: Option<String>,
 }

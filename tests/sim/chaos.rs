@@ -450,6 +450,14 @@ impl Life {
                 Some(PausedReason::InDoubt) => self.doubtful(one.id),
                 // A step that never ends, and somebody who has seen enough of it.
                 None if runs => Some(Input::Cancel { by: None, reason: None }),
+                // Another one of its workflow has the place.
+                None if one.start_time.is_none()
+                    && open.iter().any(|other| {
+                        other.workflow_id == one.workflow_id && other.start_time.is_some()
+                    }) =>
+                {
+                    continue;
+                }
                 // It waits for the slot that such a step has.
                 None if self.daemon().engine.last_load().jobs > 0 => continue,
                 _ => None,

@@ -12,11 +12,13 @@ use a2n_daemon::engine::driving::handle::{
 };
 use a2n_daemon::engine::driving::plans::Plans;
 use a2n_daemon::engine::driving::recover;
+use a2n_daemon::engine::driving::safe_mode::SafeMode;
 use a2n_daemon::engine::driving::start::{Error, Starter, Version, Wanted};
+use a2n_daemon::engine::driving::stuck::Stuck;
 use a2n_daemon::engine::input::Input;
 use a2n_daemon::store::logs::{LogStore, Options as LaneOptions};
 use a2n_daemon::store::{Drive, Origin, Store, Tx, execution, idempotency, workflow};
-use a2n_daemon::system::System;
+use a2n_daemon::system::{NoMark, System};
 use a2n_proto::execution::{Execution, ExecutionMetadata};
 use a2n_proto::workflow::Workflow;
 use a2n_proto::{ExecutionId, Json};
@@ -103,6 +105,7 @@ impl Daemon {
         };
         // The sender may go: the last value stays.
         let (_, tuning) = watch::channel(Arc::new(tuning));
+        let stuck = Stuck::default();
         let (driver, engine) = Driver::new(Parts {
             store: store.clone(),
             logs: logs.clone(),
@@ -114,6 +117,9 @@ impl Daemon {
             tuning,
             observer: Arc::new(Nobody),
             stop_grace: Duration::from_secs(5),
+            safe_mode: SafeMode::default(),
+            stuck: stuck.clone(),
+            mark: Arc::new(NoMark),
         });
         let starter = Starter {
             store: store.clone(),
@@ -134,11 +140,11 @@ impl Daemon {
         let runtime = idle.runtime();
         let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
         let driver = runtime.spawn(driver.run(stop.clone(), hurry.clone()));
-        let recovered = runtime
-            .block_on(recover::recover(&store, &plans, &engine))
+        runtime
+            .block_on(recover::recover(&store, &plans, &engine, &stuck))
             .map_err(|e| format!("recovery: {e}"))?;
         let read = store.read().map_err(|e| format!("recovery: {e}"))?;
-        let stuck = recovered.stuck.unfinished(&read);
+        let stuck = stuck.unfinished(&read);
         if !stuck.is_empty() {
             return Err(format!("executions that can't go on: {stuck:?}"));
         }
@@ -256,7 +262,8 @@ impl Daemon {
                 Ok(_)
                 | Err(
                     EngineError::NotLive(_)
-                    | EngineError::Refused
+                    | EngineError::Refused(_)
+                    | EngineError::NoDifference(_)
                     | EngineError::Stopping
                     | EngineError::Store(_),
                 ) => {}

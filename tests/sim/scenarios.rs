@@ -34,6 +34,11 @@ const TEXTS: &[&str] = &[
     "a: J {\"timeout\": 5000}\nb: G {\"timeout\": 3000, \"retry\": {\"maxRetries\": 1, \"retryDelay\": 10}}\nsettings {\"timeout\": 60000}",
     "L\nb: J {\"concurrency\": 3, \"retry\": {\"maxRetries\": 1, \"retryDelay\": 50}, \"onError\": \"CONTINUE\"}\na -> b",
     "a: wait {\"duration\": 600000}\nb: wait {\"duration\": 5}\nc: N\na -> c\nb -> c",
+    // Few at once.
+    "a: J\nb: wait {\"duration\": 2000}\na -> b\nsettings {\"concurrency\": {\"maxInstances\": 1, \"policy\": \"QUEUE\"}}",
+    "a: G\nsettings {\"concurrency\": {\"maxInstances\": 2, \"policy\": \"QUEUE\", \"maxQueued\": 1}}",
+    "a: J\nsettings {\"concurrency\": {\"maxInstances\": 1, \"policy\": \"REJECT\"}}",
+    "a: J\nb: wait {\"duration\": 5000}\nsettings {\"concurrency\": {\"maxInstances\": 1, \"policy\": \"REPLACE\"}}",
     "a: set {\"values\": {\"n\": 1}}\nb: set {\"values\": {\"n\": 2}}\nc: set {\"values\": {\"n\": 3}}\na -> b\nb -> c",
     // What is asked of the rest of the daemon. Steps called `alone` run behind one mutex.
     COUNTING,

@@ -110,6 +110,8 @@ impl World {
             // How full the machine's own disk is must not matter; tests of it have a disk of theirs.
             .env("A2N_SETTING__STORE__MIN_FREE_BYTES", "0")
             .env("A2N_SETTING__STORE__MIN_FREE_PERCENT", "0")
+            // Stories kill the daemon often; the one of safe mode says otherwise.
+            .env("A2N_SETTING__ENGINE__SAFE_MODE_AFTER", "0")
             .current_dir(self.path());
         for (name, value) in &self.env {
             command.env(name, value);

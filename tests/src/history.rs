@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use a2n_proto::execution::{Execution, ExecutionNodeState, ExecutionStatus, NodeStatus};
-use a2n_proto::workflow::Workflow;
-use a2n_proto::{Change, ChangeKind, ExecutionId};
+use a2n_proto::workflow::{ConcurrencyPolicy, Workflow};
+use a2n_proto::{Change, ChangeKind, ExecutionId, WorkflowId};
 use serde_json::{Map, Value};
 
 /// What was seen from outside.
@@ -62,6 +62,7 @@ impl History {
         self.acknowledged(found, &mut wrong);
         self.begun(found, &mut wrong);
         self.told(found, &mut wrong);
+        self.placed(found, &mut wrong);
         counted(found, &mut wrong);
         wrong
     }
@@ -138,6 +139,50 @@ impl History {
         }
     }
 
+    /// Of a workflow with a limit never more were under way at once, as the feed tells it.
+    fn placed(&self, found: &Found, wrong: &mut Vec<String>) {
+        let by_id: BTreeMap<ExecutionId, &Execution> =
+            found.executions.iter().map(|one| (one.id, one)).collect();
+        let limits: BTreeMap<WorkflowId, usize> = found
+            .workflows
+            .iter()
+            .filter(|one| one.settings.concurrency.policy != ConcurrencyPolicy::Allow)
+            .filter_map(|one| Some((one.id, one.settings.concurrency.max_instances? as usize)))
+            .collect();
+        let mut under_way: BTreeMap<WorkflowId, BTreeSet<ExecutionId>> = BTreeMap::new();
+        for change in self.feed.iter().filter(|change| change.entity == "execution") {
+            let Some(one) = change.execution_id.and_then(|id| by_id.get(&id)) else { continue };
+            let Some(limit) = limits.get(&one.workflow_id) else { continue };
+            // It shares the place of the one that started it.
+            let parent = one.parent_execution_id.and_then(|id| by_id.get(&id));
+            if parent.is_some_and(|parent| parent.workflow_id == one.workflow_id) {
+                continue;
+            }
+            let Ok(fields) = serde_json::from_str::<Value>(change.fields.as_str()) else {
+                continue;
+            };
+            let own = under_way.entry(one.workflow_id).or_default();
+            match fields["status"].as_str() {
+                Some("SUCCESS" | "FAILED" | "CANCELLED") => {
+                    own.remove(&one.id);
+                }
+                Some("RUNNING") => {
+                    own.insert(one.id);
+                }
+                _ => {}
+            }
+            if own.len() > *limit {
+                wrong.push(format!(
+                    "change {}: {} executions of {} at once, {limit} are allowed: {own:?}",
+                    change.seq,
+                    own.len(),
+                    one.workflow_name
+                ));
+                return;
+            }
+        }
+    }
+
     /// The feed has no gap and no double, and folds to what is there.
     fn told(&self, found: &Found, wrong: &mut Vec<String>) {
         let mut rows: BTreeMap<(&str, &str), Map<String, Value>> = BTreeMap::new();
@@ -181,10 +226,16 @@ impl History {
     }
 }
 
-/// Executions that have not ended and don't say why.
+/// Executions that have not ended and don't say why. One that has not begun waits for another one of
+/// its workflow.
 pub fn stuck(executions: &[Execution]) -> Vec<String> {
     let open = executions.iter().filter(|execution| !execution.status.is_ended());
+    let runs = |workflow| {
+        let mut begun = executions.iter().filter(|one| one.start_time.is_some());
+        begun.any(|one| one.workflow_id == workflow && !one.status.is_ended())
+    };
     open.filter(|execution| execution.paused_reason.is_none())
+        .filter(|one| one.start_time.is_some() || !runs(one.workflow_id))
         .map(|execution| {
             format!("execution {} is {:?} for no known reason", execution.id, execution.status)
         })

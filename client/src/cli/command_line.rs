@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 use super::output::Format;
 use super::{
     apply, audit, cancel, completions, diff, export, health, info, logs, ls, man, metrics, node,
-    pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, tree, trigger,
-    validate, verify, versions,
+    pipe, ps, publish, quickstart, retry, rpc, run, safe_mode, schedule, settings, show, steer,
+    test, tree, trigger, validate, verify, versions,
 };
 
 /// The text under a command's options: examples and the exit codes.
@@ -81,11 +81,15 @@ pub(super) struct Global {
 pub(super) enum Command {
     Quickstart(quickstart::Args),
     Run(run::Args),
+    Test(test::Args),
     Ps(ps::Args),
     Logs(logs::Args),
     Show(show::Args),
     Tree(tree::Args),
     Cancel(cancel::Args),
+    Pause(steer::PauseArgs),
+    Resume(steer::ResumeArgs),
+    Answer(steer::AnswerArgs),
     Retry(retry::Args),
     Ls(ls::Args),
     Apply(apply::Args),
@@ -101,6 +105,7 @@ pub(super) enum Command {
     Node(node::Args),
     Settings(settings::Args),
     Health(health::Args),
+    SafeMode(safe_mode::Args),
     Metrics(metrics::Args),
     Audit(audit::Args),
     Verify(verify::Args),

@@ -35,7 +35,7 @@ impl Args {
                 put("data folder", daemon.data_dir.as_str().into());
                 put("store version", daemon.schema_version.as_str().into());
                 if daemon.safe_mode {
-                    let told = "it starts no executions after too many crashes";
+                    let told = "nothing is started or resumed; see `a2n safe-mode`";
                     put("safe mode", Cell::styled(told, Style::Bad));
                 }
                 table.text(out, "")

@@ -47,6 +47,9 @@ fn note(node: &ExecutionNodeState, execution: Option<&Execution>) -> Cell {
             _ => Cell::styled(message, Style::Bad),
         };
     }
+    if execution.is_some_and(|execution| is_pinned(node, execution)) {
+        return Cell::styled("its pinned output is used", Style::Dim);
+    }
     if execution.is_some_and(|execution| is_taken_over(node, execution)) {
         return Cell::styled("taken over from the earlier execution", Style::Dim);
     }
@@ -63,6 +66,12 @@ fn note(node: &ExecutionNodeState, execution: Option<&Execution>) -> Cell {
         }
         _ => Cell::default(),
     }
+}
+
+/// A run of a draft names the nodes whose output was given.
+fn is_pinned(node: &ExecutionNodeState, execution: &Execution) -> bool {
+    let pinned = &execution.context_data.to_value()["pinned"];
+    pinned.as_array().into_iter().flatten().any(|id| *id == *node.node_id)
 }
 
 /// A result that a retry took over keeps its times, which lie before the retry.
@@ -85,7 +94,7 @@ pub(super) fn in_doubt(out: &Out, execution: &Execution, nodes: &[ExecutionNodeS
     let title = out.styled(Style::Bad, "in doubt:");
     format!(
         "\n{title} whether {named} did its work is not known after a crash\n\
-         hint: look, then `a2n cancel {id}` and `a2n retry {id} --from {first}`\n",
+         hint: look, then `a2n answer {id} {first} done`, `failed` or `again`\n",
         id = execution.id,
     )
 }

@@ -142,9 +142,13 @@ pub(super) fn table(out: &Out, executions: &[Execution]) -> Table {
     table
 }
 
-/// The status, and where it is paused what for: a person is waited for, or time alone.
+/// The status, and where it is paused what for: a person is waited for, or time alone; where it waits
+/// for a place, how many do before it.
 pub(super) fn status_cell(execution: &Execution) -> Cell {
     let status = status_text(execution.status);
+    if let Some(before) = execution.context_data.to_value()["waiting"]["before"].as_u64() {
+        return Cell::styled(format!("{status} ({before} before it)"), status_style(&status));
+    }
     match execution.paused_reason {
         Some(reason) => {
             Cell::styled(format!("{status} ({})", status_text(reason)), status_style(&status))

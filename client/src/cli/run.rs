@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use a2n_client::Exit;
 use a2n_proto::Json;
-use a2n_proto::api::workflow::{Run, RunParams};
+use a2n_proto::api::workflow::{PlanParams, Run, RunParams};
 
 use super::ending::{self, Watch};
 use super::inputs::{self, Input};
-use super::{Context, Outcome, ask, examples, moments, which};
+use super::output::Out;
+use super::{Context, Outcome, ask, examples, moments, plan, which};
 
 /// Run a workflow
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,7 @@ use super::{Context, Outcome, ask, examples, moments, which};
     "a2n run host-report --follow"
     "a2n run backup -i folder=/etc -i keep:=7 --wait --timeout 10m"
     "a2n run import --inputs rows.json -o name"
+    "a2n run import --inputs rows.json --dry-run     what it would do"
 ))]
 pub(super) struct Args {
     /// The workflow's name or id
@@ -30,7 +32,10 @@ pub(super) struct Args {
     file: Option<PathBuf>,
     #[command(flatten)]
     watch: WatchArgs,
-    /// The newest draft instead of the published version
+    /// Only say what it would do: nothing is started, nothing stored
+    #[arg(long, conflicts_with_all = ["trigger", "priority", "key", "wait", "follow", "timeout"])]
+    dry_run: bool,
+    /// The newest draft instead of the published version; pinned output is used
     #[arg(long)]
     draft: bool,
     /// The MANUAL trigger whose parameters the inputs have to fit
@@ -68,8 +73,18 @@ impl WatchArgs {
 impl Args {
     pub(super) async fn run(self, cx: &Context) -> Outcome {
         let inputs = inputs::collect(self.file.as_deref(), &self.inputs)?;
-        let session = cx.session().await?;
         let (id, name) = which::workflow(&self.workflow);
+        if self.dry_run {
+            let params = PlanParams {
+                id,
+                name,
+                definition: None,
+                draft: self.draft.then_some(true),
+                inputs: (!inputs.is_null()).then_some(inputs),
+            };
+            return plan::show(cx, &params).await;
+        }
+        let session = cx.session().await?;
         let params = RunParams {
             id,
             name,
@@ -94,6 +109,18 @@ pub(super) async fn started(
     execution: &a2n_proto::execution::Execution,
     watch: Option<Watch>,
 ) -> Outcome {
+    started_with(cx, session, json, execution, watch, |_| String::new()).await
+}
+
+/// The same with more to say before the hint.
+pub(super) async fn started_with(
+    cx: &Context,
+    session: &a2n_client::Session,
+    json: &Json,
+    execution: &a2n_proto::execution::Execution,
+    watch: Option<Watch>,
+    more: impl Fn(&Out) -> String,
+) -> Outcome {
     match watch {
         Some(watch) => ending::watch(&cx.out, session, execution.id, &watch).await,
         None => {
@@ -103,8 +130,9 @@ pub(super) async fn started(
                 |out| {
                     let name = out.safe(&execution.workflow_name);
                     format!(
-                        "{name} (version {}) started: {id}\nhint: `a2n logs -f {id}` follows it\n",
+                        "{name} (version {}) started: {id}\n{}hint: `a2n logs -f {id}` follows it\n",
                         execution.workflow_version,
+                        more(out),
                         id = execution.id,
                     )
                 },

@@ -92,6 +92,9 @@ fn header(out: &Out, execution: &Execution) -> Table {
     let reason = execution.paused_reason.map(|reason| format!(": {}", status_text(reason)));
     let shown = format!("{status}{}", reason.unwrap_or_default());
     put("status", Cell::styled(shown, status_style(&status)));
+    if let Some(what) = execution.context_data.to_value()["waiting"]["detail"].as_str() {
+        put("waiting", what.into());
+    }
     if let Some(at) = execution.start_time {
         put("started", out.full_date(at).into());
     }
@@ -131,6 +134,16 @@ async fn show_node(
         || vec![state.id.clone()],
         |out| {
             let mut text = node_states::table(std::slice::from_ref(state), None).text(out, "");
+            let taken: Vec<String> = state
+                .units
+                .iter()
+                .filter(|unit| unit.taken_over)
+                .map(|unit| unit.item.to_string())
+                .collect();
+            if !taken.is_empty() {
+                let taken = taken.join(", ");
+                text.push_str(&format!("  taken over from the earlier execution: item {taken}\n"));
+            }
             for unit in state.units.iter().filter(|unit| unit.attempts.len() > 1) {
                 for attempt in &unit.attempts {
                     text.push_str(&format!(
@@ -151,7 +164,7 @@ async fn show_node(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use a2n_proto::Json;
     use a2n_proto::execution::{Waiting, WaitingKind};
 
@@ -227,8 +240,13 @@ mod tests {
         ◌  a     shell  RUNNING      3  12ms  its outcome is not known after a crash
 
         in doubt: whether `a` did its work is not known after a crash
-        hint: look, then `a2n cancel 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f` and `a2n retry 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f --from a`
+        hint: look, then `a2n answer 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f a done`, `failed` or `again`
         ");
+    }
+
+    /// An execution for tests of other commands.
+    pub(crate) fn an_execution() -> Execution {
+        execution(serde_json::json!({}))
     }
 
     #[test]

@@ -46,6 +46,17 @@ pub(super) async fn execution(session: &Session, word: &str) -> Result<Execution
     })
 }
 
+/// The version of an execution's workflow that is published now.
+pub(super) async fn published_version(session: &Session, id: ExecutionId) -> Result<u32, Failure> {
+    let execution = session.call::<execution::Get>(&execution::One { id }).await?;
+    let one = workflow::One { id: Some(execution.workflow_id), name: None };
+    let workflow = session.call::<workflow::Get>(&one).await?;
+    workflow.published_version.ok_or_else(|| {
+        Failure::failed(format!("the workflow `{}` is not published", workflow.name))
+            .hint(format!("`a2n publish {}`, or name a version", workflow.name))
+    })
+}
+
 /// The trigger that the word means: its id, or `WORKFLOW/TRIGGER`.
 pub(super) async fn trigger(session: &Session, word: &str) -> Result<WorkflowTrigger, Failure> {
     if let Ok(id) = word.parse() {

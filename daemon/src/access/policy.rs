@@ -59,6 +59,8 @@ mod tests {
         ("workflow.delete", OWN),
         ("workflow.validate", ACCOUNT),
         ("workflow.run", EXECUTE),
+        ("workflow.plan", EXECUTE),
+        ("workflow.testNode", ACCOUNT),
         ("workflow.publish", EDIT),
         ("workflow.unpublish", EDIT),
         ("workflow.rollback", EDIT),
@@ -82,6 +84,9 @@ mod tests {
         ("execution.get", VIEW),
         ("execution.wait", VIEW),
         ("execution.cancel", EXECUTE),
+        ("execution.pause", EXECUTE),
+        ("execution.resume", EXECUTE),
+        ("execution.answer", EXECUTE),
         ("execution.retry", EXECUTE),
         ("execution.tree", VIEW),
         ("execution.stats", ACCOUNT),
@@ -172,6 +177,8 @@ mod tests {
     workflow.delete             401  404  yes   yes   | 403  403  403     yes
     workflow.validate           401  yes  yes   yes   | yes  yes  yes     yes
     workflow.run                401  404  yes   yes   | 403  403  yes     yes
+    workflow.plan               401  404  yes   yes   | 403  403  yes     yes
+    workflow.testNode           401  yes  yes   yes   | yes  yes  yes     yes
     workflow.publish            401  404  yes   yes   | 403  yes  403     yes
     workflow.unpublish          401  404  yes   yes   | 403  yes  403     yes
     workflow.rollback           401  404  yes   yes   | 403  yes  403     yes
@@ -194,6 +201,9 @@ mod tests {
     execution.get               401  404  yes   yes   | yes  yes  yes     yes
     execution.wait              401  404  yes   yes   | yes  yes  yes     yes
     execution.cancel            401  404  yes   yes   | 403  403  yes     yes
+    execution.pause             401  404  yes   yes   | 403  403  yes     yes
+    execution.resume            401  404  yes   yes   | 403  403  yes     yes
+    execution.answer            401  404  yes   yes   | 403  403  yes     yes
     execution.retry             401  404  yes   yes   | 403  403  yes     yes
     execution.tree              401  404  yes   yes   | yes  yes  yes     yes
     execution.stats             401  yes  yes   yes   | yes  yes  yes     yes

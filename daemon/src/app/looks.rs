@@ -11,8 +11,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use super::schedules::Running;
-use crate::engine::driving::handle::{Engine, Observer};
-use crate::engine::driving::stuck::Stuck;
+use crate::engine::driving::handle::{Busy, Engine, Load, Observer};
+use crate::engine::driving::safe_mode::SafeMode;
+use crate::engine::driving::stuck::{Stuck, Why};
 use crate::operations::health::{self, Finding, Health, Probe, counted};
 use crate::operations::metrics::{Looks, Metrics};
 use crate::operations::retention::Pressure;
@@ -47,14 +48,22 @@ impl Looks for Eyes {
     fn stats(&self) -> StatsAnswer {
         let mut executions = BTreeMap::new();
         let mut rows = BTreeMap::new();
+        let mut queued_longest = None;
         if let Ok(read) = self.store.read() {
-            for status in
-                [ExecutionStatus::Pending, ExecutionStatus::Running, ExecutionStatus::Paused]
-            {
-                let n = crate::store::execution::count_status(&read, status).unwrap_or(0);
-                let name = a2n_proto::Json::of(&status);
-                executions.insert(name.as_str().trim_matches('"').to_owned(), n);
+            // A million may wait: those are not counted one by one.
+            let running = ExecutionStatus::Running;
+            let running = crate::store::execution::count_status(&read, running).unwrap_or(0);
+            let (queued, paused) = crate::store::execution::counts(&read).unwrap_or_default();
+            for (status, n) in [("PENDING", queued), ("RUNNING", running), ("PAUSED", paused)] {
+                executions.insert(status.to_owned(), n);
             }
+            let mut oldest =
+                crate::store::execution::with_status(&read, ExecutionStatus::Pending, 1);
+            let oldest = oldest.as_mut().ok().and_then(Vec::pop);
+            queued_longest = oldest.map(|id| {
+                let now = u64::try_from(self.clock.now().as_unix_ms()).unwrap_or(0);
+                now.saturating_sub(id.unix_ms())
+            });
             rows = read.row_counts().unwrap_or_default();
         }
         let load = self.engine.get().map(Engine::last_load).unwrap_or_default();
@@ -64,6 +73,10 @@ impl Looks for Eyes {
             executions,
             jobs_waiting: load.hungry as u64,
             jobs_running: load.jobs as u64,
+            jobs_limited: load.limited as u64,
+            jobs_at_most: load.slots as u64,
+            executions_in_memory: load.live as u64,
+            queued_longest,
             timers: load.timers as u64,
             clients: self.clients.get().map_or(0, |n| n() as u64),
             subscriptions: self
@@ -127,6 +140,7 @@ pub(super) struct Pages {
     pub(super) health: Health,
     pub(super) metrics: Metrics,
     pub(super) store: Store,
+    pub(super) safe_mode: SafeMode,
 }
 
 impl rpc::Pages for Pages {
@@ -139,7 +153,7 @@ impl rpc::Pages for Pages {
     }
     fn ready(&self) -> BoxFuture<'_, rpc::Probe> {
         Box::pin(async move {
-            let ok = self.store.accepting();
+            let ok = self.store.accepting() && self.safe_mode.why().is_none();
             let text = if ok { "ready" } else { "takes no work: see `a2n health`" };
             rpc::Probe { ok, text: text.into() }
         })
@@ -147,6 +161,34 @@ impl rpc::Pages for Pages {
     fn metrics(&self) -> BoxFuture<'_, String> {
         Box::pin(async move { self.metrics.text() })
     }
+}
+
+/// What is under way, and what waits for what.
+fn told(load: &Load) -> String {
+    let mut text = format!(
+        "{} in memory, {} of {} running",
+        counted(load.live, "execution"),
+        load.jobs,
+        counted(load.slots, "step")
+    );
+    for (n, what) in
+        [(load.hungry, "for a slot"), (load.limited, "for a rate limit"), (load.queued, "to begin")]
+    {
+        if n > 0 {
+            text.push_str(&format!(", {} waiting {what}", counted(n, "execution")));
+        }
+    }
+    text
+}
+
+/// The workflows that have or want most; by id, since who asks may not see each of them.
+async fn busiest(engine: &Engine) -> String {
+    let all = engine.busiest().await.unwrap_or_default();
+    let told = all.iter().filter(|one| one.hungry + one.queued > 0).map(|one| {
+        let (id, Busy { jobs, hungry, queued, .. }) = (one.workflow, one);
+        format!("; workflow {id}: {jobs} running, {hungry} waiting for a slot, {queued} to begin")
+    });
+    told.collect()
 }
 
 /// Places of the machine that are looked at.
@@ -162,11 +204,12 @@ pub(super) fn probes(
     engine: &Engine,
     stuck: &Stuck,
     schedules: &Schedules,
+    safe_mode: &SafeMode,
     Paths { data_dir, socket }: Paths,
 ) -> Vec<(&'static str, Probe)> {
     let (store, logs, stuck) = (store.clone(), logs.clone(), stuck.clone());
     let (reads, gate) = (store.clone(), store.clone());
-    let (engine, schedules) = (engine.clone(), schedules.clone());
+    let (engine, schedules, safe_mode) = (engine.clone(), schedules.clone(), safe_mode.clone());
     let now = |finding: Finding| -> Later<'static, Finding> { Box::pin(async move { finding }) };
     vec![
         (
@@ -213,22 +256,25 @@ pub(super) fn probes(
             "queue",
             Box::new(move || {
                 let engine = engine.clone();
+                if let Some(why) = safe_mode.why() {
+                    return now(Finding::unhealthy(format!(
+                        "safe mode, nothing is started or resumed: {why}; look at what it did last \
+                         (`a2n ps`, the log), `a2n cancel` what is to blame, then `a2n safe-mode off`"
+                    )));
+                }
                 Box::pin(async move {
                     match engine.load().await {
                         Ok(load) if load.again > 0 => Finding::unhealthy(format!(
                             "{} could not be stored, to be read again",
                             counted(load.again, "execution")
                         )),
-                        Ok(load) if load.hungry == 0 => Finding::healthy(format!(
-                            "{}, {} running",
-                            counted(load.live, "execution"),
-                            counted(load.jobs, "step")
-                        )),
-                        Ok(load) => Finding::degraded(format!(
-                            "{} waiting for a slot, {} running",
-                            counted(load.hungry, "execution"),
-                            counted(load.jobs, "step")
-                        )),
+                        Ok(load) => {
+                            let told = format!("{}{}", told(&load), busiest(&engine).await);
+                            match load.hungry {
+                                0 => Finding::healthy(told),
+                                _ => Finding::degraded(told),
+                            }
+                        }
                         Err(error) => Finding::unhealthy(error.to_string()),
                     }
                 })
@@ -239,7 +285,11 @@ pub(super) fn probes(
             Box::new(move || {
                 let found = reads.read().and_then(|read| {
                     let in_doubt = crate::store::execution::in_doubt(&read)?;
-                    Ok(health::executions(&stuck.unfinished(&read), &in_doubt))
+                    let (aside, stuck): (Vec<_>, Vec<_>) = stuck
+                        .unfinished(&read)
+                        .into_iter()
+                        .partition(|(_, why)| matches!(why, Why::Quarantined(_)));
+                    Ok(health::executions(&stuck, &aside, &in_doubt))
                 });
                 now(match found {
                     Ok(found) => found,

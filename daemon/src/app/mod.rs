@@ -1,16 +1,20 @@
 //! The start-up story, and the only place that wires: open, recover, wire, serve, stop.
 
 mod counting;
+mod crashes;
 mod descriptors;
 mod identities;
 mod looks;
 mod marker;
 mod not_started;
 mod opening;
+mod rules;
+mod safety;
 mod schedules;
 mod signals;
 mod tuning;
 mod watchdog;
+mod work;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::engine::driving::driver::{Driver, Parts};
 use crate::engine::driving::plans::Plans;
-use crate::engine::driving::recover;
 use crate::engine::driving::start::Starter;
+use crate::engine::driving::stuck::Stuck;
 use crate::nodes::{self, Nodes, Registry as Definitions};
 use crate::operations::health::Health;
 use crate::operations::metrics::Metrics;
@@ -42,6 +46,7 @@ use crate::triggers::service;
 use crate::workflows::{self, Workflows};
 
 use counting::Counting;
+use crashes::Crashes;
 use descriptors::Descriptors;
 use identities::Identities;
 use looks::{Eyes, Pages, Watcher};
@@ -50,12 +55,15 @@ use opening::{
     RunningMarker, listen, make_owner, open_attachments, open_logs, open_store,
     refuse_open_folders, refuse_taken_socket, start_log, stored_settings, warn_of_open_folders,
 };
+use rules::Rules;
+use safety::Safety;
 use schedules::{Arming, LateStarts, Running, ScheduleStarts};
 use signals::Signals;
 use tuning::{
     follow_attachment_limits, follow_log_level, follow_step_settings, follow_store_limits,
     follow_tuning, rpc_limits, step_settings,
 };
+use work::Work;
 
 /// A write to a file at its size limit, or to a closed pipe, is an error like any other and not the
 /// daemon's end. Steps get the default back when they are started.
@@ -98,6 +106,7 @@ struct Daemon {
     settings: Settings,
     system: System,
     running_marker: RunningMarker,
+    crashes: Crashes,
 }
 
 async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
@@ -108,12 +117,18 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     steps.map_err(|error| NotStarted { message: error.to_string(), code: 78 })?;
     refuse_open_folders(&config)?;
     refuse_taken_socket(&config)?;
+    #[cfg(debug_assertions)]
+    if config.environment.contains_key("A2N_FAIL_POINTS") {
+        crate::engine::fail_point::switch_on();
+    }
     let boot = host::boot_id();
     let counting = Counting::new(Arc::clone(&system.clock));
     let (store, running_marker) = open_store(&config, &settings, system, &boot, &counting)?;
     for fault in settings.begin(stored_settings(&store)?) {
         tracing::warn!(%fault, "setting of the store ignored");
     }
+    let Safety { safe_mode, crashes, mark } =
+        safety::look_back(&config, &settings, &store, system, &running_marker).await?;
     let shares = Descriptors::raised(&settings);
     let (logs, system_logs) = open_logs(&config, &store, system, &boot)?;
     let attachments = open_attachments(&config, &settings, system)?;
@@ -162,17 +177,21 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     ));
     follow_step_settings(&tasks, &settings, &config, Arc::clone(&executor));
     let tuning = follow_tuning(&tasks, &settings, &config, shares);
+    let stuck = Stuck::default();
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
         logs: logs.clone(),
         system: system.clone(),
-        executor,
+        executor: executor.clone(),
         plans: Arc::clone(&plans),
         outside_steps: config.mode == Mode::User,
         boot,
         tuning,
         observer: watcher,
         stop_grace: Duration::from_millis(settings.get(&table::SHUTDOWN_GRACE)),
+        safe_mode: safe_mode.clone(),
+        stuck: stuck.clone(),
+        mark,
     });
     let _ = eyes.engine.set(engine.clone());
     let (engine_stop, hurry) = (CancellationToken::new(), CancellationToken::new());
@@ -184,28 +203,23 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         system: system.clone(),
         outside_steps: config.mode == Mode::User,
     };
+    running
+        .look(&store)
+        .map_err(|error| NotStarted::later("executions of schedules not read", &error))?;
     late.set(ScheduleStarts {
         starter: starter.clone(),
         system: system.clone(),
         running,
         metrics: metrics.clone(),
     });
-    let recovered = recover::recover(&store, &plans, &engine)
-        .await
-        .map_err(|error| NotStarted::later("executions not taken up again", &error))?;
-    if recovered.live > 0 {
-        tracing::info!(live = recovered.live, "executions taken up again");
-    }
-
+    let rules = Rules::new(store.clone(), Arc::clone(&plans), engine.clone());
     let stop = tasks.stop_token();
-    tasks.spawn("schedules", OnEnd::StopDaemon, schedule_service.run(stop.clone()));
     let arming = Arming {
         store: store.clone(),
         schedules: schedules.clone(),
         zone: config.zone.clone(),
         system: system.clone(),
     };
-    spawn_until_stop(&tasks, "arming", arming.run());
     let sweeper = Arc::new(StoreSweeper {
         store: store.clone(),
         logs: Arc::new(logs.clone()),
@@ -215,7 +229,17 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     });
     let (clock, settings_of) = (Arc::clone(&system.clock), settings.clone());
     let cleaner = Cleaner { clock, settings: settings_of, sweeper, pressure };
-    tasks.spawn("cleaner", OnEnd::StopDaemon, cleaner.run(stop.clone()));
+    let work = Work {
+        store: store.clone(),
+        plans: Arc::clone(&plans),
+        engine: engine.clone(),
+        stuck: stuck.clone(),
+        schedules: schedule_service,
+        arming,
+        rules,
+        cleaner,
+    };
+    work.begin(&tasks, safe_mode.clone(), Crashes::new(config.crashes_file())).await?;
     spawn_until_stop(&tasks, "marker", marker::keep(store.clone(), Arc::clone(&system.clock)));
     follow_attachment_limits(&tasks, &settings, attachments.clone());
     follow_log_level(&tasks, &settings, logbook);
@@ -224,7 +248,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     let paths = looks::Paths { data_dir: config.data_dir.clone(), socket: socket.path.clone() };
     let health = Health::new(
         Arc::clone(&system.clock),
-        looks::probes(&store, &logs, &engine, &recovered.stuck, &schedules, paths),
+        looks::probes(&store, &logs, &engine, &stuck, &schedules, &safe_mode, paths),
     );
     let context = Arc::new(Context {
         store: store.clone(),
@@ -232,7 +256,10 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         system_logs: system_logs.clone(),
         attachments,
         engine: engine.clone(),
-        stuck: recovered.stuck,
+        executor,
+        environment: Arc::new(config.environment.clone()),
+        stuck,
+        safe_mode: safe_mode.clone(),
         starter,
         plans: Arc::clone(&plans),
         workflows: Workflows {
@@ -270,7 +297,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         tag,
         Some(counting),
     );
-    let pages = Arc::new(Pages { health, metrics, store: store.clone() });
+    let pages = Arc::new(Pages { health, metrics, store: store.clone(), safe_mode });
     let _ = eyes.dispatcher.set(Arc::downgrade(&dispatcher));
     let server = Server::new(dispatcher, pages, openrpc::document, stop);
     let _ = eyes.clients.set(Box::new(server.connections()));
@@ -289,6 +316,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         settings,
         system: system.clone(),
         running_marker,
+        crashes,
     })
 }
 
@@ -318,6 +346,9 @@ impl Daemon {
         let store = self.store.clone();
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
         self.running_marker.clear();
+        if self.tasks.culprit().is_none() {
+            self.crashes.forget();
+        }
         signals.abort();
         let culprit = self.tasks.culprit();
         tracing::info!(uptime_ended_at = %self.system.now(), "stopped");

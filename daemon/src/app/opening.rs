@@ -47,14 +47,14 @@ pub(super) fn open_store(
     boot: &str,
     counting: &Arc<Counting>,
 ) -> Result<(Store, RunningMarker), NotStarted> {
-    let mut marker = RunningMarker { path: config.data_dir.join("running"), unwritten: None };
+    let mut marker = RunningMarker::of(config.data_dir.join("running"), boot);
     let install = InstallId::from_bytes(system.new_id());
     let mut options = store::Options::new(config.data_dir.clone(), install, system.now());
     options.cache_bytes = settings.get(&table::STORE_CACHE);
     options.ballast_bytes = settings.get(&table::STORE_BALLAST);
     options.limits = store_limits(settings);
     options.observer = Some(counting.clone());
-    options.check_all = marker.was_cut_off(boot);
+    options.check_all = marker.left == Left::Cut;
     let disk = Arc::clone(&options.disk);
     let store = logbook::without_panic_reports(|| Store::open(options))
         .map_err(|error| NotStarted { message: error.to_string(), code: error.exit_code() })?;
@@ -65,12 +65,42 @@ pub(super) fn open_store(
 /// The file that says under which boot the daemon runs: it stays where the power goes.
 pub(super) struct RunningMarker {
     path: PathBuf,
+    left: Left,
     unwritten: Option<std::io::Error>,
 }
 
+/// How the daemon before ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// In order, or there was none.
+    InOrder,
+    /// It died while the machine went on.
+    Crashed,
+    /// The machine stopped under it.
+    Cut,
+}
+
+impl Drop for RunningMarker {
+    /// A start that fails ends in order, too; only a death leaves the file.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.clear();
+        }
+    }
+}
+
 impl RunningMarker {
-    fn was_cut_off(&self, boot: &str) -> bool {
-        RealDisk.read(&self.path, 100).is_ok_and(|before| before != boot.as_bytes())
+    fn of(path: PathBuf, boot: &str) -> Self {
+        let left = match RealDisk.read(&path, 100) {
+            Ok(before) if before == boot.as_bytes() => Left::Crashed,
+            Ok(_) => Left::Cut,
+            Err(_) => Left::InOrder,
+        };
+        Self { path, left, unwritten: None }
+    }
+    /// Whether the daemon before died while the machine went on.
+    pub(super) fn tells_of_crash(&self) -> bool {
+        self.left == Left::Crashed
     }
     /// Said only when the start has succeeded: else the reason why it did not is what counts.
     pub(super) fn tell(&self) {
@@ -113,15 +143,13 @@ pub(super) fn open_logs(
             drive: store::Drive::Thread,
         })
     };
-    let live: Vec<_> = store
-        .read()
-        .and_then(|read| store::execution::unfinished(&read))
-        .map_err(|error| NotStarted::later("executions not read", &error))?
-        .into_iter()
-        .map(|execution| (execution.id, execution.workflow_id))
-        .collect();
+    let mut live = || {
+        let all = store::execution::unfinished(&store.read()?)?;
+        Ok(all.into_iter().map(|execution| (execution.id, execution.workflow_id)).collect())
+    };
     let folder = config.logs_dir();
-    let logs = LogStore::open(open("logs", folder.clone(), 64 << 20)?, &live).map_err(|error| {
+    let options = open("logs", folder.clone(), 64 << 20)?;
+    let logs = LogStore::open_asking(options, &mut live).map_err(|error| {
         NotStarted::later(format!("log store in {} not opened", folder.display()), &error)
     })?;
     let folder = folder.join("system");

@@ -15,7 +15,9 @@ use crate::engine::driving::handle::{Accepted, Admission, Error as EngineError, 
 use crate::engine::driving::start::{Error as NotStarted, Starter, Version, Wanted};
 use crate::engine::input::Input;
 use crate::operations::metrics::Metrics;
-use crate::store::{Error, FeedRead, Origin, Paging, Read, Store, workflow, workflow_trigger};
+use crate::store::{
+    Error, FeedRead, Origin, Paging, Read, Store, execution, workflow, workflow_trigger,
+};
 use crate::system::{Later, System};
 use crate::triggers::schedule::Zone;
 use crate::triggers::service::Handle;
@@ -28,6 +30,28 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// What the store has of executions that schedules started and that have not ended: those that only
+    /// wait are not in memory, so nobody tells of them.
+    pub(super) fn look(&self, store: &Store) -> Result<(), Error> {
+        let read = store.read()?;
+        let query = workflow_trigger::Query {
+            kind: Some(TriggerType::Schedule),
+            ..workflow_trigger::Query::default()
+        };
+        let mut paging = Paging::first(1_000);
+        loop {
+            let page = workflow_trigger::list(&read, &query, &paging)?;
+            for trigger in page.items {
+                for one in execution::unfinished_of_trigger(&read, trigger.id)? {
+                    self.began(&one);
+                }
+            }
+            match page.next_cursor {
+                Some(cursor) => paging.cursor = Some(cursor),
+                None => return Ok(()),
+            }
+        }
+    }
     pub(super) fn began(&self, execution: &Execution) {
         if let Some(trigger) = execution.trigger_id {
             let mut all = self.by_trigger.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,6 +129,10 @@ impl ScheduleStarts {
             }
             Ok(Accepted::Already(_)) => Ok(Started::Before),
             Err(NotStarted::Engine(EngineError::Store(e)) | NotStarted::Store(e)) => Err(later(&e)),
+            // As the workflow's own rule says; trying again would make a queue of its own.
+            Err(NotStarted::Engine(
+                e @ (EngineError::Rejected { .. } | EngineError::QueueFull { .. }),
+            )) => Err(StartError::Refused { reason: e.to_string() }),
             Err(NotStarted::Engine(e)) => Err(StartError::Later { reason: e.to_string() }),
             Err(other) => Err(StartError::Refused { reason: other.to_string() }),
         }

@@ -152,6 +152,11 @@ pub(super) fn follow_tuning(
         (settings.watch(&table::ENGINE_PARALLEL), settings.watch(&table::ENGINE_NODE_STATE_KEPT));
     let mut shown = settings.watch(&table::ENGINE_OUTPUT_KEPT);
     let mut allowed = settings.watch(&table::EXPRESSION_ENV);
+    let mut unfinished = settings.watch(&table::ENGINE_MAX_UNFINISHED);
+    let mut share = settings.watch(&table::ENGINE_PARALLEL_WORKFLOW);
+    let mut rates = settings.watch(&table::NODE_RATES);
+    let mut results = settings.watch(&table::ENGINE_RESULTS);
+    let mut quarantine = settings.watch(&table::ENGINE_QUARANTINE);
     let (mut live, mut live_bytes) =
         (settings.watch(&table::ENGINE_MAX_LIVE), settings.watch(&table::ENGINE_MAX_LIVE_BYTES));
     let (mut key, mut value) =
@@ -166,8 +171,13 @@ pub(super) fn follow_tuning(
                 _ = kept.changed() => {}
                 _ = shown.changed() => {}
                 _ = allowed.changed() => {}
+                _ = quarantine.changed() => {}
+                _ = results.changed() => {}
                 _ = live.changed() => {}
                 _ = live_bytes.changed() => {}
+                _ = unfinished.changed() => {}
+                _ = share.changed() => {}
+                _ = rates.changed() => {}
                 _ = key.changed() => {}
                 _ = value.changed() => {}
                 _ = keys.changed() => {}
@@ -186,12 +196,21 @@ fn tuned(
 ) -> Tuning {
     let allowed: Vec<String> = settings.get(&table::EXPRESSION_ENV);
     let slots = settings.get::<usize>(&table::ENGINE_PARALLEL).min(shares.steps);
+    let share = match settings.get::<usize>(&table::ENGINE_PARALLEL_WORKFLOW) {
+        0 => slots - slots / 8,
+        share => share.min(slots),
+    };
     let slots = u32::try_from(slots).unwrap_or(u32::MAX);
     Tuning {
+        result_bytes: settings.get(&table::ENGINE_RESULTS),
+        quarantine_after: u32::try_from(settings.get(&table::ENGINE_QUARANTINE))
+            .unwrap_or(u32::MAX),
         parallel_jobs: slots,
+        parallel_jobs_per_workflow: u32::try_from(share).unwrap_or(u32::MAX),
         parallel_jobs_per_execution: slots,
         max_live: settings.get(&table::ENGINE_MAX_LIVE),
         max_live_bytes: settings.get(&table::ENGINE_MAX_LIVE_BYTES),
+        max_unfinished: settings.get(&table::ENGINE_MAX_UNFINISHED),
         output_cut_bytes: settings.get(&table::ENGINE_NODE_STATE_KEPT),
         output_data_bytes: settings.get(&table::ENGINE_OUTPUT_KEPT),
         max_input_bytes: settings.get(&table::ENGINE_INPUT),
@@ -206,6 +225,7 @@ fn tuned(
                 .filter_map(|name| Some((name.clone(), environment.get(&name)?.clone())))
                 .collect(),
         ),
+        rates: Arc::new(settings.get(&table::NODE_RATES)),
     }
 }
 

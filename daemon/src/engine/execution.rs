@@ -5,7 +5,7 @@
 //!
 //! | execution from | to |
 //! |---|---|
-//! | PENDING | RUNNING, CANCELLED |
+//! | PENDING | RUNNING, PAUSED (and back), CANCELLED |
 //! | RUNNING | PAUSED, SUCCESS, FAILED, CANCELLED |
 //! | PAUSED | RUNNING, SUCCESS, FAILED, CANCELLED |
 
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::JobKey;
 use super::kind::NodeError;
+use super::plan::Plan;
 use super::request::Request;
 
 mod fold;
@@ -26,7 +27,8 @@ mod frame;
 mod node;
 
 pub use frame::{Finally, Folded, Frame, Round, below, depth, index, prefix};
-pub use node::{AttemptState, NodeState, Output, Phase, Sent, UnitState};
+pub(in crate::engine) use node::handles_bytes;
+pub use node::{AttemptState, DoneItem, NodeState, Output, Phase, Sent, UnitState};
 
 /// Everything about one execution that the engine needs to go on after a crash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +52,8 @@ pub struct State {
     pub(super) ending: Option<Ending>,
     /// Set once all else is over and nodes with `finally` run.
     pub(super) finally: Option<Finally>,
+    /// What the results of all nodes come to.
+    pub(super) result_bytes: u64,
     /// Permits that it holds, in the order in which it got them.
     pub(super) held: Vec<Held>,
 }
@@ -79,6 +83,8 @@ pub struct Start {
     pub parent: Option<Parent>,
     /// Results taken over from that one; moved into the nodes when the state is made.
     pub carried: BTreeMap<NodeKey, NodeState>,
+    /// What that one did with single items of nodes that run again; forgotten as those nodes end.
+    pub done_before: BTreeMap<NodeKey, Vec<DoneItem>>,
 }
 
 /// The execution that had another one started.
@@ -235,7 +241,11 @@ impl State {
     /// An execution that was accepted and has not begun.
     pub fn new(mut start: Start) -> Self {
         let nodes = std::mem::take(&mut start.carried);
+        let done = start.done_before.values().flatten().map(|done| handles_bytes(&done.output));
+        let carried = nodes.values().map(|node| node.size_bytes() as u64);
+        let result_bytes = carried.chain(done).sum();
         Self {
+            result_bytes,
             start,
             status: ExecutionStatus::Pending,
             paused: None,
@@ -295,6 +305,23 @@ impl State {
                     && node.units.iter().any(|unit| unit.phase == Phase::Ready)
             })
     }
+    /// Whether some unit of a node of this definition could start if nothing but its rate held it up.
+    pub fn waits_for(&self, plan: &Plan, definition: &str) -> bool {
+        let of = |key: &NodeKey| plan.node(&key.node).filter(|it| it.kind.name() == definition);
+        !self.is_ending()
+            && !self.pause_asked
+            && self.nodes.iter().any(|(key, state)| {
+                let is_ready = |unit: &UnitState| unit.phase == Phase::Ready;
+                let is_busy = |unit: &&UnitState| {
+                    matches!(unit.phase, Phase::Running { .. } | Phase::Backoff { .. })
+                };
+                state.status == NodeStatus::Running
+                    && of(key).is_some_and(|node| {
+                        let busy = state.units.iter().filter(is_busy).count();
+                        busy < node.concurrency as usize && state.units.iter().any(is_ready)
+                    })
+            })
+    }
     /// Attempts with a recorded start and no recorded end.
     pub fn running(&self) -> Vec<JobKey> {
         let mut keys = Vec::new();
@@ -304,6 +331,18 @@ impl State {
             }
         }
         keys
+    }
+    /// The earliest moment at which it goes on by itself; none where it does not.
+    pub fn next_due(&self, plan: &Plan) -> Option<Timestamp> {
+        let running = self.nodes.iter().filter(|(_, node)| node.status == NodeStatus::Running);
+        let dues = running.flat_map(|(key, node)| {
+            let timeout = plan.node(&key.node).and_then(|node| node.timeout);
+            node.units.iter().filter_map(move |unit| match unit.phase {
+                Phase::Waiting { until, .. } | Phase::Backoff { until } => Some(until),
+                _ => unit.requested().and_then(|(_, at, request)| request.due(at, timeout)),
+            })
+        });
+        dues.min()
     }
     /// Permits that it holds, in the order in which it got them.
     pub fn held(&self) -> &[Held] {
@@ -328,14 +367,29 @@ impl State {
         };
         Duration::from_millis(self.ran_ms.saturating_add(stretch))
     }
-    /// Cuts outputs larger than `limit_bytes` after the end; says whether any was.
+    /// Taken as cancelled where it stands: for a retry of one that can't go on.
+    pub fn give_up(&mut self) {
+        if !self.status.is_ended() {
+            self.ending.get_or_insert(Ending::Cancelled { by: None, reason: None });
+            self.status = ExecutionStatus::Cancelled;
+        }
+    }
+    /// Cuts results of nodes larger than `limit_bytes` after the end; says whether any was.
     pub fn cut(&mut self, limit_bytes: usize) -> bool {
         let mut any = false;
         for node in self.nodes.values_mut() {
-            if !node.output.cut && node.output.size_bytes() > limit_bytes {
-                node.output = Arc::new(Output { handles: BTreeMap::new(), cut: true });
-                any = true;
+            let bytes = node.size_bytes();
+            if node.output.cut || bytes <= limit_bytes {
+                continue;
             }
+            node.output = Arc::new(Output { handles: BTreeMap::new(), cut: true });
+            node.cut_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            for unit in &mut node.units {
+                if let Phase::Done { output } = &mut unit.phase {
+                    output.clear();
+                }
+            }
+            any = true;
         }
         any
     }

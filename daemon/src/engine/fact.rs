@@ -71,6 +71,13 @@ pub enum Fact {
         /// Whether its real end is not known.
         lost: bool,
     },
+    /// The execution that this one retries did this item already.
+    UnitTakenOver {
+        /// Which.
+        unit: UnitKey,
+        /// Its place among what that one did in this node.
+        place: u32,
+    },
     /// A unit of work is done.
     UnitDone {
         /// Which.
@@ -288,4 +295,19 @@ pub enum Fact {
         /// SUCCESS, FAILED or CANCELLED.
         status: ExecutionStatus,
     },
+}
+
+impl Fact {
+    /// Whether the execution has got on: something is over that was not.
+    pub(super) fn is_progress(&self) -> bool {
+        matches!(
+            self,
+            Self::AttemptEnded { lost: false, .. }
+                | Self::UnitDone { .. }
+                | Self::UnitFailed { .. }
+                | Self::NodeEnded { .. }
+                | Self::NodeSkipped { .. }
+                | Self::Ended { .. }
+        )
+    }
 }

@@ -120,11 +120,20 @@ pub struct Limits {
     /// Attempts of one execution that run outside at once; 0 starts none for now. What is left
     /// ready starts with the next input that finds room.
     pub parallel: u32,
+    /// Attempts that may begin now, by node definition, of those whose use is limited.
+    pub tokens: BTreeMap<String, u32>,
+    /// Bytes that all results of an execution may come to; beyond it a node fails.
+    pub result_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         // 1,000 units with an expression each take a few milliseconds.
-        Self { units_per_step: 1_000, parallel: 64 }
+        Self {
+            units_per_step: 1_000,
+            parallel: 64,
+            tokens: BTreeMap::new(),
+            result_bytes: 24 << 20,
+        }
     }
 }

@@ -68,6 +68,10 @@ impl NodeInput {
     pub fn is_cut(&self) -> bool {
         self.parts.iter().any(|part| part.output.cut)
     }
+    /// The node whose items were cut away.
+    pub fn cut_source(&self) -> Option<usize> {
+        self.parts.iter().find(|part| part.output.cut).and_then(|part| part.source)
+    }
     /// An item, with the handle it comes in by, and where it came from.
     pub fn get(&self, mut index: usize) -> Option<(&str, &Item, Origin<'_>)> {
         for part in &self.parts {

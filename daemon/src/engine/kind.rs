@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use a2n_proto::document::Repeat;
 use a2n_proto::execution::ExecutionStatus;
-use a2n_proto::nodes::NodeCredentials;
+use a2n_proto::nodes::{NodeCredentials, RateLimit};
 use a2n_proto::{Json, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -191,6 +191,10 @@ pub trait Kind: Send + Sync + fmt::Debug {
     }
     /// Longest running time of one attempt where the node says none, in milliseconds.
     fn default_timeout_ms(&self) -> Option<u64> {
+        None
+    }
+    /// How often it may be used, where its maker says so; an administrator may say otherwise.
+    fn rate_limit(&self) -> Option<RateLimit> {
         None
     }
     /// Whether it is only there for workflows that have it already.

@@ -7,6 +7,8 @@ pub mod effect;
 pub mod execution;
 pub mod expression;
 pub mod fact;
+#[cfg(debug_assertions)]
+pub mod fail_point;
 pub mod graph;
 pub mod input;
 pub mod items;
@@ -19,6 +21,7 @@ pub mod request;
 pub mod retry;
 pub mod scan;
 pub mod scope;
+pub mod steering;
 pub mod step;
 pub mod view;
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::document::{Document, InDoubt, Join, Node, OnError, Repeat, RetryOn};
-use a2n_proto::workflow::{Concurrency, ConcurrencyPolicy, OnFailure, RetryPolicy};
-use a2n_proto::{Json, Problem};
+use a2n_proto::nodes::RateLimit;
+use a2n_proto::workflow::{Concurrency, OnFailure, RetryPolicy};
+use a2n_proto::{Json, Problem, Timestamp};
 
 use super::check;
-use super::execution::NodeKey;
+use super::execution::{NodeKey, NodeState};
 use super::expression::Template;
 use super::graph::Graph;
 use super::kind::{Kind, Kinds, Role, Runs, WorksOn};
@@ -40,6 +41,8 @@ pub struct Plan {
     pub(super) timeout: Option<Duration>,
     pub(super) on_failure: OnFailure,
     pub(super) max_retries: u32,
+    concurrency: Concurrency,
+    outside: BTreeMap<String, Option<RateLimit>>,
     pub(super) error_workflow: Option<String>,
     unsupported: Option<Unsupported>,
 }
@@ -115,6 +118,8 @@ pub struct PlanNode {
     pub gate: Option<usize>,
     /// Its place in the plan's order.
     pub place: usize,
+    /// What it is taken to have sent in runs of a draft.
+    pub pinned: Option<BTreeMap<String, Vec<Json>>>,
     /// Connections into it, by number, in the document's order.
     pub incoming: Vec<usize>,
     /// Connections out of it.
@@ -175,6 +180,11 @@ impl Plan {
         let connections = flow::connect(document, &by_id, &mut nodes, &found);
         let order = flow::order(&mut nodes, &connections);
         let regions = flow::parts(&found, &mut nodes, &connections);
+        let outside = nodes
+            .iter()
+            .filter(|node| !node.is_inline())
+            .map(|node| (node.kind.name().to_owned(), node.kind.rate_limit()))
+            .collect();
         let mut vars = document.variables.global.clone();
         vars.extend(document.variables.workflow.clone());
         Ok(Self {
@@ -189,12 +199,22 @@ impl Plan {
             timeout: document.settings.timeout.map(Duration::from_millis),
             on_failure: document.settings.on_failure,
             max_retries: policy.filter(|p| p.enabled).map_or(0, |p| p.max_retries),
+            concurrency: document.settings.concurrency.clone(),
+            outside,
             error_workflow: document.settings.error_workflow.clone(),
         })
     }
     /// What this version can't run of a valid document: error 501.
     pub fn unsupported(&self) -> Option<&Unsupported> {
         self.unsupported.as_ref()
+    }
+    /// How many of its executions may run at once.
+    pub fn concurrency(&self) -> &Concurrency {
+        &self.concurrency
+    }
+    /// The node definitions that act outside, with how often each may be used by its own word.
+    pub fn outside(&self) -> &BTreeMap<String, Option<RateLimit>> {
+        &self.outside
     }
     /// The workflow's name.
     pub fn name(&self) -> &str {
@@ -222,6 +242,15 @@ impl Plan {
         }
         loops.reverse();
         loops
+    }
+    /// The states of nodes whose output is pinned: over, as if they had just run.
+    pub fn pinned(&self, at: Timestamp) -> BTreeMap<NodeKey, NodeState> {
+        let pinned = self.nodes.iter().filter_map(|node| Some((node, node.pinned.as_ref()?)));
+        pinned.map(|(node, sent)| (node.key.clone(), NodeState::given(sent, at))).collect()
+    }
+    /// A node's place in the document.
+    pub fn number(&self, id: &str) -> Option<usize> {
+        self.by_id.get(id).copied()
     }
     /// The workflow that is started where an execution fails.
     pub fn error_workflow(&self) -> Option<&str> {
@@ -277,6 +306,7 @@ impl PlanNode {
             heads: None,
             gate: None,
             place: 0,
+            pinned: node.pinned.clone(),
             incoming: Vec::new(),
             outgoing: Vec::new(),
             kind,
@@ -303,14 +333,6 @@ fn unsupported(document: &Document) -> Option<Unsupported> {
             let what = format!("{what}, which node `{}` asks for, is not built yet", node.id);
             return Some(Unsupported { what, path: format!("nodes[{number}].{member}") });
         }
-    }
-    let settings = &document.settings;
-    let Concurrency { max_instances, policy, .. } = &settings.concurrency;
-    if *policy != ConcurrencyPolicy::Allow || max_instances.is_some() {
-        let what =
-            "settings.concurrency is not built yet: only policy ALLOW without maxInstances runs";
-        let path = "settings.concurrency".to_owned();
-        return Some(Unsupported { what: what.to_owned(), path });
     }
     None
 }

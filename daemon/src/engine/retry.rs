@@ -1,15 +1,17 @@
 //! Trying again: a failed attempt within an execution, and an ended execution as a new one.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use a2n_proto::document::RetryOn;
-use a2n_proto::execution::NodeStatus;
 use a2n_proto::workflow::{BackoffType, RetryPolicy};
 
-use super::execution::{NodeKey, Start, State, UnitKey};
+use super::execution::UnitKey;
 use super::kind::NodeError;
-use super::plan::Plan;
+
+mod again;
+mod given;
+
+pub use again::{Again, Error, Given, RetryFrom, Taken, again};
 
 /// How long to wait before the next attempt after `failures` failed ones; none where there is no
 /// next one. `jitter` is from 0 to 1.
@@ -42,7 +44,7 @@ fn applies(on: &RetryOn, error: &NodeError) -> bool {
     let named = on.kinds.contains(&error.kind);
     if on.exit_codes.is_empty() && on.status.is_empty() && on.kinds.is_empty() {
         // These come out the same way each time, or were wanted.
-        return !matches!(error.kind.as_str(), "EXPRESSION" | "CONFIG" | "CANCELLED");
+        return !matches!(error.kind.as_str(), "EXPRESSION" | "CONFIG" | "CANCELLED" | "TOO_LARGE");
     }
     let code = match (error.kind.as_str(), error.code) {
         ("EXIT", Some(code)) => on.exit_codes.contains(&code),
@@ -63,144 +65,10 @@ pub fn jitter(execution: a2n_proto::ExecutionId, unit: &UnitKey, attempt: u32) -
     (hash >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// From where an execution is run again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RetryFrom {
-    /// Everything again.
-    Start,
-    /// The failed and cancelled nodes and all that comes after them.
-    FailedNode,
-    /// This node and all that comes after it.
-    Node(String),
-}
-
-/// Why an execution can't be run again so.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// There is no such node.
-    #[error("there is no node `{0}` in the version that would run")]
-    UnknownNode(String),
-    /// Nothing failed.
-    #[error("no node failed or was cancelled; run it again from START or from a node")]
-    NothingFailed,
-    /// A result that would be taken over was cut away.
-    #[error("the result of node `{0}` was cut away after the end; run it again from START")]
-    Cut(String),
-    /// A lock that was held to the end would not be held.
-    #[error(
-        "node `{0}` held a lock to the end, which a retry after it would not hold; run it again from `{0}` or from START"
-    )]
-    Locked(String),
-    /// The execution has not ended.
-    #[error("the execution has not ended yet")]
-    NotEnded,
-}
-
-/// The beginning of a new execution that takes over what it may of an ended one, and what did not
-/// fit, in sentences. `plan` is of the version that will run, `old_plan` of the one that did.
-pub fn again(
-    plan: &Plan,
-    old_plan: &Plan,
-    old: &State,
-    from: &RetryFrom,
-    mut start: Start,
-) -> Result<(Start, Vec<String>), Error> {
-    if !old.status().is_ended() {
-        return Err(Error::NotEnded);
-    }
-    start.retry_of = Some(old.start().execution);
-    start.carried = BTreeMap::new();
-    let again: BTreeSet<usize> = match from {
-        RetryFrom::Start => return Ok((start, Vec::new())),
-        RetryFrom::Node(id) => {
-            let number = plan.by_id.get(id).ok_or_else(|| Error::UnknownNode(id.clone()))?;
-            BTreeSet::from([*number])
-        }
-        RetryFrom::FailedNode => {
-            let failed: BTreeSet<usize> = old
-                .nodes
-                .iter()
-                .filter(|(_, node)| {
-                    matches!(node.status, NodeStatus::Failed | NodeStatus::Cancelled)
-                })
-                .filter_map(|(key, _)| plan.by_id.get(&key.node).copied())
-                .collect();
-            if failed.is_empty() && old.ending.is_none() {
-                return Err(Error::NothingFailed);
-            }
-            failed
-        }
-    };
-    let mut notes = Vec::new();
-    // Nodes that come out as before: taken over, or skipped again for the same reasons.
-    let mut same: BTreeSet<usize> = BTreeSet::new();
-    for number in plan.order.iter().copied() {
-        let node = &plan.nodes[number];
-        let mut sources = node.incoming.iter().map(|c| plan.connections[*c].source);
-        let key = NodeKey::outside_loops(&node.id);
-        // Loops, and what a `try` watches over, run again whole.
-        if node.region != 0 || node.gate.is_some() {
-            continue;
-        }
-        let Some(result) = old.nodes.get(&key) else { continue };
-        if again.contains(&number) || !sources.all(|source| same.contains(&source)) {
-            continue;
-        }
-        if let Some(why) = misfit(plan, old_plan, number) {
-            notes.push(format!("node `{}` runs again: {why}", node.id));
-            continue;
-        }
-        if result.status == NodeStatus::Success {
-            if result.output.cut {
-                return Err(Error::Cut(node.id.clone()));
-            }
-            if result.locked {
-                return Err(Error::Locked(node.id.clone()));
-            }
-            let mut result = result.clone();
-            result.carried = true;
-            start.carried.insert(key, result);
-        } else if result.status != NodeStatus::Skipped {
-            continue;
-        }
-        same.insert(number);
-    }
-    for key in old.nodes.keys().filter(|key| !plan.by_id.contains_key(&key.node)) {
-        notes.push(format!("node `{}` is not in this version; its result is left out", key.node));
-    }
-    Ok((start, notes))
-}
-
-/// Why a node's earlier result does not stand for it any more.
-fn misfit(plan: &Plan, old_plan: &Plan, number: usize) -> Option<&'static str> {
-    let node = &plan.nodes[number];
-    let Some(old_number) = old_plan.by_id.get(&node.id) else {
-        return Some("it is new in this version");
-    };
-    let old = &old_plan.nodes[*old_number];
-    let incoming = |plan: &Plan, number: usize| -> Vec<(String, String, String)> {
-        let connections = plan.nodes[number].incoming.iter().map(|c| &plan.connections[*c]);
-        connections
-            .map(|c| {
-                let source = plan.nodes[c.source].id.clone();
-                (source, c.source_handle.clone(), c.target_handle.clone())
-            })
-            .collect()
-    };
-    if node.kind.name() != old.kind.name() {
-        Some("its type changed")
-    } else if node.config != old.config || node.each != old.each || node.disabled != old.disabled {
-        Some("its configuration changed")
-    } else if incoming(plan, number) != incoming(old_plan, *old_number) {
-        Some("other connections lead into it")
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::execution::NodeKey;
 
     fn check(backoff_type: BackoffType, max_delay: u64) -> Vec<u64> {
         let policy = RetryPolicy {

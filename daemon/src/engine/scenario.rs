@@ -266,6 +266,7 @@ pub(crate) fn start() -> Start {
         retry_of: None,
         parent: None,
         carried: BTreeMap::new(),
+        done_before: BTreeMap::new(),
     }
 }
 
@@ -541,6 +542,7 @@ pub(crate) fn fact_text(fact: &Fact) -> String {
             let lost = if *lost { " lost" } else { "" };
             format!("{} attempt {n} ended {how}{lost}", unit_text(unit))
         }
+        Fact::UnitTakenOver { unit, .. } => format!("{} taken over", unit_text(unit)),
         Fact::UnitDone { unit, output } => format!("{} done {}", unit_text(unit), Json::of(output)),
         Fact::UnitFailed { unit, error, .. } => format!("{} failed: {error}", unit_text(unit)),
         Fact::UnitBackoff { unit, until } => {

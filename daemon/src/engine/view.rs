@@ -213,7 +213,7 @@ pub fn changes(plan: &Plan, state: &State, facts: &[Fact], folded: &[Folded]) ->
                 execution.extend(["status", "startTime"]);
                 continue;
             }
-            Fact::Paused { .. } | Fact::Resumed { .. } => {
+            Fact::Paused { .. } | Fact::Resumed { .. } | Fact::PauseLifted => {
                 execution.extend(["status", "pausedReason"]);
                 continue;
             }
@@ -279,7 +279,9 @@ impl Serialize for ExecutionFields<'_> {
         put(&mut map, wanted, "pausedReason", || state.paused)?;
         put(&mut map, wanted, "startTime", || state.started_at)?;
         put(&mut map, wanted, "endTime", || state.ended_at)?;
-        put(&mut map, wanted, "duration", || between(state.started_at, state.ended_at))?;
+        // One that never began took no time.
+        let from = state.started_at.or(state.ended_at);
+        put(&mut map, wanted, "duration", || between(from, state.ended_at))?;
         put(&mut map, wanted, "errorMessage", || error(plan, state).0)?;
         put(&mut map, wanted, "errorDetails", || error(plan, state).1)?;
         put(&mut map, wanted, "retryCount", || retry_count(state))?;
@@ -338,10 +340,15 @@ fn row(
     let id = row_id(state, key);
     let found = state.nodes.get(key);
     let started = found.is_some_and(|found| found.started_at.is_some());
-    let cut = || Json::of(&serde_json::json!({"cut": true}));
-    let input = || match step::input_of(plan, state, number, &key.iteration) {
-        input if input.is_cut() => cut(),
-        input => Json::of(&input.by_handle()),
+    let cut = |bytes: u64| Json::of(&serde_json::json!({"cut": true, "bytes": bytes}));
+    let input = || {
+        let input = step::input_of(plan, state, number, &key.iteration);
+        if !input.is_cut() {
+            return Json::of(&input.by_handle());
+        }
+        let sources = node.incoming.iter().map(|c| &plan.nodes[plan.connections[*c].source].key);
+        let cut_away: BTreeSet<_> = sources.collect();
+        cut(cut_away.iter().filter_map(|key| state.nodes.get(*key)).map(|it| it.cut_bytes).sum())
     };
     let retries = found.map_or(0, NodeState::retries);
     let error = found.and_then(|found| found.error.as_ref());
@@ -356,7 +363,7 @@ fn row(
         duration: found.and_then(|found| between(found.started_at, found.ended_at)),
         input_data: if with_data && started { input() } else { Json::null() },
         output_data: match found {
-            Some(found) if with_data && found.output.cut => cut(),
+            Some(found) if with_data && found.output.cut => cut(found.cut_bytes),
             Some(found) if with_data => Json::of(&by_handle(&found.output)),
             _ => Json::null(),
         },
@@ -368,7 +375,9 @@ fn row(
         position: u32::try_from(number).unwrap_or(u32::MAX),
         configuration: if with_data { node.config.clone() } else { Json::null() },
         iteration: key.iteration.clone(),
-        waiting: found.and_then(|found| waiting(node, found)),
+        waiting: found
+            .and_then(|found| waiting(node, found))
+            .or_else(|| found.and_then(|found| held_up(state, found))),
         units: found.filter(|_| with_data).map(units).unwrap_or_default(),
         execution_id: state.start.execution,
     }
@@ -384,6 +393,7 @@ fn units(node: &NodeState) -> Vec<Unit> {
         item,
         status: unit_status(&unit.phase),
         attempts: attempts(node, unit),
+        taken_over: unit.carried,
         output_ref: None,
     };
     node.units.iter().zip(0..).map(row).collect()
@@ -391,7 +401,7 @@ fn units(node: &NodeState) -> Vec<Unit> {
 
 fn attempts(node: &NodeState, unit: &UnitState) -> Vec<Attempt> {
     if let (true, Phase::Done { .. }, Some(at)) =
-        (unit.attempts.is_empty(), &unit.phase, node.started_at)
+        (unit.attempts.is_empty() && !unit.carried, &unit.phase, node.started_at)
     {
         // Computed at once and well: its one attempt is the node's own time.
         let ended_at = node.ended_at;
@@ -454,6 +464,18 @@ fn waiting(plan: &PlanNode, node: &NodeState) -> Option<Waiting> {
         }
     }
     found
+}
+
+/// What a node waits for whose work could begin and does not: that there is room for it.
+fn held_up(state: &State, node: &NodeState) -> Option<Waiting> {
+    let mut open = node.units.iter().filter(|unit| !unit.phase.is_over()).peekable();
+    let may_begin = state.status == ExecutionStatus::Running && !state.pause_asked;
+    let waits = node.status == NodeStatus::Running && may_begin && open.peek().is_some();
+    (waits && open.all(|unit| unit.phase == Phase::Ready)).then(|| Waiting {
+        kind: WaitingKind::Limit,
+        until: None,
+        detail: Some("a free slot, or its turn where its definition is limited".to_owned()),
+    })
 }
 
 fn failed(failure: &Failure) -> (Option<String>, Option<ErrorDetails>) {

@@ -151,25 +151,39 @@ const NAMED: usize = 5;
 /// a person to say how a step ended. Which executions, why, and what to do.
 pub fn executions<W: fmt::Display>(
     stuck: &[(ExecutionId, W)],
+    quarantined: &[(ExecutionId, W)],
     in_doubt: &[ExecutionId],
 ) -> Finding {
     let mut parts = Vec::new();
+    if !quarantined.is_empty() {
+        let named = some(quarantined.iter().map(|(id, why)| format!("{id} ({why})")));
+        parts.push(format!(
+            "{} put aside: {named}; `a2n resume ID` tries it again, `a2n retry ID` runs it again \
+             as a new one, `a2n cancel ID` ends it",
+            counted(quarantined.len(), "execution"),
+        ));
+    }
     if !stuck.is_empty() {
         let named = stuck.iter().map(|(id, why)| format!("{id} ({why})"));
-        parts.push(format!("{} can't go on: {}", counted(stuck.len(), "execution"), some(named)));
+        parts.push(format!(
+            "{} can't go on: {}; end them with `a2n cancel ID`, then run them again with \
+             `a2n retry ID --from START`",
+            counted(stuck.len(), "execution"),
+            some(named)
+        ));
     }
     if !in_doubt.is_empty() {
         let named = some(in_doubt.iter().map(ToString::to_string));
         let executions = counted(in_doubt.len(), "execution");
-        parts.push(format!("{executions} with a step in doubt (did it end?): {named}"));
+        parts.push(format!(
+            "{executions} with a step in doubt (did it end?): {named}; say it with \
+             `a2n answer ID NODE done`, `failed` or `again`"
+        ));
     }
     if parts.is_empty() {
         return Finding::healthy("all that had not ended go on");
     }
-    Finding::degraded(format!(
-        "{}; end them with `a2n cancel ID`, then run them again with `a2n retry ID --from START`",
-        parts.join("; ")
-    ))
+    Finding::degraded(parts.join("; "))
 }
 
 /// The first few, and how many more there are.
@@ -272,12 +286,14 @@ mod tests {
         );
         assert_eq!(timers(None).status, HealthStatus::Unhealthy);
         let all: Vec<_> = (1..8).map(|n| (ExecutionId::from_bytes([n; 16]), "torn")).collect();
-        assert_eq!(executions(&all[..0], &[]).status, HealthStatus::Healthy);
-        let one = executions(&all[..1], &[]);
+        assert_eq!(executions(&all[..0], &[], &[]).status, HealthStatus::Healthy);
+        let one = executions(&all[..1], &[], &[]);
         assert_eq!(one.status, HealthStatus::Degraded);
         assert!(one.message.starts_with("1 execution can't go on: 01010101-"), "{}", one.message);
-        assert!(executions(&all, &[]).message.contains("(torn) and 2 more; end them with"));
-        let doubt = executions(&all[..0], &[all[0].0, all[1].0]);
+        assert!(executions(&all, &[], &[]).message.contains("(torn) and 2 more; end them with"));
+        let aside = executions(&[], &all[..1], &[]);
+        assert!(aside.message.starts_with("1 execution put aside: "), "{aside:?}");
+        let doubt = executions(&all[..0], &[], &[all[0].0, all[1].0]);
         assert_eq!(doubt.status, HealthStatus::Degraded);
         assert!(doubt.message.starts_with("2 executions with a step in doubt"), "{doubt:?}");
     }

@@ -198,6 +198,11 @@ impl Collector for LookedUp {
         if let Some(free) = stats.disk_free_bytes {
             gauge("disk_free_bytes", "Room that the data folder's disk has left", free)?;
         }
+        gauge("jobs_limited", "Executions that wait for a rate limit", stats.jobs_limited)?;
+        gauge("jobs_at_most", "Attempts that may run at once", stats.jobs_at_most)?;
+        gauge("executions_in_memory", "Executions in memory", stats.executions_in_memory)?;
+        let longest = stats.queued_longest.unwrap_or(0) / 1000;
+        gauge("queued_longest_seconds", "Age of the oldest that has not begun", longest)?;
         gauge("process_memory_bytes", "Resident memory", usage.memory_bytes)?;
         gauge("process_open_fds", "Open file descriptors", usage.descriptors)?;
         gauge("uptime_seconds", "Time since the start", stats.uptime / 1000)?;

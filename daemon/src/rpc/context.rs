@@ -1,6 +1,7 @@
 //! What the methods' bodies work with, and the few things that all of them do alike: who asks,
 //! which page.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use a2n_proto::api::system::InfoAnswer;
@@ -12,8 +13,10 @@ use a2n_proto::{ErrorKind, RpcError, Timestamp, WorkflowId};
 use super::{Call, Turns};
 use crate::engine::driving::handle::Engine;
 use crate::engine::driving::plans::Plans;
+use crate::engine::driving::safe_mode::SafeMode;
 use crate::engine::driving::start::Starter;
 use crate::engine::driving::stuck::Stuck;
+use crate::engine::job::Executor;
 use crate::nodes::Registry as Definitions;
 use crate::operations::health::Health;
 use crate::operations::metrics::{Looks, Metrics};
@@ -39,8 +42,14 @@ pub struct Context {
     pub attachments: Attachments,
     /// Live executions.
     pub engine: Engine,
+    /// Who carries attempts out, for trying single nodes.
+    pub executor: Arc<dyn Executor>,
+    /// The environment, for `env` in expressions; cut to the allowed names by who reads it.
+    pub environment: Arc<BTreeMap<String, String>>,
     /// Executions that could not be taken up again.
     pub stuck: Stuck,
+    /// Whether the engine is paused after crashes.
+    pub safe_mode: SafeMode,
     /// Starts executions.
     pub starter: Starter,
     /// Plans of versions.

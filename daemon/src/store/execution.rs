@@ -10,23 +10,30 @@ mod iterations;
 mod kept;
 mod list;
 mod once;
+mod recovery;
+mod waiting;
 
-use a2n_proto::execution::{Execution, ExecutionStatus, PausedReason};
-use a2n_proto::{ExecutionId, Json, WorkflowId};
+use a2n_proto::execution::{Execution, ExecutionStatus};
+use a2n_proto::{ExecutionId, Json, WorkflowId, WorkflowTriggerId};
 
 pub use attachments::{Naming, drop_unnamed};
 pub use iterations::{Place, iteration, iterations, put_iteration};
 pub use list::{Query, list};
 pub use once::{find_by_key, forget_key, keys_before};
+pub use recovery::{count_recovery, forget_recoveries, recoveries};
+
+pub use waiting::{Queued, Wait, asking, by_due, counts, in_doubt, paused_of, queued, with_status};
 
 pub(crate) use attachments::{attachment_marks, hash_at, marks as marks_of, named};
 pub(crate) use iterations::iteration_keys;
 pub(crate) use kept::{Kept, Packed};
 pub(crate) use list::{list_where, marks};
 pub(crate) use once::is_over;
+pub(crate) use waiting::wait_marks;
 
 use kept::{Bytes, Data};
 use once::{idempotency_of, key_taken};
+use waiting::Kinds;
 
 use super::keys::{Key, last_id};
 use super::rows;
@@ -43,6 +50,16 @@ fn key(id: ExecutionId) -> Key {
 /// Writes a new execution with its indexes. *Taken* where its idempotency key was used for this
 /// workflow and source within the window (`by` is the execution that was accepted then).
 pub fn insert(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<(), Error> {
+    insert_waiting(tx, execution, state, Wait::default())
+}
+
+/// The same of one that may only wait now, and for what.
+pub fn insert_waiting(
+    tx: &mut Tx<'_>,
+    execution: &Execution,
+    state: Vec<u8>,
+    wait: Wait,
+) -> Result<(), Error> {
     workflow::check(tx, execution.workflow_id, "execution")?;
     user::check(tx, execution.user_id, "execution", "userId")?;
     if let Some(trigger) = execution.trigger_id
@@ -82,7 +99,7 @@ pub fn insert(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<
     for (table, key) in marks(execution) {
         rows::mark(tx, table, &key)?;
     }
-    write(tx, execution, state, None)?;
+    write(tx, execution, state, wait.of(execution), None)?;
     if execution.status.is_ended() {
         tx.note_ended(execution);
     }
@@ -91,10 +108,20 @@ pub fn insert(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<
 
 /// Writes a changed execution and its state. The commit that ends it counts it.
 pub fn save(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<(), Error> {
+    save_waiting(tx, execution, state, Wait::default())
+}
+
+/// The same of one that may only wait now, and for what.
+pub fn save_waiting(
+    tx: &mut Tx<'_>,
+    execution: &Execution,
+    state: Vec<u8>,
+    wait: Wait,
+) -> Result<(), Error> {
     let old: Kept = rows::require(tx, execution.id.as_bytes(), &execution.id)?;
     move_marks(tx, &old.execution, execution)?;
     let was_ended = old.execution.status.is_ended();
-    write(tx, execution, state, Some(&old))?;
+    write(tx, execution, state, wait.of(execution), Some(&old))?;
     if execution.status.is_ended() && !was_ended {
         execution_reply::remove_all(tx, execution.id)?;
         tx.note_ended(execution);
@@ -188,20 +215,22 @@ pub fn count_status(read: &impl Read, status: ExecutionStatus) -> Result<u64, Er
     Ok(n)
 }
 
-/// Those that wait for a person to say how a step ended, oldest first.
-pub fn in_doubt(read: &impl Read) -> Result<Vec<ExecutionId>, Error> {
-    let range = Key::new().u8(ExecutionStatus::Paused as u8).under();
-    let mut ids = Vec::new();
-    for key in rows::some_keys(read, EXECUTION_BY_STATUS, &range, usize::MAX)? {
-        let Some(id) = last_id(&key).map(ExecutionId::from_bytes) else { continue };
-        match head(read, id) {
-            Ok(Some(one)) if one.paused_reason == Some(PausedReason::InDoubt) => ids.push(id),
+/// The unfinished executions that a trigger started, without their data.
+pub fn unfinished_of_trigger(
+    read: &impl Read,
+    trigger: WorkflowTriggerId,
+) -> Result<Vec<Execution>, Error> {
+    let range = Key::of_id(trigger.as_bytes()).under();
+    let mut found = Vec::new();
+    for key in rows::some_keys(read, schema::EXECUTION_BY_TRIGGER, &range, usize::MAX)? {
+        let Some(id) = last_id(&key) else { continue };
+        match rows::get::<Kept>(read, &id) {
+            Ok(Some(kept)) if !kept.execution.status.is_ended() => found.push(kept.execution),
             Ok(_) | Err(Error::Damaged { .. }) => {}
             Err(e) => return Err(e),
         }
     }
-    ids.sort_unstable();
-    Ok(ids)
+    Ok(found)
 }
 
 /// Up to `limit` unfinished executions of a workflow.
@@ -225,7 +254,7 @@ pub fn unfinished_of(
 /// Removes an ended execution from state with everything of its own. Answers whether it was there.
 pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     let Some(old) = rows::get::<Kept>(tx, id.as_bytes())? else { return Ok(false) };
-    for (table, key) in marks(&old.execution) {
+    for (table, key) in marks(&old.execution).into_iter().chain(wait_marks(&old)) {
         rows::remove(tx, table, &key)?;
     }
     for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
@@ -234,10 +263,22 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     for iteration in iteration_keys(tx, id)? {
         rows::remove(tx, EXECUTION_ITERATION, &Key::of_bytes(&iteration))?;
     }
+    forget_recoveries(tx, id)?;
     attachments::forget(tx, id)?;
     execution_reply::remove_all(tx, id)?;
     execution_failed::remove(tx, id)?;
     rows::remove(tx, EXECUTION, &key(id))
+}
+
+/// Whether an execution that has no row is named as unfinished by an index: then its row is lost.
+pub fn is_listed(read: &impl Read, id: ExecutionId) -> Result<bool, Error> {
+    for status in UNFINISHED {
+        let entry = Key::new().u8(status as u8).id(id.as_bytes());
+        if rows::has(read, EXECUTION_BY_STATUS, entry.as_bytes())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// At most `most` executions of state that ended with this status and were accepted before a time,
@@ -291,10 +332,19 @@ fn write(
     tx: &mut Tx<'_>,
     execution: &Execution,
     state: Vec<u8>,
+    wait: Kinds,
     old: Option<&Kept>,
 ) -> Result<(), Error> {
     let key = key(execution.id);
-    let Packed { kept, data, state } = Packed::of(execution, state)?;
+    let Packed { kept, data, state } = Packed::of(execution, state, wait)?;
+    if old.map(|old| old.wait).unwrap_or_default() != kept.wait {
+        for (table, key) in old.into_iter().flat_map(wait_marks) {
+            rows::remove(tx, table, &key)?;
+        }
+        for (table, key) in wait_marks(&kept) {
+            rows::mark(tx, table, &key)?;
+        }
+    }
     if old.is_none_or(|old| old.data_hash != kept.data_hash) {
         attachments::note(tx, execution.id, kept.data.as_ref().map(Bytes::as_slice))?;
         attachments::note(tx, execution.id, data.iter().flat_map(Data::texts))?;

@@ -201,17 +201,17 @@ impl Snapshot {
 impl Snapshot {
     /// How many rows each table of the live file has, by stored name.
     pub fn row_counts(&self) -> Result<std::collections::BTreeMap<String, u64>, Error> {
-        let mut counts = std::collections::BTreeMap::new();
-        for table in TABLES {
-            let n = match self.state.table(*table)? {
-                Some(open) => {
-                    open.len().map_err(|e| Error::storage("counting rows", redb::Error::from(e)))?
-                }
-                None => 0,
-            };
-            counts.insert(table.name.to_owned(), n);
+        let count = |table: &Table| Ok((table.name.to_owned(), self.row_count(*table)?));
+        TABLES.iter().map(count).collect()
+    }
+    /// How many rows a table of the live file has.
+    pub(crate) fn row_count(&self, table: Table) -> Result<u64, Error> {
+        match self.state.table(table)? {
+            Some(open) => {
+                open.len().map_err(|e| Error::storage("counting rows", redb::Error::from(e)))
+            }
+            None => Ok(0),
         }
-        Ok(counts)
     }
 }
 

@@ -102,6 +102,7 @@ tables! {
     EXECUTION_DATA              "execution_data"              "execution"                     => "Data",             "What came in and went out, beyond 4 KiB.";
     EXECUTION_STATE             "execution_state"             "execution"                     => "bytes",            "Packed state beyond 4 KiB.";
     EXECUTION_ITERATION         "execution_iteration"         "execution, path, node"         => "bytes",            "Iterations of loops that are over, packed.";
+    EXECUTION_RECOVERY          "execution_recovery"          "execution"                     => "u32",              "How often a run was taken up again after it had made the engine fail, without getting on since.";
     EXECUTION_METRICS           "execution_metrics"           "execution"                     => "Vec<ExecutionMetric>", "What was measured in a run.";
     EXECUTION_BY_STATUS         "execution_by_status"         "status, execution"             => "mark",             "What runs, what failed.";
     EXECUTION_BY_WORKFLOW       "execution_by_workflow"       "workflow, execution"           => "mark",             "A workflow's runs.";
@@ -110,6 +111,10 @@ tables! {
     EXECUTION_BY_TRIGGER        "execution_by_trigger"        "trigger, execution"            => "mark",             "A trigger's runs.";
     EXECUTION_BY_PARENT         "execution_by_parent"         "parent, execution"             => "mark",             "Runs started by a run.";
     EXECUTION_BY_RETRY          "execution_by_retry"          "retried, execution"            => "mark",             "Retries of a run.";
+    EXECUTION_BY_DUE            "execution_by_due"            "due, execution"                => "mark",             "Paused runs by their earliest timer; the last moment where none is set.";
+    EXECUTION_QUEUED            "execution_queued"            "workflow, priority, execution" => "mark",             "Runs that have not begun, in their turn.";
+    EXECUTION_ASKING            "execution_asking"            "execution"                     => "mark",             "Paused runs that ask something of the daemon, or hold a lock.";
+    EXECUTION_IN_DOUBT          "execution_in_doubt"          "execution"                     => "mark",             "Runs that wait for a person's word on how a step ended.";
     EXECUTION_BY_KEY            "execution_by_key"            "workflow, source, key"         => "execution, at",    "Unique while in its window: what was accepted once.";
     EXECUTION_ATTACHMENT        "execution_attachment"        "execution, hash"               => "mark",             "The attachments that a run names.";
     EXECUTION_BY_ATTACHMENT     "execution_by_attachment"     "hash, execution"               => "mark",             "The runs that name an attachment; without one it goes.";

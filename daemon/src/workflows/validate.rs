@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use a2n_proto::document::{Connection, Document, DocumentTrigger, Node, Repeat};
 use a2n_proto::json::plain;
-use a2n_proto::workflow::TriggerType;
+use a2n_proto::workflow::{Concurrency, ConcurrencyPolicy, TriggerType};
 use a2n_proto::{Json, Problem, Severity, WorkflowId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -17,6 +17,8 @@ use super::expressions;
 use super::schema::{SEE_NODE, Schema};
 use crate::engine::check::{self, error};
 use crate::engine::kind::Kinds;
+
+mod pinned;
 
 /// How large a document may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,7 @@ pub fn validate(
     triggers(&document, trigger, &mut found);
     deprecated(&document, kinds, &mut found);
     warnings(&document, kinds, &mut found);
+    pinned::problems(&document, kinds, &mut found);
     // What could not be read was told by the schema; what follows from that is noise.
     found.retain(|problem| !unreadable.iter().any(|part| problem.path.starts_with(part)));
     problems.extend(found);
@@ -327,6 +330,23 @@ fn warnings(document: &Document, kinds: &dyn Kinds, found: &mut Vec<Problem>) {
                 Some("give the node a retry of its own".to_owned()),
             ));
         }
+    }
+    let Concurrency { max_instances, policy, max_queued } = &settings.concurrency;
+    let (allows, queues) =
+        (*policy == ConcurrencyPolicy::Allow, *policy == ConcurrencyPolicy::Queue);
+    let useless = match (max_instances, max_queued) {
+        (Some(_), _) if allows => Some(("maxInstances", "policy ALLOW starts them all")),
+        (None, _) if !allows => Some(("policy", "without maxInstances nothing is limited")),
+        (_, Some(_)) if !queues => Some(("maxQueued", "only policy QUEUE has a queue")),
+        _ => None,
+    };
+    if let Some((member, why)) = useless {
+        found.push(warning(
+            &format!("settings.concurrency.{member}"),
+            "CONCURRENCY_WITHOUT_EFFECT",
+            format!("settings.concurrency.{member} has no effect: {why}"),
+            Some("for example {maxInstances: 1, policy: QUEUE}".to_owned()),
+        ));
     }
     for (number, trigger) in document.triggers.iter().enumerate() {
         let kind = trigger.configuration["webhook"]["authentication"]["type"].as_str();

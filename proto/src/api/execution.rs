@@ -30,6 +30,21 @@ methods! {
     CancelParams => Execution,
     example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f"};
 
+    /// Lets running steps end and starts no more, until it is resumed.
+    Pause = "execution.pause", Write, Access::Workflow(SharePermission::Execute),
+    PauseParams => Execution,
+    example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "reason": "the disk is full"};
+
+    /// Lets an execution that was paused or quarantined go on.
+    Resume = "execution.resume", Write, Access::Workflow(SharePermission::Execute),
+    ResumeParams => Execution,
+    example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f"};
+
+    /// Says how a step in doubt ended: DONE, FAILED, or RUN_AGAIN with the same idempotency key.
+    Answer = "execution.answer", Write, Access::Workflow(SharePermission::Execute),
+    AnswerParams => Execution,
+    example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "nodeId": "copy", "outcome": "DONE"};
+
     /// Starts a new execution that takes over the earlier results it may.
     Retry = "execution.retry", Write, Access::Workflow(SharePermission::Execute),
     RetryParams => Execution,
@@ -136,6 +151,72 @@ pub struct CancelParams {
     pub idempotency_key: Option<String>,
 }
 
+/// What to pause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionPauseParams")]
+pub struct PauseParams {
+    /// By id.
+    pub id: ExecutionId,
+    /// Kept in the audit, for people.
+    pub reason: Option<String>,
+    /// Refused where the execution is at another revision.
+    pub if_revision: Option<u64>,
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
+/// What to let go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionResumeParams")]
+pub struct ResumeParams {
+    /// By id.
+    pub id: ExecutionId,
+    /// Refused where the execution is at another revision.
+    pub if_revision: Option<u64>,
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
+/// How a step in doubt ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionAnswerParams")]
+pub struct AnswerParams {
+    /// By id.
+    pub id: ExecutionId,
+    /// The node that is in doubt.
+    pub node_id: String,
+    /// Path of loop iterations, empty outside loops.
+    pub iteration: Option<String>,
+    /// One item only; every one in doubt where absent.
+    pub item: Option<u32>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it sent (`DONE` only): an array's members are items; one empty object where absent.
+    pub output: Option<Json>,
+    /// Kept in the audit, for people.
+    pub comment: Option<String>,
+    /// Refused where the execution is at another revision.
+    pub if_revision: Option<u64>,
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
+/// A person's word on a step in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(rename = "ExecutionAnswerOutcome")]
+pub enum Outcome {
+    /// It did its work.
+    Done,
+    /// It failed.
+    Failed,
+    /// Start it again, with the same idempotency key.
+    RunAgain,
+}
+
 /// What to try again, from where.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -143,10 +224,12 @@ pub struct CancelParams {
 pub struct RetryParams {
     /// By id.
     pub id: ExecutionId,
-    /// `START`, `FAILED_NODE` or a node's id; FAILED_NODE where absent.
+    /// `START`, `FAILED_NODE`, `FAILED_ITEMS` or a node's id; FAILED_NODE where absent.
     pub from: Option<RetryFrom>,
-    /// Other inputs than before (`START` only).
+    /// Other inputs than before, for what runs again; what is taken over stays as it is.
     pub inputs: Option<Json>,
+    /// From node id to handle to items: what these nodes are to have sent; they do not run again.
+    pub results: Option<Json>,
     /// Another version than before.
     pub version: Option<u32>,
     /// The same key and params give the first answer again.
@@ -162,6 +245,8 @@ pub enum RetryFrom {
     /// At the nodes that failed.
     #[default]
     FailedNode,
+    /// Only the items that failed, and what comes of them.
+    FailedItems,
     /// At this node.
     Node(String),
 }
@@ -171,6 +256,7 @@ impl From<String> for RetryFrom {
         match text.as_str() {
             "START" => Self::Start,
             "FAILED_NODE" => Self::FailedNode,
+            "FAILED_ITEMS" => Self::FailedItems,
             _ => Self::Node(text),
         }
     }
@@ -181,6 +267,7 @@ impl From<RetryFrom> for String {
         match from {
             RetryFrom::Start => "START".into(),
             RetryFrom::FailedNode => "FAILED_NODE".into(),
+            RetryFrom::FailedItems => "FAILED_ITEMS".into(),
             RetryFrom::Node(id) => id,
         }
     }
@@ -193,8 +280,8 @@ impl JsonSchema for RetryFrom {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "START, FAILED_NODE or a node's id",
-            "examples": ["START", "FAILED_NODE", "greet"]
+            "description": "START, FAILED_NODE, FAILED_ITEMS or a node's id",
+            "examples": ["START", "FAILED_NODE", "FAILED_ITEMS", "greet"]
         })
     }
 }

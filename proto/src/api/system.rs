@@ -47,6 +47,12 @@ methods! {
         "labels": {"status": "SUCCESS"}, "value": 12.0
     }]};
 
+    /// Lets the engine work again where the daemon started in safe mode.
+    LeaveSafeMode = "system.leaveSafeMode", Write, Access::Role(Role::Admin),
+    LeaveSafeModeParams => LeaveSafeModeAnswer,
+    example {}
+    => {"safeMode": false, "live": 3};
+
     /// Counts what there is and what goes on.
     Stats = "system.stats", Read, Access::Account,
     Nothing => StatsAnswer,
@@ -66,6 +72,26 @@ subscription! {
     example {"topics": ["workflow", "execution"]};
     /// Ends a subscription to changes.
     Unsubscribe = "system.unsubscribe";
+}
+
+/// How to leave safe mode.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "SystemLeaveSafeModeParams")]
+pub struct LeaveSafeModeParams {
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "SystemLeaveSafeModeAnswer")]
+pub struct LeaveSafeModeAnswer {
+    /// Always false.
+    pub safe_mode: bool,
+    /// Executions that go on.
+    pub live: u64,
 }
 
 /// The answer to a ping.
@@ -179,6 +205,14 @@ pub struct StatsAnswer {
     pub jobs_waiting: u64,
     /// Attempts that run.
     pub jobs_running: u64,
+    /// Executions with work that waits until its node definition may be used again.
+    pub jobs_limited: u64,
+    /// Attempts that may run at once.
+    pub jobs_at_most: u64,
+    /// Executions in memory; those that only wait are not.
+    pub executions_in_memory: u64,
+    /// How long the oldest execution that has not begun waits, milliseconds.
+    pub queued_longest: Option<u64>,
     /// Timers that are armed.
     pub timers: u64,
     /// Clients that are connected.

@@ -21,11 +21,17 @@ macro_rules! named {
 }
 
 mod documents;
+mod rehearsal;
 
 pub use documents::{
     Applied, Apply, ApplyAction, ApplyAnswer, ApplyParams, Diff, DiffAnswer, DiffParams,
     Difference, DifferenceKind, Export, ExportAnswer, ExportParams, Format, Layout, LayoutAnswer,
     LayoutParams, Part, Problems, Validate, ValidateParams,
+};
+
+pub use rehearsal::{
+    Plan, PlanAnswer, PlanParams, PlannedNode, TestNode, TestNodeAnswer, TestNodeParams,
+    TestedLine, TestedUnit, WouldRun,
 };
 
 named! { One UpdateParams DeleteParams RunParams PublishParams ChangeOne RollbackParams DuplicateParams ArchiveParams }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use a2n_daemon::engine::driving::driver::{Driver, Parts};
 use a2n_daemon::engine::driving::handle::{Observer, Tuning};
 use a2n_daemon::engine::driving::plans::Plans;
+use a2n_daemon::engine::driving::safe_mode::SafeMode;
 use a2n_daemon::engine::driving::start::Starter;
 use a2n_daemon::engine::driving::stuck::Stuck;
 use a2n_daemon::nodes::{self, Nodes, Registry};
@@ -25,7 +26,7 @@ use a2n_daemon::store::{self, Caller, Drive, Store, account};
 use a2n_daemon::system::attachments::{self, Attachments};
 use a2n_daemon::system::disk::SimDisk;
 use a2n_daemon::system::sim::Sim;
-use a2n_daemon::system::{Later, System, Usage};
+use a2n_daemon::system::{Later, NoMark, System, Usage};
 use a2n_daemon::triggers::schedule::Zone;
 use a2n_daemon::triggers::{Plan, StartError, Started, Starts, service};
 use a2n_daemon::workflows::{self, Workflows};
@@ -157,22 +158,23 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
     tokio::spawn(service.run(stop.clone()));
     let steps = nodes::Settings::new(PathBuf::from("/steps"));
     let attachments = open_attachments(&system);
+    let stuck = Stuck::default();
+    let executor =
+        Arc::new(Nodes::new(system.clone(), Arc::clone(&definitions), attachments.clone(), steps));
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
         logs: logs.clone(),
         system: system.clone(),
-        executor: Arc::new(Nodes::new(
-            system.clone(),
-            Arc::clone(&definitions),
-            attachments.clone(),
-            steps,
-        )),
+        executor: executor.clone(),
         plans: Arc::clone(&plans),
         outside_steps: true,
         boot: "boot".into(),
         tuning: tokio::sync::watch::channel(Arc::new(Tuning::default())).1,
         observer: Arc::new(Quiet),
         stop_grace: Duration::ZERO,
+        safe_mode: SafeMode::default(),
+        stuck: stuck.clone(),
+        mark: Arc::new(NoMark),
     });
     tokio::spawn(driver.run(stop.clone(), stop.clone()));
     let context = Arc::new(Context {
@@ -181,7 +183,10 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
         logs,
         system_logs,
         engine: engine.clone(),
-        stuck: Stuck::default(),
+        executor,
+        environment: Arc::default(),
+        safe_mode: SafeMode::default(),
+        stuck,
         turns: Turns::default(),
         starter: Starter {
             store: store.clone(),
@@ -298,6 +303,10 @@ impl Looks for Quiet {
             rows: std::collections::BTreeMap::new(),
             executions: std::collections::BTreeMap::new(),
             jobs_waiting: 0,
+            jobs_limited: 0,
+            jobs_at_most: 0,
+            executions_in_memory: 0,
+            queued_longest: None,
             jobs_running: 0,
             timers: 0,
             clients: 0,

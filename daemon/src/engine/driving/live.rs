@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use a2n_proto::document::{InDoubt, Repeat};
 use a2n_proto::execution::{Execution, ExecutionMetric, ExecutionStatus};
 use a2n_proto::{Json, Timestamp};
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::persist;
+use super::places::Rank;
 use crate::engine::execution::State;
 use crate::engine::fact::Fact;
 use crate::engine::input::Input;
@@ -30,8 +31,8 @@ pub(super) struct Live {
     pub(super) not_begun: BTreeSet<JobKey>,
     /// Writes handed over and not yet committed.
     pub(super) writes: u32,
-    /// Whom to tell when its end is committed.
-    pub(super) waiters: Vec<oneshot::Sender<Execution>>,
+    /// Whether its acceptance is committed.
+    pub(super) accepted: bool,
     /// What was measured and is not handed over yet.
     pub(super) measured: Vec<ExecutionMetric>,
     /// Ends of attempts whose write is not committed: a failed write must not lose them.
@@ -43,6 +44,10 @@ pub(super) struct Live {
     pub(super) held: Option<Vec<Input>>,
     /// Bytes that it was started with.
     pub(super) input_bytes: usize,
+    /// How often it made the engine fail since it last got on.
+    pub(super) recoveries: u32,
+    /// What the engine said when it last failed.
+    pub(super) panic: Option<String>,
 }
 
 impl Live {
@@ -57,13 +62,30 @@ impl Live {
             jobs: BTreeMap::new(),
             not_begun: BTreeSet::new(),
             writes: 0,
-            waiters: Vec::new(),
+            accepted: false,
             measured: Vec::new(),
             ends: BTreeMap::new(),
             failed: Arc::default(),
             held: None,
             input_bytes,
+            recoveries: 0,
+            panic: None,
         }
+    }
+
+    /// Its place in the order in which executions get what there is too little of.
+    pub(super) fn rank(&self) -> Rank {
+        persist::rank(&self.execution)
+    }
+
+    /// Whether it has, or had, a place among its workflow's executions.
+    pub(super) fn has_begun(&self) -> bool {
+        self.state.started_at().is_some()
+    }
+
+    /// Whether it may be given a place: it is stored as it is here, and nobody paused or ended it.
+    pub(super) fn may_begin(&self) -> bool {
+        self.accepted && self.held.is_none() && self.state.status() == ExecutionStatus::Pending
     }
 
     /// Brings the header up to the state after a step at `now`. `cut_bytes` bounds a node's output
@@ -108,6 +130,18 @@ impl Live {
     pub(super) fn goes_on_by_itself(&self, key: &JobKey) -> bool {
         let may = |node: &PlanNode| node.repeat != Repeat::Once || node.in_doubt == InDoubt::Retry;
         !self.state.is_ending() && self.plan.node(&key.node).is_some_and(may)
+    }
+
+    /// Whether all that is known of it is stored, and nothing is under way.
+    pub(super) fn is_settled(&self) -> bool {
+        self.accepted
+            && self.writes == 0
+            && self.jobs.is_empty()
+            && self.ends.is_empty()
+            && self.not_begun.is_empty()
+            && self.measured.is_empty()
+            && self.held.is_none()
+            && !self.failed.load(Ordering::Acquire)
     }
 
     /// The workflow that is to be started because this step ended the execution as FAILED. Never for

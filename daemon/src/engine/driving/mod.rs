@@ -6,11 +6,19 @@ pub mod handle;
 pub mod persist;
 pub mod plans;
 pub mod recover;
+pub mod safe_mode;
 pub mod start;
 pub mod stuck;
+pub mod trial;
 
 mod alarm;
 mod desk;
 mod live;
+mod parked;
+mod places;
+mod rates;
 mod runner;
+mod slots;
 mod timers;
+
+pub use places::Rule;

@@ -1,14 +1,18 @@
 //! What a step leaves behind, as one write to the store: the header, the packed state, what was
 //! measured, and the changes for the feed.
 
+use std::cmp::Reverse;
+
 use a2n_proto::execution::{Execution, ExecutionMetric};
-use a2n_proto::{ChangeKind, ExecutionId, Json};
+use a2n_proto::{ChangeKind, ExecutionId, Json, Timestamp};
 use serde_json::json;
 
 use super::desk::asker;
 use super::handle::{Admission, Within};
 use super::live::Live;
+use super::places::Rank;
 use crate::engine::execution::{Folded, State};
+use crate::engine::fact::Fact;
 use crate::engine::job::JobKey;
 use crate::engine::step::Step;
 use crate::engine::view::{self, Changed};
@@ -23,8 +27,11 @@ pub(super) struct Kept {
     pub(super) execution: Execution,
     state: Vec<u8>,
     folded: Vec<Folded>,
+    wait: execution::Wait,
     measured: Vec<ExecutionMetric>,
     changes: Vec<Changed>,
+    /// It got on after it had made the engine fail.
+    recovered: bool,
     /// The request whose answer is in the state now.
     replied: Option<JobKey>,
     /// The workflow that is to be started because this one failed.
@@ -39,12 +46,21 @@ impl Kept {
         replied: Option<JobKey>,
         origin: Origin,
     ) -> Self {
+        let recovered = live.recoveries > 0 && step.facts.iter().any(Fact::is_progress);
+        if recovered {
+            live.recoveries = 0;
+        }
         Self {
             execution: live.execution.clone(),
             state: pack(&live.state),
+            wait: execution::Wait {
+                due: live.state.next_due(&live.plan),
+                asks: live.state.requests().next().is_some() || !live.state.held().is_empty(),
+            },
             measured: std::mem::take(&mut live.measured),
             changes: view::changes(&live.plan, &live.state, &step.facts, &step.folded),
             folded: std::mem::take(&mut step.folded),
+            recovered,
             replied,
             error_workflow: live.error_workflow(&step.facts).map(str::to_owned),
             origin,
@@ -52,6 +68,9 @@ impl Kept {
     }
 
     fn rest(self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
+        if self.recovered {
+            execution::forget_recoveries(tx, self.execution.id)?;
+        }
         if !self.measured.is_empty() {
             store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
         }
@@ -108,7 +127,7 @@ pub(super) fn insert(kept: Kept, accepted: Execution, within: Option<Within>) ->
         }
         tx.room()?;
         let state = std::mem::take(&mut kept.state);
-        execution::insert(tx, &kept.execution, state)?;
+        execution::insert_waiting(tx, &kept.execution, state, kept.wait)?;
         let fields = Json::from(json!({
             "status": accepted.status,
             "workflowName": accepted.workflow_name,
@@ -142,10 +161,22 @@ pub(super) fn save(kept: Kept, within: Option<Within>) -> Write<()> {
             within(tx)?;
         }
         let state = std::mem::take(&mut kept.state);
-        execution::save(tx, &kept.execution, state)?;
+        execution::save_waiting(tx, &kept.execution, state, kept.wait)?;
         kept.rest(tx)
     });
     Write { origin, apply }
+}
+
+/// An execution's place in the order in which executions get what there is too little of. Ids are
+/// given in the order of time.
+pub(super) fn rank(execution: &Execution) -> Rank {
+    rank_of(execution.priority, execution.id)
+}
+
+/// The same from what an index has.
+pub(super) fn rank_of(priority: i32, id: ExecutionId) -> Rank {
+    let ms = i64::try_from(id.unix_ms()).unwrap_or(i64::MAX);
+    (Reverse(priority), Timestamp::from_unix_ms(ms), id)
 }
 
 /// What the store has of an execution.

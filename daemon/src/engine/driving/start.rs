@@ -9,6 +9,7 @@ use a2n_proto::{ExecutionId, Json, Problem, UserId, WorkflowId, WorkflowTriggerI
 use tokio::sync::oneshot;
 
 use super::handle::{Accepted, Beginning, Engine, Error as EngineError, Within};
+use super::places::Rule;
 use super::plans::{Error as PlanError, Plans};
 use crate::engine::execution::{Parent, Start, State};
 use crate::engine::plan::{Plan, Unsupported};
@@ -104,6 +105,24 @@ pub struct Starter {
 impl Starter {
     /// The plan of a workflow's version, and its number.
     pub fn plan(&self, workflow: &Workflow, version: Version) -> Result<(u32, Arc<Plan>), Error> {
+        let (number, plan) = self.any_plan(workflow, version)?;
+        if let Some(what) = plan.unsupported() {
+            return Err(Error::Unsupported(what.clone()));
+        }
+        if !self.outside_steps
+            && let Some(node) = plan.nodes().iter().find(|node| !node.is_inline())
+        {
+            return Err(Error::NoOutside(node.id.clone()));
+        }
+        Ok((number, plan))
+    }
+
+    /// The same where it is only looked at: also of one that this daemon can't run.
+    pub fn any_plan(
+        &self,
+        workflow: &Workflow,
+        version: Version,
+    ) -> Result<(u32, Arc<Plan>), Error> {
         let number = match version {
             Version::Published => workflow
                 .published_version
@@ -115,15 +134,19 @@ impl Starter {
             Some(plan) => plan,
             None => self.make_plan(workflow.id, &workflow.name, number)?,
         };
-        if let Some(what) = plan.unsupported() {
-            return Err(Error::Unsupported(what.clone()));
-        }
-        if !self.outside_steps
-            && let Some(node) = plan.nodes().iter().find(|node| !node.is_inline())
-        {
-            return Err(Error::NoOutside(node.id.clone()));
-        }
         Ok((number, plan))
+    }
+
+    /// How many of a workflow's executions may run at once: as its published version says, whichever
+    /// version runs; where none is published, as the one does that is `run`.
+    pub fn rule(&self, workflow: &Workflow, run: &Plan) -> Rule {
+        let published = workflow.published_version.and_then(|number| {
+            self.plans
+                .kept(workflow.id, number)
+                .or_else(|| self.make_plan(workflow.id, &workflow.name, number).ok())
+        });
+        let concurrency = published.as_deref().unwrap_or(run).concurrency().clone();
+        Rule { revision: workflow.revision, concurrency }
     }
 
     fn make_plan(&self, id: WorkflowId, name: &str, number: u32) -> Result<Arc<Plan>, Error> {
@@ -181,8 +204,18 @@ impl Starter {
             return Err(Error::Archived(wanted.workflow.name));
         }
         let (version, plan) = self.plan(&wanted.workflow, wanted.version)?;
+        let rule = self.rule(&wanted.workflow, &plan);
         let mut execution = header(id, &wanted, version, &origin);
         execution.parent_execution_id = parent.as_ref().map(|parent| parent.execution);
+        // Recorded data is for those who build; what is published works for real.
+        let pinned = match wanted.version {
+            Version::Draft => plan.pinned(origin.at),
+            Version::Published | Version::Exactly(_) => std::collections::BTreeMap::new(),
+        };
+        if !pinned.is_empty() {
+            let nodes: Vec<&str> = pinned.keys().map(|key| key.node.as_str()).collect();
+            execution.context_data = Json::from(serde_json::json!({"pinned": nodes}));
+        }
         let state = State::new(Start {
             execution: id,
             workflow: wanted.workflow.id,
@@ -193,24 +226,30 @@ impl Starter {
             inputs: wanted.inputs,
             payload: wanted.payload,
             retry_of: None,
+            carried: pinned,
+            done_before: std::collections::BTreeMap::new(),
             parent,
-            carried: std::collections::BTreeMap::new(),
         });
         let (within, waiter, is_owed) = (None, wanted.waiter, false);
-        Ok(Beginning { execution, plan, state, origin, within, waiter, is_owed })
+        Ok(Beginning { execution, plan, state, rule, origin, within, waiter, is_owed })
     }
 
     /// Starts a retry: `state` has taken over what it may from the execution `old`.
     pub async fn start_retry(
         &self,
+        workflow: &Workflow,
         old: &Execution,
         plan: Arc<Plan>,
         state: State,
         origin: Origin,
         within: Option<Within>,
     ) -> Result<Accepted, Error> {
+        if workflow.archived_at.is_some() {
+            return Err(Error::Archived(workflow.name.clone()));
+        }
         self.store.admit()?;
         let start = state.start();
+        let rule = self.rule(workflow, &plan);
         let execution = Execution {
             id: start.execution,
             revision: 1,
@@ -232,7 +271,7 @@ impl Starter {
             ..old.clone()
         };
         let (waiter, is_owed) = (None, false);
-        let beginning = Beginning { execution, plan, state, origin, within, waiter, is_owed };
+        let beginning = Beginning { execution, plan, state, rule, origin, within, waiter, is_owed };
         Ok(self.engine.start(Box::new(beginning)).await?)
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use a2n_proto::execution::{ErrorDetails, Execution, ExecutionStatus};
+use a2n_proto::execution::{ErrorDetails, Execution, ExecutionStatus, PausedReason};
 use a2n_proto::{ChangeKind, ExecutionId, Json, UserId};
 use serde_json::json;
 
@@ -34,6 +34,12 @@ pub enum Why {
         /// What is wrong with it.
         reason: String,
     },
+    /// It made the engine fail again and again: a sentence that begins with `quarantined: `.
+    #[error("{0}")]
+    Quarantined(String),
+    /// The daemon is in safe mode: nothing is taken up.
+    #[error("the daemon is in safe mode")]
+    SafeMode,
 }
 
 /// The list; cheap to clone.
@@ -56,10 +62,79 @@ impl Stuck {
         all.iter().map(|(id, why)| (*id, why.clone())).collect()
     }
 
+    /// It goes on after all.
+    pub(super) fn remove(&self, id: ExecutionId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
     pub(super) fn add(&self, id: ExecutionId, why: Why) {
         tracing::error!(execution_id = %id, %why, "execution can't go on");
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, why);
     }
+}
+
+/// Puts an execution aside that made the engine fail: PAUSED until a person resumes, retries or
+/// cancels it. Its state stays as it is stored.
+pub(super) fn quarantine(tx: &mut Tx<'_>, id: ExecutionId, told: &str) -> Result<(), store::Error> {
+    let mut header = execution::require(tx, id)?;
+    header.status = ExecutionStatus::Paused;
+    header.paused_reason = Some(PausedReason::Quarantined);
+    header.error_message = Some(told.to_owned());
+    header.error_details = Some(ErrorDetails {
+        code: "QUARANTINED".into(),
+        node_id: None,
+        retry_count: header.retry_count,
+        cause: Vec::new(),
+    });
+    save_aside(tx, header)
+}
+
+/// Lets a quarantined execution go on from where it is stored; its failures are forgotten.
+pub fn release(tx: &mut Tx<'_>, id: ExecutionId) -> Result<Execution, store::Error> {
+    let mut header = execution::require(tx, id)?;
+    let state = execution::state(tx, id)?.and_then(|bytes| persist::unpack(&bytes));
+    if header.paused_reason != Some(PausedReason::Quarantined) {
+        let message = format!("execution {id} is not quarantined any more");
+        return Err(store::Error::Precondition { message, hint: None });
+    }
+    let Some(state) = state else {
+        let message = format!("execution {id} can't go on: {}", Why::State);
+        let hint = Some(format!("end it with `a2n cancel {id}`"));
+        return Err(store::Error::Precondition { message, hint });
+    };
+    header.status = state.status();
+    header.paused_reason = state.paused_reason();
+    header.error_message = None;
+    header.error_details = None;
+    execution::forget_recoveries(tx, id)?;
+    save_aside(tx, header.clone())?;
+    header.revision += 1;
+    Ok(header)
+}
+
+/// Saves a header whose state stays as it is.
+fn save_aside(tx: &mut Tx<'_>, mut header: Execution) -> Result<(), store::Error> {
+    header.revision += 1;
+    header.updated_at = tx.at();
+    let state = execution::state(tx, header.id)?.unwrap_or_default();
+    execution::save(tx, &header, state)?;
+    let fields = Json::from(json!({
+        "status": header.status,
+        "pausedReason": header.paused_reason,
+        "errorMessage": header.error_message,
+        "errorDetails": header.error_details,
+    }));
+    let (id, workflow) = (header.id, header.workflow_id);
+    tx.change(
+        "execution",
+        id,
+        header.revision,
+        ChangeKind::Updated,
+        fields,
+        Some(id),
+        Some(workflow),
+    );
+    Ok(())
 }
 
 /// Ends an execution that can't go on as CANCELLED, and says why it could not. What can still be
@@ -103,6 +178,7 @@ pub fn cancel(
         Err(error) => return Err(error),
     };
     execution::save(tx, &ended, state.unwrap_or_default())?;
+    execution::forget_recoveries(tx, id)?;
     let fields = Json::from(json!({
         "status": ended.status,
         "pausedReason": ended.paused_reason,
@@ -136,5 +212,6 @@ pub fn beginning(header: &Execution, owner: UserId, inputs: Option<&Json>) -> Op
         retry_of: header.retry_of,
         parent: None,
         carried: BTreeMap::new(),
+        done_before: BTreeMap::new(),
     })
 }

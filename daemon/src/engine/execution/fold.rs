@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use a2n_proto::execution::ExecutionStatus;
+use a2n_proto::Json;
+use a2n_proto::execution::{ExecutionStatus, NodeStatus};
 
+use super::node::handles_bytes;
 use super::{
-    AttemptState, Finally, Folded, Frame, NodeKey, NodeState, Phase, Round, State, UnitKey,
+    AttemptState, Finally, Folded, Frame, NodeKey, NodeState, Phase, Round, Sent, State, UnitKey,
     UnitState,
 };
 use crate::engine::fact::Fact;
@@ -22,7 +24,13 @@ impl State {
             Fact::FailureNoted { failure } => self.failure = Some(failure.clone()),
             Fact::EndingBegan { why } => self.ending = Some(why.clone()),
             Fact::PauseAsked { .. } => self.pause_asked = true,
-            Fact::PauseLifted => self.pause_asked = false,
+            Fact::PauseLifted => {
+                self.pause_asked = false;
+                if self.started_at.is_none() {
+                    self.status = ExecutionStatus::Pending;
+                    self.paused = None;
+                }
+            }
             Fact::Paused { reason, ran_ms } => {
                 self.status = ExecutionStatus::Paused;
                 self.paused = Some(*reason);
@@ -94,21 +102,12 @@ impl State {
                 frame.begun = frame.begun.max(index.saturating_add(1));
                 frame.rounds.insert(*index, Round { entry: entry.clone(), over: false });
             }),
-            Fact::IterationEnded { node, index, left, result } => self.with_frame(node, |frame| {
-                if let Some(round) = frame.rounds.get_mut(index) {
-                    round.over = true;
-                }
-                for (from, sent) in left {
-                    frame.left.entry(from.clone()).or_default().insert(*index, sent.clone());
-                }
-                if let Some(result) = result {
-                    frame.results.insert(*index, result.clone());
-                    let last_only = frame.iterations.as_ref().is_some_and(|how| how.last_only);
-                    while last_only && frame.results.len() > 1 {
-                        frame.results.pop_first();
-                    }
-                }
-            }),
+            Fact::IterationEnded { node, index, left, result } => {
+                let sent = left.iter().map(|(_, sent)| sent).chain(result);
+                let items = sent.flat_map(|sent| &sent.items).map(Json::size_bytes);
+                self.result_bytes = self.result_bytes.saturating_add(items.sum::<usize>() as u64);
+                self.end_iteration(node, *index, left, result.as_ref());
+            }
             Fact::LoopClosing { node, broken } => self.with_frame(node, |frame| {
                 frame.closing = true;
                 frame.unlucky = broken.is_none();
@@ -124,6 +123,30 @@ impl State {
             }),
             _ => self.apply_to_unit(fact),
         }
+    }
+
+    fn end_iteration(
+        &mut self,
+        node: &NodeKey,
+        index: u32,
+        left: &[((String, String), Sent)],
+        result: Option<&Sent>,
+    ) {
+        self.with_frame(node, |frame| {
+            if let Some(round) = frame.rounds.get_mut(&index) {
+                round.over = true;
+            }
+            for (from, sent) in left {
+                frame.left.entry(from.clone()).or_default().insert(index, sent.clone());
+            }
+            if let Some(result) = result {
+                frame.results.insert(index, result.clone());
+                let last_only = frame.iterations.as_ref().is_some_and(|how| how.last_only);
+                while last_only && frame.results.len() > 1 {
+                    frame.results.pop_first();
+                }
+            }
+        });
     }
 
     fn with_frame(&mut self, node: &NodeKey, change: impl FnOnce(&mut Frame)) {
@@ -150,13 +173,20 @@ impl State {
                 state.status = *status;
                 state.ended_at = Some(*at);
                 state.output = Arc::clone(output);
+                if *status == NodeStatus::Success {
+                    let moved = state.units_bytes();
+                    let all = self.result_bytes.saturating_sub(moved);
+                    self.result_bytes = all.saturating_add(output.size_bytes() as u64);
+                }
                 state.error.clone_from(error);
-                for unit in &mut state.units {
-                    // The items stand in the node's output now.
+                // Where it went well, the items stand in the node's output now. Else a retry of only
+                // the failed ones wants them.
+                for unit in state.units.iter_mut().filter(|_| *status == NodeStatus::Success) {
                     if let Phase::Done { output } = &mut unit.phase {
                         output.clear();
                     }
                 }
+                self.start.done_before.remove(node);
             }
             Fact::Progressed { node, percent, detail } => {
                 if let Some(state) = self.nodes.get_mut(node) {
@@ -190,7 +220,17 @@ impl State {
                     }
                 });
             }
+            Fact::UnitTakenOver { unit, place } => {
+                let before = self.start.done_before.get_mut(&unit.node);
+                let output = before.and_then(|before| before.get_mut(*place as usize));
+                let output = output.map(|done| std::mem::take(&mut done.output));
+                self.with_unit(unit, |state| {
+                    state.phase = Phase::Done { output: output.unwrap_or_default() };
+                    state.carried = true;
+                });
+            }
             Fact::UnitDone { unit, output } => {
+                self.result_bytes = self.result_bytes.saturating_add(handles_bytes(output));
                 self.set_phase(unit, Phase::Done { output: output.clone() });
             }
             Fact::UnitFailed { unit, n, error } => {

@@ -121,6 +121,8 @@ impl State {
             nodes.iter().filter_map(|key| self.nodes.remove_entry(key)).collect();
         let frames: BTreeMap<NodeKey, Frame> =
             frames.iter().filter_map(|key| self.frames.remove_entry(key)).collect();
+        let bytes = nodes.values().map(|node| node.output.size_bytes() as u64).sum();
+        self.result_bytes = self.result_bytes.saturating_sub(bytes);
         let own = nodes.values().map(NodeState::retries).fold(0, u32::saturating_add);
         let inner = frames.values().map(|frame| frame.retries).fold(0, u32::saturating_add);
         let found = self.frames.get_mut(frame);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use a2n_proto::execution::NodeStatus;
 use a2n_proto::{Json, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::engine::kind::{Handles, Item, NodeError};
 use crate::engine::request::Request;
@@ -35,6 +36,8 @@ pub struct NodeState {
     pub carried: bool,
     /// Which of its connections brought items first (`join: ANY`), by its place among them.
     pub took: Option<u32>,
+    /// How many bytes of its results were cut away after the end.
+    pub cut_bytes: u64,
 }
 
 /// One unit of work: one item of a node that works on EACH, or everything.
@@ -44,6 +47,29 @@ pub struct UnitState {
     pub phase: Phase,
     /// Its tries. Empty where it was computed at once and well.
     pub attempts: Vec<AttemptState>,
+    /// Whether its result was taken over from the execution that this one retries.
+    pub carried: bool,
+}
+
+/// What an earlier execution did with one item of a node that works on EACH.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DoneItem {
+    /// Which item it was.
+    pub index: u32,
+    /// Tells the item and its handle from others.
+    pub print: [u8; 16],
+    /// What came out.
+    pub output: Handles,
+}
+
+impl DoneItem {
+    /// The print of an item that comes in by a handle.
+    pub fn print(handle: &str, item: &Item) -> [u8; 16] {
+        let hash = Sha256::new().chain_update(handle).chain_update([0]).chain_update(item.as_str());
+        let mut print = [0; 16];
+        print.copy_from_slice(&hash.finalize()[..16]);
+        print
+    }
 }
 
 /// Where a unit of work stands.
@@ -150,7 +176,7 @@ pub struct Sent {
 }
 
 impl NodeState {
-    pub(super) fn unstarted() -> Self {
+    pub(in crate::engine) fn unstarted() -> Self {
         Self {
             status: NodeStatus::Pending,
             started_at: None,
@@ -163,10 +189,25 @@ impl NodeState {
             locked: false,
             carried: false,
             took: None,
+            cut_bytes: 0,
+        }
+    }
+    /// Over, with an output that was given instead of its work.
+    pub(in crate::engine) fn given(sent: &Handles, at: Timestamp) -> Self {
+        let sent = sent.iter().map(|(handle, items)| {
+            (handle.clone(), Sent { items: items.clone(), from: Vec::new() })
+        });
+        Self {
+            status: NodeStatus::Success,
+            started_at: Some(at),
+            ended_at: Some(at),
+            output: Arc::new(Output { handles: sent.collect(), cut: false }),
+            carried: true,
+            ..Self::unstarted()
         }
     }
     pub(super) fn started(at: Timestamp, units: u32, each: bool) -> Self {
-        let unit = UnitState { phase: Phase::Ready, attempts: Vec::new() };
+        let unit = UnitState { phase: Phase::Ready, attempts: Vec::new(), carried: false };
         Self {
             status: NodeStatus::Running,
             started_at: Some(at),
@@ -186,10 +227,23 @@ impl NodeState {
     pub fn is_settled(&self) -> bool {
         !matches!(self.status, NodeStatus::Pending | NodeStatus::Running)
     }
+    /// Size of all its results: what it sent, or what its items came to where it sent nothing.
+    pub fn size_bytes(&self) -> usize {
+        self.output.size_bytes() + usize::try_from(self.units_bytes()).unwrap_or(usize::MAX)
+    }
+    /// Size of what its units of work came to, before that moves to its output.
+    pub(super) fn units_bytes(&self) -> u64 {
+        let of_unit = |unit: &UnitState| match &unit.phase {
+            Phase::Done { output } => handles_bytes(output),
+            _ => 0,
+        };
+        self.units.iter().map(of_unit).sum()
+    }
     /// Attempts after the first, over all units.
     pub fn retries(&self) -> u32 {
         self.units
             .iter()
+            .filter(|unit| !unit.carried)
             .map(|unit| u32::try_from(unit.attempts.len()).unwrap_or(u32::MAX).saturating_sub(1))
             .fold(0, u32::saturating_add)
     }
@@ -200,6 +254,11 @@ impl NodeState {
             _ => None,
         })
     }
+}
+
+/// Size of items' texts together.
+pub(in crate::engine) fn handles_bytes(handles: &Handles) -> u64 {
+    handles.values().flatten().map(|item| item.size_bytes() as u64).sum()
 }
 
 impl UnitState {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use a2n_proto::execution::{ExecutionStatus, NodeStatus};
+use a2n_proto::execution::NodeStatus;
 
 use super::arrive::{Arrival, arrival, is_start};
 use super::conclude::{conclude, is_at_rest, resume};
@@ -29,7 +29,7 @@ pub(super) fn advance_working(turn: &mut Turn<'_>) {
 }
 
 fn go_on(turn: &mut Turn<'_>, mut all: bool) {
-    if turn.state.status() == ExecutionStatus::Pending {
+    if turn.state.started_at().is_none() {
         return;
     }
     loop {

@@ -3,6 +3,7 @@
 use a2n_proto::document::Repeat;
 
 use super::advance::advance_working;
+use super::bounded::bounded;
 use super::conclude::conclude;
 use super::turn::Turn;
 use super::unit::{fail, settle};
@@ -17,7 +18,8 @@ pub(super) fn attempt_ended(turn: &mut Turn<'_>, key: &JobKey, end: JobEnd) {
     if !is_running(turn, &unit, n) {
         return;
     }
-    let error = end.result.as_ref().err().cloned();
+    let result = end.result.clone().and_then(|it| bounded(turn, &key.node, it));
+    let error = result.as_ref().err().cloned();
     let exit = error.as_ref().and_then(|error| error.code).or_else(|| exit_code(&end));
     // In doubt is not a known failure where the step may not be repeated.
     let once = turn.node(site.number).repeat == Repeat::Once;
@@ -25,7 +27,7 @@ pub(super) fn attempt_ended(turn: &mut Turn<'_>, key: &JobKey, end: JobEnd) {
     let at = turn.env.now;
     turn.parallel += 1;
     turn.fact(Fact::AttemptEnded { unit: unit.clone(), n, at, exit, error, lost });
-    match end.result {
+    match result {
         Ok(outcome) => settle(turn, &site, &unit, n, outcome),
         Err(error) => fail(turn, &site, &unit, n, error),
     }

@@ -11,7 +11,7 @@ use super::failing::{drive_try, node_failed};
 use super::looping::{drive_loop, pass_by};
 use super::turn::{Site, Turn};
 use super::unit::{cancel_unit, start_unit};
-use crate::engine::execution::{NodeState, Output, Phase, Sent, UnitKey, UnitState};
+use crate::engine::execution::{DoneItem, NodeState, Output, Phase, Sent, UnitKey, UnitState};
 use crate::engine::fact::Fact;
 use crate::engine::items::NodeInput;
 use crate::engine::kind::{Item, NodeError, Role};
@@ -31,7 +31,41 @@ pub(super) fn start_node(turn: &mut Turn<'_>, site: &Site, took: Option<u32>) {
     let each = node.each && items > 0;
     let units = if each { u32::try_from(items).unwrap_or(u32::MAX) } else { 1 };
     turn.fact(Fact::NodeStarted { node: key, at, units, each, took });
+    if each && turn.state.start.done_before.contains_key(&site.key) {
+        take_over_items(turn, site);
+    }
     work_on_node(turn, site);
+}
+
+/// Items that came in just so before, and were done, are not done again.
+fn take_over_items(turn: &mut Turn<'_>, site: &Site) {
+    let key = &site.key;
+    let Some(before) = turn.state.start.done_before.get(key).cloned() else { return };
+    // By the item itself, since there may be more or fewer now; of equal ones first the same one.
+    let mut places: BTreeMap<[u8; 16], BTreeMap<u32, u32>> = BTreeMap::new();
+    for (done, place) in before.iter().zip(0_u32..) {
+        places.entry(done.print).or_default().insert(done.index, place);
+    }
+    let input = turn.input(site);
+    let (mut found, mut others) = (Vec::new(), Vec::new());
+    for index in 0..u32::try_from(input.len()).unwrap_or(u32::MAX) {
+        let Some((handle, item, _)) = input.get(index as usize) else { break };
+        let print = DoneItem::print(handle, item);
+        match places.get_mut(&print).and_then(|equal| equal.remove(&index)) {
+            Some(place) => found.push((index, place)),
+            None => others.push((index, print)),
+        }
+    }
+    for (index, print) in others {
+        if let Some((_, place)) = places.get_mut(&print).and_then(BTreeMap::pop_first) {
+            found.push((index, place));
+        }
+    }
+    found.sort_unstable();
+    for (index, place) in found {
+        let unit = UnitKey { node: key.clone(), item: Some(index) };
+        turn.fact(Fact::UnitTakenOver { unit, place });
+    }
 }
 
 /// Starts units up to the limits, and ends the node where all are over.
@@ -60,7 +94,8 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, site: &Site) {
         if !matches!(phase, Phase::Ready) {
             continue;
         }
-        let full = busy >= node.concurrency || (!node.is_inline() && turn.parallel <= 0);
+        let is_held_up = !node.is_inline() && (turn.parallel <= 0 || turn.is_spent(site.number));
+        let full = busy >= node.concurrency || is_held_up;
         if full || turn.state.pause_asked || turn.budget == 0 {
             break;
         }

@@ -1,5 +1,7 @@
 //! Someone wants nothing to start for now, or wants it to go on.
 
+use a2n_proto::execution::PausedReason;
+
 use super::advance::advance;
 use super::conclude::conclude;
 use super::turn::Turn;
@@ -10,6 +12,10 @@ pub(super) fn pause(turn: &mut Turn<'_>, by: Option<String>) {
         return;
     }
     turn.fact(Fact::PauseAsked { by });
+    if turn.state.started_at().is_none() {
+        let (reason, ran_ms) = (PausedReason::User, 0);
+        return turn.fact(Fact::Paused { reason, ran_ms });
+    }
     conclude(turn);
 }
 
@@ -18,5 +24,8 @@ pub(super) fn resume(turn: &mut Turn<'_>) {
         return;
     }
     turn.fact(Fact::PauseLifted);
-    advance(turn);
+    // One that has not begun goes on waiting for that.
+    if turn.state.started_at().is_some() {
+        advance(turn);
+    }
 }

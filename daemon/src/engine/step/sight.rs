@@ -34,6 +34,11 @@ impl Turn<'_> {
         input
     }
 
+    /// Lets a node work on this instead of what the nodes before it sent.
+    pub(super) fn put_input(&mut self, key: &NodeKey, input: NodeInput) {
+        self.inputs.insert(key.clone(), Arc::new(input));
+    }
+
     /// What one unit of work sees; `item` is the item's number for a node that works on EACH.
     pub(super) fn scope(&mut self, site: &Site, item: Option<u32>) -> Arc<Scope> {
         let input = self.input(site);

@@ -34,6 +34,8 @@ pub(super) struct Turn<'a> {
     pub(super) scanned: BTreeSet<NodeKey>,
     pub(super) inputs: HashMap<NodeKey, Arc<NodeInput>>,
     pub(super) shared: Option<Arc<Shared>>,
+    /// Attempts that may still begin, by node definition, of those whose use is limited.
+    tokens: BTreeMap<String, u32>,
     facts: Vec<Fact>,
     folded: Vec<Folded>,
 }
@@ -63,6 +65,7 @@ impl<'a> Turn<'a> {
             effects: Vec::new(),
             budget: env.limits.units_per_step.max(1),
             parallel: i64::from(env.limits.parallel) - running,
+            tokens: env.limits.tokens.clone(),
             frontier: Frontier::default(),
             unsettled: HashMap::new(),
             over: BTreeMap::new(),
@@ -81,6 +84,17 @@ impl<'a> Turn<'a> {
         self.folded.extend(self.state.apply(&fact));
         self.settled_by(&fact);
         self.facts.push(fact);
+    }
+    /// Whether no attempt of a node may begin for now, because its definition is limited.
+    pub(super) fn is_spent(&self, number: usize) -> bool {
+        !self.tokens.is_empty() && self.tokens.get(self.plan.nodes[number].kind.name()) == Some(&0)
+    }
+    /// An attempt of a node begins outside.
+    pub(super) fn spend(&mut self, number: usize) {
+        self.parallel -= 1;
+        if let Some(left) = self.tokens.get_mut(self.plan.nodes[number].kind.name()) {
+            *left = left.saturating_sub(1);
+        }
     }
     pub(super) fn node(&self, number: usize) -> &'a PlanNode {
         &self.plan.nodes[number]

@@ -8,6 +8,7 @@ use a2n_proto::document::{InDoubt, Repeat, RetryOn};
 use a2n_proto::workflow::RetryPolicy;
 use sha2::{Digest, Sha256};
 
+use super::bounded::bounded;
 use super::conclude::begin_ending;
 use super::failing::{close_loop, drive_try};
 use super::looping::begin_body;
@@ -26,6 +27,8 @@ use crate::engine::retry;
 /// Starts the next attempt of a unit: computes it at once, or has it started after the commit.
 pub(super) fn start_unit(turn: &mut Turn<'_>, site: &Site, unit: &UnitKey) {
     let node = turn.node(site.number);
+    #[cfg(debug_assertions)]
+    crate::engine::fail_point::pass(&node.id);
     let n = turn.state.unit(unit).map_or(1, |state| state.next_attempt());
     let config = match node.template.constant() {
         Some(config) => Ok(config.clone()),
@@ -53,7 +56,7 @@ pub(super) fn start_unit(turn: &mut Turn<'_>, site: &Site, unit: &UnitKey) {
             run_as: node.run_as.clone(),
         };
         let at = turn.env.now;
-        turn.parallel -= 1;
+        turn.spend(site.number);
         turn.fact(Fact::AttemptStarted { unit: unit.clone(), n, at });
         turn.effects.push(Effect::Start(Box::new(job)));
         return;
@@ -61,7 +64,8 @@ pub(super) fn start_unit(turn: &mut Turn<'_>, site: &Site, unit: &UnitKey) {
     let work = Work { config, items, now: turn.env.now };
     let computed = catch_unwind(AssertUnwindSafe(|| node.kind.compute(&work)));
     let panicked = || Err(NodeError::new("PANIC", "the node definition panicked"));
-    match computed.unwrap_or_else(|_| panicked()) {
+    let computed = computed.unwrap_or_else(|_| panicked());
+    match computed.and_then(|outcome| bounded(turn, &node.id, outcome)) {
         Ok(Outcome::Request(request)) => ask(turn, site.number, unit, n, request),
         Ok(outcome) => {
             if n > 1 {
@@ -222,7 +226,7 @@ fn idempotency_key(state: &State, unit: &UnitKey) -> String {
     hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn given(input: &NodeInput, unit: &UnitKey) -> Handles {
+pub(super) fn given(input: &NodeInput, unit: &UnitKey) -> Handles {
     match unit.item.and_then(|index| input.get(index as usize)) {
         Some((handle, item, _)) => Handles::from([(handle.to_owned(), vec![item.clone()])]),
         None => input.by_handle(),

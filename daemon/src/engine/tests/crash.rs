@@ -265,6 +265,7 @@ fn rows_tell_what_came_in_and_out_and_each_attempt() {
               "error": null
             }
           ],
+          "takenOver": false,
           "outputRef": null
         },
         {
@@ -279,6 +280,7 @@ fn rows_tell_what_came_in_and_out_and_each_attempt() {
               "error": null
             }
           ],
+          "takenOver": false,
           "outputRef": null
         }
       ],

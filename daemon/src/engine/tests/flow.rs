@@ -404,7 +404,6 @@ fn what_is_not_built_yet_is_named() {
         let wanted = format!("nodes[1].{path}: {what}, which node `b` asks for, is not built yet");
         assert_eq!(named(&text), wanted);
     }
-    insta::assert_snapshot!(named("a: all\nsettings {\"concurrency\": {\"policy\": \"QUEUE\"}}"), @"settings.concurrency: settings.concurrency is not built yet: only policy ALLOW without maxInstances runs");
 }
 
 /// The simulation saw more attempts at once than there were slots (seeds 5, 19 and 25), and a daemon

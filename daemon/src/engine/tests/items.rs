@@ -248,3 +248,23 @@ fn run_on_empty_is_one_unit_without_an_item() {
     {"a":{},"b":{"output":[{"ran":"b"}]}}
     "#);
 }
+
+/// A state beyond the largest row of the store was written again and again, and never stored.
+#[test]
+fn results_beyond_the_limit_fail_their_node_by_name() {
+    let plan = plan(
+        r#"
+        a: job
+        b: all
+        a -> b
+    "#,
+    );
+    let mut run = Run::new(&plan);
+    run.limits.result_bytes = 30;
+    run.play("begin\nok a#0 [\"0123456789\"]");
+    insta::assert_snapshot!(run.outcome(), @"");
+    let mut run = Run::new(&plan);
+    run.limits.result_bytes = 10;
+    run.play("begin\nok a#0 [\"0123456789\"]");
+    insta::assert_snapshot!(run.outcome(), @"");
+}

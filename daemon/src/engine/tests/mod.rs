@@ -1,5 +1,6 @@
 //! Stories of the pure half: a workflow and a script in, a journal out.
 
+mod again;
 mod crash;
 mod finally;
 mod flow;
@@ -13,6 +14,7 @@ mod rules;
 mod scale;
 mod shapes;
 mod simulation;
+mod steering;
 mod sweep;
 mod tries;
 mod trouble;

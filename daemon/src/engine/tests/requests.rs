@@ -322,13 +322,14 @@ fn who_waits_for_a_lock_is_paused_and_says_so() {
 
 #[test]
 fn a_retry_after_a_lock_that_was_held_to_the_end_is_refused() {
-    use crate::engine::retry::{Error, RetryFrom, again};
+    use crate::engine::retry::{Error, Given, RetryFrom, again};
     use crate::engine::scenario::start;
     let again = |script: &str, workflow: &str, from: &RetryFrom| {
         let plan = plan(workflow);
         let mut run = Run::new(&plan);
         run.play(script);
-        again(&plan, &plan, &run.state, from, start()).map(|(start, _)| start.carried.len())
+        again(&plan, &plan, &run.state, from, &Given::new(), start())
+            .map(|again| again.start.carried.len())
     };
     let held = "a: lock\nb: job\na -> b";
     let script = "begin\nreply a\nfail b#0 EXIT 1";

@@ -249,8 +249,9 @@ fn rule_10_a_retry_takes_over_what_it_may() {
     let mut first = Run::new(&plan);
     first.play("begin\nok a#0\nfail b#0 EXIT 1");
     let again = |from: RetryFrom| {
-        let (start, _) = retry::again(&plan, &plan, &first.state, &from, start()).unwrap();
-        let mut second = Run::with(&plan, start);
+        let none = retry::Given::new();
+        let again = retry::again(&plan, &plan, &first.state, &from, &none, start()).unwrap();
+        let mut second = Run::with(&plan, again.start);
         second.play("begin");
         at_work(&second)
     };

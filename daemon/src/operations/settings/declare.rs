@@ -1,7 +1,9 @@
 //! What a setting is: its key, its kind with the values allowed, its default, one sentence.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
+use a2n_proto::nodes::RateLimit;
 use serde_json::{Value as Json, json};
 
 /// A tunable, with the type that its value has in the code.
@@ -64,6 +66,8 @@ pub enum Kind {
         /// Where nothing is said.
         default: &'static [&'static str],
     },
+    /// How often things may be done: from a name to `{requests, window, burst}`.
+    Rates,
 }
 
 impl<T> Setting<T> {
@@ -115,6 +119,15 @@ impl Value for Vec<String> {
     }
 }
 
+/// How often things may be done, by name.
+pub(super) type Rates = BTreeMap<String, RateLimit>;
+
+impl Value for Rates {
+    fn of(json: &Json) -> Option<Self> {
+        serde_json::from_value(json.clone()).ok()
+    }
+}
+
 impl Declaration {
     /// The part of the key before the dot.
     pub fn category(&self) -> &'static str {
@@ -145,6 +158,7 @@ impl Declaration {
             Kind::Text { default, .. } | Kind::Folders { default } => json!(default),
             Kind::File => json!(""),
             Kind::List { default } => json!(default),
+            Kind::Rates => json!({}),
         }
     }
 
@@ -166,6 +180,18 @@ impl Declaration {
             Kind::List { .. } => json!({
                 "type": "array", "maxItems": MAX_ITEMS,
                 "items": {"type": "string", "maxLength": MAX_TEXT},
+            }),
+            Kind::Rates => json!({
+                "type": "object", "maxProperties": MAX_ITEMS,
+                "additionalProperties": {
+                    "type": "object", "additionalProperties": false,
+                    "required": ["requests", "window", "burst"],
+                    "properties": {
+                        "requests": {"type": "integer", "minimum": 1, "maximum": u32::MAX},
+                        "window": {"type": "integer", "minimum": 1, "maximum": MAX_WINDOW},
+                        "burst": {"type": "integer", "minimum": 1, "maximum": u32::MAX},
+                    },
+                },
             }),
         }
     }
@@ -192,6 +218,14 @@ impl Declaration {
                 list.len() <= MAX_ITEMS
                     && list.iter().all(|one| one.as_str().is_some_and(|t| t.len() <= MAX_TEXT))
             }),
+            Kind::Rates => Rates::of(value).is_some_and(|rates| {
+                rates.len() <= MAX_ITEMS
+                    && rates.values().all(|rate| {
+                        rate.requests > 0
+                            && rate.burst > 0
+                            && (1..=MAX_WINDOW).contains(&rate.window)
+                    })
+            }),
         };
         if ok { Ok(()) } else { Err(self.expected()) }
     }
@@ -208,6 +242,9 @@ impl Declaration {
             Kind::Folders { .. } => "folders that begin with `/`, with `:` between them".into(),
             Kind::File => "the path of a file that begins with `/`, or empty for none".into(),
             Kind::List { .. } => format!("a list of at most {MAX_ITEMS} texts"),
+            Kind::Rates => "from a node definition's name to {requests, window (milliseconds), \
+                 burst}, for example {\"http\": {\"requests\": 10, \"window\": 1000, \"burst\": 20}}"
+                .into(),
         }
     }
 
@@ -223,6 +260,7 @@ impl Declaration {
                 other => json!(other),
             },
             Kind::Text { .. } | Kind::Folders { .. } | Kind::File => json!(text),
+            Kind::Rates => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
             Kind::List { .. } if text.trim_start().starts_with('[') => {
                 serde_json::from_str(text).unwrap_or_else(|_| json!(text))
             }
@@ -236,5 +274,7 @@ impl Declaration {
 
 /// Longest text of a setting, in bytes.
 const MAX_TEXT: usize = 4096;
+/// Longest window of a rate, in milliseconds: a day.
+const MAX_WINDOW: u64 = 86_400_000;
 /// Most members of a list.
 const MAX_ITEMS: usize = 1000;

@@ -40,7 +40,9 @@ fn page() -> String {
 
 fn default(one: &Declaration) -> String {
     match one.kind {
-        Kind::Text { default: "", .. } | Kind::List { default: [] } | Kind::File => "empty".into(),
+        Kind::Text { default: "", .. } | Kind::List { default: [] } | Kind::File | Kind::Rates => {
+            "empty".into()
+        }
         Kind::Text { default, .. } | Kind::Folders { default } => format!("`{default}`"),
         _ => format!("`{}`", one.default()),
     }

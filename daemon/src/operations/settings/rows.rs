@@ -109,6 +109,7 @@ impl Settings {
                 Kind::Boolean { .. } => SettingType::Boolean,
                 Kind::Text { .. } | Kind::Folders { .. } | Kind::File => SettingType::String,
                 Kind::List { .. } => SettingType::Array,
+                Kind::Rates => SettingType::Json,
             },
             description: one.about.into(),
             category: one.category().into(),

@@ -1,7 +1,7 @@
 //! The table of all settings. One line each: constant, type, key, values, when it takes effect,
 //! one sentence. `docs/settings.md` is written from it.
 
-use super::declare::{Declaration, Kind, Setting};
+use super::declare::{Declaration, Kind, Rates, Setting};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -67,10 +67,14 @@ settings! {
     // Running.
     ENGINE_PARALLEL: usize = "engine.parallelSteps" number(1, 10_000, 32, "steps"), LIVE,
         "Most steps with an outside effect that run at once.";
+    ENGINE_PARALLEL_WORKFLOW: usize = "engine.parallelStepsPerWorkflow" number(0, 10_000, 0, "steps, 0 for all but an eighth"), LIVE,
+        "Most steps of one workflow that run at once: what is left is there for others at once.";
     ENGINE_MAX_LIVE: usize = "engine.maxLive" number(100, 10_000_000, 10_000, "executions"), LIVE,
-        "Most executions that have not ended, each in memory; a further one is told OVERLOADED.";
+        "Most executions in memory at once, those that only wait not counted; further ones are accepted and wait in the store.";
     ENGINE_MAX_LIVE_BYTES: usize = "engine.maxLiveBytes" number(MIB, 64 * GIB, 64 * MIB, "bytes"), LIVE,
-        "Most inputs of executions that have not ended; beyond it a further one is told OVERLOADED.";
+        "Most inputs of executions in memory; beyond it further ones are accepted and wait in the store.";
+    ENGINE_MAX_UNFINISHED: u64 = "engine.maxUnfinished" number(100, 100_000_000, 2_000_000, "executions"), LIVE,
+        "Most executions that were accepted and have not ended; a further one is told OVERLOADED.";
     ENGINE_NODE_STATE_KEPT: usize = "engine.nodeStateKeptBytes" number(KIB, 64 * MIB, 64 * KIB, "bytes"), LIVE,
         "How much of a node's input and output is kept once its execution has ended.";
     ENGINE_OUTPUT_KEPT: usize = "engine.outputKeptBytes" number(KIB, 8 * MIB, 4 * MIB, "bytes"), LIVE,
@@ -81,6 +85,12 @@ settings! {
         "Running time of one attempt whose node and definition say none.";
     ENGINE_CANCEL_GRACE: u64 = "engine.cancelGraceMs" number(0, 3_600_000, 10_000, "milliseconds"), RESTART,
         "How long a step may take to end after it was asked to, before it is killed.";
+    ENGINE_RESULTS: u64 = "engine.maxResultBytes" number(MIB, 28 * MIB, 24 * MIB, "bytes"), LIVE,
+        "What all results of an execution may come to while it lives; the node that goes beyond it fails (TOO_LARGE).";
+    ENGINE_QUARANTINE: u64 = "engine.quarantineAfter" number(0, 1_000, 3, "failures, 0 for never"), LIVE,
+        "How often an execution may make the engine fail without getting on, before it is put aside.";
+    ENGINE_SAFE_MODE: usize = "engine.safeModeAfter" number(0, 100, 3, "crashes, 0 for never"), RESTART,
+        "How many crashes of the daemon within five minutes make it start in safe mode, with the engine paused.";
     ENGINE_INPUT: usize = "engine.maxInputBytes" number(KIB, 256 * MIB, MIB, "bytes"), LIVE,
         "Largest payload that an execution is started with.";
     STATE_KEY: usize = "state.maxKeyBytes" number(16, 4 * KIB, 256, "bytes"), LIVE,
@@ -109,6 +119,9 @@ settings! {
         "Whether http steps may call loopback and private addresses and Unix sockets; cloud metadata never.";
     HTTP_BODY: usize = "http.maxBodyBytes" number(KIB, GIB, 16 * MIB, "bytes"), LIVE,
         "Longest JSON or text that an http step takes in; bytes are attachments.";
+
+    NODE_RATES: Rates = "nodes.rateLimits" Kind::Rates, LIVE,
+        "How often steps of a node definition may begin: so many requests in a window, and so many at once. Others wait.";
 
     ATTACHMENT_EACH: u64 = "attachments.maxBytes" number(KIB, 1024 * GIB, GIB, "bytes"), LIVE,
         "Largest attachment: an answer's body or a file that is kept as bytes.";

@@ -4,40 +4,54 @@ use std::time::Duration;
 
 use a2n_proto::api::Which;
 use a2n_proto::api::execution::{
-    Cancel, CancelParams, Filter, Get, List, Retry, Stats, Tree, Wait,
+    Answer, Cancel, Filter, Get, List, Pause, Resume, Retry, Stats, Tree, Wait,
 };
 use a2n_proto::execution::Execution;
 use a2n_proto::workflow::SharePermission;
-use a2n_proto::{ErrorKind, ExecutionId, Json, RpcError};
-use serde_json::json;
+use a2n_proto::{ErrorKind, ExecutionId, RpcError};
 
 use super::super::context::{named, page, paging, span};
-use super::super::once::{Key, Once};
 use super::super::{Call, Context, Registry};
-use crate::engine::driving::handle::{Admission, Error as EngineError};
-use crate::engine::driving::stuck::{self, Why};
-use crate::engine::input::Input;
-use crate::store::{self, Tx, View, execution};
+use crate::engine::driving::handle::Error as EngineError;
+use crate::engine::driving::stuck::Why;
+use crate::store::{self, View, execution};
 
 mod retry;
 mod stats;
+mod steer;
 mod tree;
+mod turn;
 
 pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<List, _>(|context, call, params| async move {
         let view = context.view(&call)?;
         let query = query(&context, &view, &params.filter)?;
         let fits = |one: &Execution| fits(one, &params.filter);
-        Ok(page(view.executions(&query, &paging(&params), &fits)?))
+        let mut found = page(view.executions(&query, &paging(&params), &fits)?);
+        for one in &mut found.items {
+            turn::tell(&context.engine, one).await;
+        }
+        Ok(found)
     });
     registry.method::<Get, _>(|context, call, params| async move {
-        Ok(context.view(&call)?.execution(params.id, SharePermission::View)?)
+        let mut found = context.view(&call)?.execution(params.id, SharePermission::View)?;
+        turn::tell(&context.engine, &mut found).await;
+        Ok(found)
     });
     registry.method::<Wait, _>(|context, call, params| async move {
         wait(&context, &call, params.id, params.timeout).await
     });
     registry.method::<Cancel, _>(|context, call, params| async move {
-        cancel(&context, &call, params).await
+        steer::cancel(&context, &call, params).await
+    });
+    registry.method::<Pause, _>(|context, call, params| async move {
+        steer::pause(&context, &call, params).await
+    });
+    registry.method::<Resume, _>(|context, call, params| async move {
+        steer::resume(&context, &call, params).await
+    });
+    registry.method::<Answer, _>(|context, call, params| async move {
+        steer::answer(&context, &call, params).await
     });
     registry.method::<Retry, _>(|context, call, params| async move {
         retry::again(&context, &call, params).await
@@ -70,6 +84,9 @@ pub(super) async fn wait(
     }
     if let Some(why) = context.stuck.why(id) {
         return Err(no_end(id, &why));
+    }
+    if let Some(why) = context.safe_mode.why() {
+        return Err(EngineError::SafeMode(why).into());
     }
     let ended = async { context.engine.wait(id).await.ok() };
     until_ended(context, call, &view, id, timeout_ms, ended).await
@@ -113,72 +130,11 @@ pub(super) async fn until_ended(
     }
 }
 
-async fn cancel(
-    context: &Context,
-    call: &Call,
-    params: CancelParams,
-) -> Result<Execution, RpcError> {
-    let view = context.view(call)?;
-    let id = params.id;
-    let once = Once::of(context, call, params.idempotency_key.as_deref(), &params).await?;
-    if let Some(before) = Once::before(once.as_ref()) {
-        return Ok(view.execution(before, SharePermission::View)?);
-    }
-    let head = view.execution_head(id, SharePermission::Execute)?;
-    fresh(&head, params.if_revision)?;
-    let input =
-        Input::Cancel { by: Some(view.caller().name.clone()), reason: params.reason.clone() };
-    let (reason, key) = (params.reason, Once::key(once.as_ref()));
-    let origin = context.origin(call)?;
-    if let Some(why) = context.stuck.why(id) {
-        let by = view.caller().name.clone();
-        let end = move |tx: &mut Tx<'_>| {
-            let ended = stuck::cancel(tx, id, &why, &by, reason.as_deref())?;
-            cancelled(tx, id, reason.as_deref(), key.as_ref())?;
-            Ok(ended)
-        };
-        return Ok(context.store.write(origin, end).await?);
-    }
-    let told = context
-        .engine
-        .tell(
-            id,
-            input,
-            origin,
-            Box::new(move |tx| {
-                cancelled(tx, id, reason.as_deref(), key.as_ref())?;
-                Ok(Admission::New)
-            }),
-        )
-        .await;
-    match told {
-        Ok(execution) => Ok(execution),
-        Err(EngineError::NotLive(_) | EngineError::Refused) => {
-            let status = view.execution_head(id, SharePermission::View)?.status;
-            let word = Json::of(&status);
-            Err(RpcError::new(
-                ErrorKind::Precondition,
-                format!("execution {id} is {} already", word.as_str().trim_matches('"')),
-            )
-            .hint("only an execution that has not ended can be cancelled"))
-        }
-        Err(other) => Err(other.into()),
-    }
-}
-
-/// What every cancel writes besides.
-fn cancelled(
-    tx: &mut Tx<'_>,
-    id: ExecutionId,
-    reason: Option<&str>,
-    key: Option<&Key>,
-) -> Result<(), store::Error> {
-    let new = Json::from(json!({"reason": reason}));
-    tx.audit("execution.cancel", "execution", id, Json::null(), new);
-    Key::remember(key, tx, id)
-}
-
 fn no_end(id: ExecutionId, why: &Why) -> RpcError {
+    if let Why::Quarantined(told) = why {
+        return RpcError::new(ErrorKind::Precondition, format!("execution {id} is {told}"))
+            .hint(format!("`a2n resume {id}` tries it again, `a2n cancel {id}` ends it"));
+    }
     RpcError::new(ErrorKind::Precondition, format!("execution {id} can't go on: {why}"))
         .hint(format!("end it with `a2n cancel {id}`, then `a2n retry {id} --from START`"))
 }

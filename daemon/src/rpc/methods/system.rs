@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use a2n_proto::api::system::{
-    Health, Info, Metrics, Ping, Pong, Stats, StoreProblem, Subscribe, VerifiedPart, Verify,
-    VerifyAnswer,
+    Health, Info, InfoAnswer, LeaveSafeMode, LeaveSafeModeAnswer, LeaveSafeModeParams, Metrics,
+    Ping, Pong, Stats, StoreProblem, Subscribe, VerifiedPart, Verify, VerifyAnswer,
 };
 use a2n_proto::entity::NAMES;
-use a2n_proto::{Change, ContentHash, ErrorKind, RpcError, nearest};
+use a2n_proto::{Change, ContentHash, ErrorKind, ExecutionId, Json, RpcError, nearest};
+use serde_json::json;
 
-use super::super::{Context, Ended, Registry, Sink, Stopped};
-use crate::store::{FeedRead, Store, View, execution, verify};
+use super::super::once::{Key, Once};
+use super::super::{Call, Context, Ended, Registry, Sink, Stopped};
+use crate::store::{FeedRead, Store, Tx, View, execution, verify};
 use crate::system::attachments::Attachments;
 
 /// Changes read from the feed at once.
@@ -20,7 +22,13 @@ pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<Ping, _>(|context, _, _| async move {
         Ok(Pong { pong: true, now: context.now() })
     });
-    registry.method::<Info, _>(|context, _, _| async move { Ok((*context.info).clone()) });
+    registry.method::<Info, _>(|context, _, _| async move {
+        let safe_mode = context.safe_mode.why().is_some();
+        Ok(InfoAnswer { safe_mode, ..(*context.info).clone() })
+    });
+    registry.method::<LeaveSafeMode, _>(|context, call, params| async move {
+        leave_safe_mode(&context, &call, params).await
+    });
     registry.method::<Health, _>(|context, _, _| async move { Ok(context.health.check().await) });
     registry.method::<Metrics, _>(|context, _, _| async move { Ok(context.metrics.answer()) });
     registry.method::<Stats, _>(|context, _, _| async move { Ok(context.looks.stats()) });
@@ -110,6 +118,34 @@ fn known(topics: &[String]) -> Result<(), RpcError> {
         Some(near) => format!("did you mean `{near}`?"),
         None => "topics are names of entities, for example `execution`".to_owned(),
     }))
+}
+
+/// Lets the engine work again; answers when everything that had not ended is taken up.
+async fn leave_safe_mode(
+    context: &Context,
+    call: &Call,
+    params: LeaveSafeModeParams,
+) -> Result<LeaveSafeModeAnswer, RpcError> {
+    let key = params.idempotency_key.as_deref();
+    let once = Once::of(context, call, key, &params).await?;
+    if Once::before::<ExecutionId>(once.as_ref()).is_none() {
+        let Some(why) = context.safe_mode.why() else {
+            return Err(RpcError::new(ErrorKind::Precondition, "the daemon is not in safe mode")
+                .hint("`a2n health` tells how it is"));
+        };
+        let (origin, key) = (context.origin(call)?, Once::key(once.as_ref()));
+        let nothing = ExecutionId::from_bytes([0; 16]);
+        let remember = move |tx: &mut Tx<'_>| {
+            let before = Json::from(json!({"safeMode": true, "why": why}));
+            let after = Json::from(json!({"safeMode": false}));
+            tx.audit("system.leaveSafeMode", "system", "daemon", before, after);
+            Key::remember(key.as_ref(), tx, nothing)
+        };
+        context.store.write(origin, remember).await?;
+    }
+    context.safe_mode.leave().await;
+    let load = context.engine.load().await?;
+    Ok(LeaveSafeModeAnswer { safe_mode: false, live: load.live as u64 })
 }
 
 async fn check_all(context: &Context) -> Result<VerifyAnswer, RpcError> {

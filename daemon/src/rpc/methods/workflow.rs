@@ -2,8 +2,8 @@
 
 use a2n_proto::api::workflow::{
     Apply, ApplyAnswer, Archive, ChangeOne, Create, Delete, Diff, Duplicate, DuplicateParams,
-    Export, Filter, Get, Layout, LayoutAnswer, List, Problems, Publish, Rollback, Run, Unpublish,
-    Update, Validate,
+    Export, Filter, Get, Layout, LayoutAnswer, List, Plan, Problems, Publish, Rollback, Run,
+    TestNode, Unpublish, Update, Validate,
 };
 use a2n_proto::api::{Deleted, Match, Which};
 use a2n_proto::workflow::{SharePermission, Workflow};
@@ -19,9 +19,10 @@ use crate::workflows::apply::Apply as Wish;
 use crate::workflows::{self, Edit, NewWorkflow, layout};
 
 mod documents;
+mod rehearsal;
 mod run;
 
-pub(super) use run::{check_inputs, metadata};
+pub(super) use run::{check_inputs, check_size, metadata};
 
 pub(super) fn register(registry: &mut Registry<Context>) {
     reading(registry);
@@ -45,6 +46,13 @@ fn reading(registry: &mut Registry<Context>) {
     registry.method::<Validate, _>(|context, call, params| async move {
         let user = call.caller()?.user;
         Ok(Problems { problems: context.workflows.validate(&params.definition, user)? })
+    });
+    registry.method::<Plan, _>(|context, call, params| async move {
+        let plan = move || rehearsal::plan(&context, &call, &params);
+        tokio::task::spawn_blocking(plan).await.map_err(|_| super::panicked("the plan"))?
+    });
+    registry.method::<TestNode, _>(|context, call, params| async move {
+        rehearsal::test_node(&context, &call, params).await
     });
     registry.method::<Diff, _>(|context, call, params| async move {
         documents::difference(&context, &call, &params)

@@ -6,6 +6,7 @@ use a2n_proto::execution::Execution;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::waiting::Kinds;
 use crate::store::rows::Stored;
 use crate::store::schema::{EXECUTION, Table};
 use crate::store::{Error, codec};
@@ -24,6 +25,8 @@ pub(crate) struct Kept {
     pub(super) data_hash: u64,
     /// None where it has a row of its own.
     pub(crate) state: Option<Bytes>,
+    /// What it waits for while it is paused.
+    pub(super) wait: Kinds,
 }
 
 /// What came in and went out.
@@ -83,7 +86,11 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    pub(crate) fn of(execution: &Execution, state: Vec<u8>) -> Result<Self, Error> {
+    /// One that is over.
+    pub(crate) fn of_ended(execution: &Execution, state: Vec<u8>) -> Result<Self, Error> {
+        Self::of(execution, state, Kinds::default())
+    }
+    pub(super) fn of(execution: &Execution, state: Vec<u8>, wait: Kinds) -> Result<Self, Error> {
         let data = Data::of(execution);
         let data_hash = data.hash();
         let bare = Execution {
@@ -98,7 +105,7 @@ impl Packed {
             if data.size() <= INLINE { (Some(packed(&data)?), None) } else { (None, Some(data)) };
         let (state_inline, state_apart) =
             if state.0.len() <= INLINE { (Some(state), None) } else { (None, Some(state)) };
-        let kept = Kept { execution: bare, data: inline, data_hash, state: state_inline };
+        let kept = Kept { execution: bare, data: inline, data_hash, state: state_inline, wait };
         Ok(Self { kept, data: apart, state: state_apart })
     }
 }

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use a2n_proto::execution::{Execution, ExecutionStatus};
+use a2n_proto::execution::{Execution, ExecutionStatus, PausedReason};
 use a2n_proto::{ExecutionId, Timestamp, UserId, WorkflowId, WorkflowTriggerId};
 
-use super::{Kept, forget_gone};
+use super::{Kept, forget_gone, waiting};
 use crate::store::history::{FileName, History, Kind, month_of};
 use crate::store::keys::{Key, KeyRange, last_id};
 use crate::store::read::Source;
 use crate::store::rows::{self, Page, Paging};
 use crate::store::schema::{
     EXECUTION, EXECUTION_BY_PARENT, EXECUTION_BY_RETRY, EXECUTION_BY_STATUS, EXECUTION_BY_TRIGGER,
-    EXECUTION_BY_USER, EXECUTION_BY_WORKFLOW, EXECUTION_BY_WORKFLOW_STATUS, Table,
+    EXECUTION_BY_USER, EXECUTION_BY_WORKFLOW, EXECUTION_BY_WORKFLOW_STATUS, EXECUTION_IN_DOUBT,
+    EXECUTION_QUEUED, Table,
 };
 use crate::store::{Error, Read};
 
@@ -349,6 +350,12 @@ pub(crate) fn marks(execution: &Execution) -> Vec<(Table, Key)> {
     }
     if let Some(retried) = execution.retry_of {
         marks.push((EXECUTION_BY_RETRY, Key::of_id(retried.as_bytes()).id(id)));
+    }
+    if execution.status == ExecutionStatus::Pending {
+        marks.push((EXECUTION_QUEUED, waiting::turn(execution)));
+    }
+    if execution.paused_reason == Some(PausedReason::InDoubt) {
+        marks.push((EXECUTION_IN_DOUBT, Key::of_id(id)));
     }
     marks
 }

@@ -35,7 +35,7 @@ pub fn put(store: &Store, origin: &Origin, past: Vec<Past>) -> Result<(), Error>
         let file = files.entry(name).or_default();
         let id = execution.id.as_bytes();
         let key = Key::of_id(id);
-        let Packed { kept, data, state } = Packed::of(&execution, state)?;
+        let Packed { kept, data, state } = Packed::of_ended(&execution, state)?;
         file.put(EXECUTION, id, rows::encode_row(&key, &kept)?);
         if let Some(data) = &data {
             file.put(EXECUTION_DATA, id, rows::encode(EXECUTION_DATA, &key, 1, data)?);

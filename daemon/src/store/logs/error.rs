@@ -22,6 +22,9 @@ pub enum Error {
         /// What the disk said.
         why: String,
     },
+    /// Which executions go on could not be read, and after a power cut that has to be known.
+    #[error("which executions go on is not known: {0}")]
+    Live(String),
     /// The log store is closed.
     #[error("the log store is closed")]
     Closed,

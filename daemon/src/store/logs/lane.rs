@@ -106,12 +106,15 @@ pub(super) struct Expire {
     pub(super) live: BTreeSet<Stream>,
 }
 
+/// Says which streams may get more records.
+pub(super) type LiveKeys<'l> = dyn FnMut() -> Result<Vec<(Stream, Group)>, Error> + 'l;
+
 impl Lane {
     /// Opens the folder, repairs it, and starts the thread. `live` are the streams that may get
     /// more records: after a power cut they go on above anything a reader may have seen.
     pub(super) fn open(
         options: Options,
-        live: &[(Stream, Group)],
+        live: &mut LiveKeys<'_>,
         notice: Notice,
     ) -> Result<Self, Error> {
         let disk = options.disk;
@@ -120,7 +123,7 @@ impl Lane {
         let mut writer = Writer::open(disk.clone(), segments)?;
         let last_run = LastRun::read(&*disk)?;
         if last_run.may_have_lost_power(&options.boot_id) {
-            for &key in live {
+            for key in live()? {
                 let last = writer.next_seq(key.0)? - 1;
                 writer.mark(key, above_reserved(last) - 1, options.at.as_unix_ms())?;
             }

@@ -13,6 +13,10 @@ use super::mask::Masks;
 use super::query::{Found, Lines, Of, Query};
 use super::watch::{Key, Watch};
 
+/// Says which executions have not ended.
+pub(crate) type Live<'l> =
+    dyn FnMut() -> Result<Vec<(ExecutionId, WorkflowId)>, crate::store::Error> + 'l;
+
 /// What steps print. A cheap clone.
 #[derive(Debug, Clone)]
 pub struct LogStore {
@@ -23,8 +27,15 @@ impl LogStore {
     /// Opens the folder and repairs it. `live` are the executions that have not ended: after a
     /// power cut their seqs go on above anything a reader may have seen.
     pub fn open(options: Options, live: &[(ExecutionId, WorkflowId)]) -> Result<Self, Error> {
-        let live: Vec<_> = live.iter().map(|&(e, w)| key(e, w)).collect();
-        Ok(Self { lane: Lane::open(options, &live, notice)? })
+        Self::open_asking(options, &mut || Ok(live.to_vec()))
+    }
+    /// The same where it costs something to say which are live: asked only after a power cut.
+    pub(crate) fn open_asking(options: Options, live: &mut Live<'_>) -> Result<Self, Error> {
+        let mut keys = || {
+            let live = live().map_err(|why| Error::Live(why.to_string()))?;
+            Ok(live.iter().map(|&(e, w)| key(e, w)).collect())
+        };
+        Ok(Self { lane: Lane::open(options, &mut keys, notice)? })
     }
     /// Takes lines of one execution, in order, masked; waits while too much is on its way to the
     /// disk. They are shown once they are in their segment, moments later.

@@ -66,7 +66,7 @@ pub struct SystemQuery {
 impl SystemLogs {
     /// Opens the folder and repairs it.
     pub fn open(options: Options) -> Result<Self, Error> {
-        Ok(Self { lane: Lane::open(options, &[STREAM], notice)? })
+        Ok(Self { lane: Lane::open(options, &mut || Ok(vec![STREAM]), notice)? })
     }
     /// Hands a record over if there is room; whether there was. Never waits.
     pub fn try_append(&self, at: Timestamp, record: NewRecord) -> bool {

@@ -111,9 +111,16 @@ impl<R: Read> File<'_, R> {
             EXECUTION_BY_TRIGGER,
             EXECUTION_BY_PARENT,
             EXECUTION_BY_RETRY,
+            schema::EXECUTION_BY_DUE,
+            schema::EXECUTION_QUEUED,
+            schema::EXECUTION_IN_DOUBT,
+            schema::EXECUTION_ASKING,
         ];
         self.indexes::<Kept>(&marked, &[], &|kept, _| Entries {
-            marks: execution::marks(&kept.execution),
+            marks: execution::marks(&kept.execution)
+                .into_iter()
+                .chain(execution::wait_marks(kept))
+                .collect(),
             unique: Vec::new(),
         })?;
         let read = self.read;

@@ -311,3 +311,16 @@ fn every_problem_has_a_hint_and_speaks_to_people() {
         assert!(!problem.message.contains("does not match"), "{problem:?}");
     }
 }
+
+#[test]
+fn a_rule_of_concurrency_that_does_nothing_is_warned_of() {
+    let with = |concurrency: Value| {
+        let settings = json!({"concurrency": concurrency});
+        let nodes = json!([{"id": "a", "type": "list", "config": {"of": [1]}}]);
+        check(json!({"name": "test", "nodes": nodes, "settings": settings}))
+    };
+    assert_eq!(with(json!({"maxInstances": 1, "policy": "QUEUE", "maxQueued": 2})), "");
+    insta::assert_snapshot!(with(json!({"maxInstances": 1})), @"! settings.concurrency.maxInstances CONCURRENCY_WITHOUT_EFFECT: settings.concurrency.maxInstances has no effect: policy ALLOW starts them all [for example {maxInstances: 1, policy: QUEUE}]");
+    insta::assert_snapshot!(with(json!({"policy": "REJECT"})), @"! settings.concurrency.policy CONCURRENCY_WITHOUT_EFFECT: settings.concurrency.policy has no effect: without maxInstances nothing is limited [for example {maxInstances: 1, policy: QUEUE}]");
+    insta::assert_snapshot!(with(json!({"maxInstances": 1, "policy": "REPLACE", "maxQueued": 2})), @"! settings.concurrency.maxQueued CONCURRENCY_WITHOUT_EFFECT: settings.concurrency.maxQueued has no effect: only policy QUEUE has a queue [for example {maxInstances: 1, policy: QUEUE}]");
+}

@@ -246,7 +246,7 @@ pub(super) fn not_started(reference: &str, error: &StartError) -> Begun {
         StartError::Engine(EngineError::Store(error)) if !is_for_good(error) => {
             return Begun::Later;
         }
-        StartError::Engine(EngineError::Overloaded { .. } | EngineError::Heavy { .. }) => {
+        StartError::Engine(EngineError::Overloaded { .. } | EngineError::QueueFull { .. }) => {
             return Begun::Later;
         }
         StartError::Store(error) if !is_for_good(error) => return Begun::Later,

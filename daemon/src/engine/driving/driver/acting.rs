@@ -1,13 +1,11 @@
 //! What comes back (writes, ends of attempts) and what a committed step asks for.
 
-use std::cmp::Reverse;
-use std::ops::Bound;
+use std::collections::BTreeSet;
 
 use a2n_proto::ExecutionId;
 
 use super::{Back, Driver};
 use crate::engine::driving::desk::reply_of;
-use crate::engine::driving::live::Live;
 use crate::engine::effect::Effect;
 use crate::engine::input::Input;
 use crate::engine::job::{JobEnd, JobKey};
@@ -20,8 +18,12 @@ impl Driver {
                 if let Some(live) = self.live.get_mut(&id) {
                     live.writes = live.writes.saturating_sub(1);
                     if accepts && result.is_ok() {
+                        live.accepted = true;
                         self.parts.observer.accepted(&live.execution);
                     }
+                }
+                if accepts && result.is_ok() {
+                    self.look_at_queued(id);
                 }
                 match result {
                     Ok(()) => {
@@ -36,15 +38,24 @@ impl Driver {
                 self.let_go(id);
             }
             Back::Withdrawn(id) => self.forget(id),
+            Back::Counted(id, counted) => self.counted(id, counted),
+            Back::PutAside(id, told, result) => self.put_aside(id, told, result),
             Back::JobEnded(key, end) => self.job_ended(key, end),
             Back::Progress(key, percent, detail) => {
                 self.advance(key.execution, Input::Progress { key, percent, detail });
             }
             Back::Replied { id, unit, n, reply } => {
+                self.wake(id);
                 self.advance(id, Input::Replied { unit, n, reply });
             }
-            Back::Granted { id, unit, n } => self.granted(id, unit, n),
-            Back::Superseded { id, unit, n } => self.superseded(id, unit, n),
+            Back::Granted { id, unit, n } => {
+                self.wake(id);
+                self.granted(id, unit, n);
+            }
+            Back::Superseded { id, unit, n } => {
+                self.wake(id);
+                self.superseded(id, unit, n);
+            }
             Back::Unanswered(id, error) => self.lost(id, &error),
         }
     }
@@ -56,7 +67,7 @@ impl Driver {
         if live.jobs.remove(&key).is_none() {
             return;
         }
-        self.n_jobs -= 1;
+        self.slots.give(live.execution.workflow_id, 1);
         if self.interrupting && matches!(&end.result, Err(e) if e.kind == "CANCELLED") {
             if live.goes_on_by_itself(&key) {
                 // Its end is not recorded: the next start repeats it, as after a crash.
@@ -74,17 +85,29 @@ impl Driver {
         self.let_go(id);
     }
 
-    /// Gives free slots to executions that wait for one.
+    /// Gives free slots to executions that wait for one, in their order.
     pub(super) fn feed_hungry(&mut self) {
-        // Each is asked once and in its turn, and no further than there are slots: one that still
-        // finds no room puts itself back, and those behind it are not even looked at.
-        let mut next = self.hungry.first().copied();
-        while let Some(place) = next {
-            if self.free_slots() == 0 || self.stopping {
-                return;
+        let mut passed = BTreeSet::new();
+        while !self.stopping {
+            let limits = self.slot_limits(&self.parts.tuning.borrow());
+            let Some(id) = self.slots.next(limits, &passed) else { return };
+            let before = self.slots.taken();
+            self.advance(id, Input::Continue);
+            // One that took none is not asked again in this round.
+            if self.slots.taken() == before {
+                passed.insert(id);
             }
-            self.advance(place.2, Input::Continue);
-            next = self.hungry.range((Bound::Excluded(place), Bound::Unbounded)).next().copied();
+        }
+    }
+
+    /// Lets those go on whose node definition may be used again.
+    pub(super) fn feed_limited(&mut self) {
+        let mut passed = BTreeSet::new();
+        while !self.stopping && !self.rates.is_empty() {
+            let now = self.parts.system.clock.monotonic();
+            let Some(id) = self.rates.next(now, &passed) else { return };
+            passed.insert(id);
+            self.advance(id, Input::Continue);
         }
     }
 
@@ -124,6 +147,7 @@ impl Driver {
         self.timers.clear_all(id);
         let Some(live) = self.live.get_mut(&id) else { return };
         self.parts.observer.ended(&live.execution);
+        let (workflow, rank) = (live.execution.workflow_id, live.rank());
         self.desk.ended(id);
         let asker = live.state.start().parent.as_ref();
         if let Some((parent, (unit, n))) =
@@ -135,7 +159,7 @@ impl Driver {
         if live.is_for_error_workflow() {
             self.desk.start_for_failed(id);
         }
-        for waiter in std::mem::take(&mut live.waiters) {
+        for waiter in self.waiters.remove(&id).unwrap_or_default() {
             let _ = waiter.send(live.execution.clone());
         }
         tracing::debug!(
@@ -145,16 +169,12 @@ impl Driver {
             took_ms = live.execution.duration,
             "execution ended"
         );
-    }
-
-    pub(super) fn let_go(&mut self, id: ExecutionId) {
-        if self.live.get(&id).is_some_and(Live::is_over) {
-            self.forget(id);
-        }
+        self.release_place(workflow, &rank);
     }
 
     pub(super) fn forget(&mut self, id: ExecutionId) {
         self.timers.clear_all(id);
+        self.waiters.remove(&id);
         if let Some(live) = self.live.remove(&id) {
             if !live.state.status().is_ended() {
                 self.desk.left(id);
@@ -162,11 +182,13 @@ impl Driver {
             self.live_bytes -= live.input_bytes;
             self.parts.observer.gone(&live.execution);
             self.again.remove(&id);
-            self.n_jobs -= live.jobs.len();
+            self.slots.give(live.execution.workflow_id, live.jobs.len());
             for token in live.jobs.values() {
                 token.cancel();
             }
-            self.hungry.remove(&(Reverse(live.execution.priority), live.execution.created_at, id));
+            self.slots.stop_waiting(live.execution.workflow_id, &live.rank());
+            self.rates.forget(live.execution.workflow_id, &live.rank());
+            self.release_place(live.execution.workflow_id, &live.rank());
         }
     }
 

@@ -1,6 +1,5 @@
 //! One input, one pure step, one write: what a live execution becomes, on its way to the store.
 
-use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -60,41 +59,56 @@ impl Driver {
     ) -> Option<(Step, Kept)> {
         let tuning = Arc::clone(&self.parts.tuning.borrow());
         let live = self.live.get(&id)?;
-        let place = (Reverse(live.execution.priority), live.execution.created_at, id);
-        // Who waits and stands before this one by priority and age has the free slots first.
-        let free = self.free_slots();
-        let free = free - self.hungry.range(..place).take(free).count();
+        let (place, workflow) = (live.rank(), live.execution.workflow_id);
+        let room = if self.stopping {
+            0
+        } else {
+            self.slots.room(self.slot_limits(&tuning), workflow, &place)
+        };
+        let (plan, monotonic) = (Arc::clone(&live.plan), self.parts.system.clock.monotonic());
+        let tokens = self.rates.of_plan(&plan, monotonic);
         let live = self.live.get_mut(&id)?;
         if let Some(held) = &mut live.held {
             held.push(input);
             return None;
         }
         let running = u32::try_from(live.jobs.len()).unwrap_or(u32::MAX);
-        let room = if self.stopping { 0 } else { u32::try_from(free).unwrap_or(u32::MAX) };
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
         let parallel = tuning.parallel_jobs_per_execution.min(running.saturating_add(room));
         let env = Env {
             now: origin.at,
             boot: self.parts.boot.clone(),
-            monotonic: self.parts.system.clock.monotonic(),
+            monotonic,
             allowed: Arc::clone(&tuning.allowed_env),
-            limits: Limits { parallel, ..Limits::default() },
+            limits: Limits {
+                parallel,
+                tokens,
+                result_bytes: tuning.result_bytes,
+                ..Limits::default()
+            },
         };
+        self.parts.mark.set(Some(*id.as_bytes()));
         let replied = match &input {
             Input::Replied { unit, n, .. } => Some(unit.job(id, *n)),
             _ => None,
         };
         let decided =
             catch_unwind(AssertUnwindSafe(|| step(&live.plan, &mut live.state, input, &env)));
-        let Ok(mut decided) = decided else {
-            tracing::error!(execution_id = %id, "step panicked; the execution is left as it was stored");
-            self.forget(id);
-            return None;
+        self.parts.mark.set(None);
+        let mut decided = match decided {
+            Ok(decided) => decided,
+            Err(panic) => {
+                self.panicked(id, panic.as_ref());
+                return None;
+            }
         };
         for effect in &decided.effects {
             if let Effect::Start(job) = effect {
                 live.not_begun.remove(&job.key);
                 if live.jobs.insert(job.key.clone(), CancellationToken::new()).is_none() {
-                    self.n_jobs += 1;
+                    self.slots.take(workflow);
+                    let definition = plan.node(&job.key.node).map_or("", |it| it.kind.name());
+                    self.rates.take(definition, workflow, monotonic);
                 }
             }
         }
@@ -108,10 +122,18 @@ impl Driver {
             && parallel < tuning.parallel_jobs_per_execution
             && live.state.has_ready();
         if is_short {
-            self.hungry.insert(place);
+            self.slots.wait(workflow, &place);
         } else {
-            self.hungry.remove(&place);
+            self.slots.stop_waiting(workflow, &place);
         }
+        if !env.limits.tokens.is_empty() {
+            for definition in env.limits.tokens.keys() {
+                let spent = self.rates.tokens(definition, monotonic) == Some(0);
+                let waits = spent && live.state.waits_for(&plan, definition);
+                self.rates.wait(definition, workflow, &place, waits);
+            }
+        }
+        self.look_at_queued(id);
         Some((decided, kept))
     }
 

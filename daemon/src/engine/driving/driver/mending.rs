@@ -1,7 +1,6 @@
 //! Where a write failed: starts that were never recorded are taken back, inputs are held, and the
 //! execution goes on from what the store has.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ impl Driver {
             if let Effect::Start(job) = effect
                 && live.jobs.remove(&job.key).is_some()
             {
-                self.n_jobs -= 1;
+                self.slots.give(live.execution.workflow_id, 1);
                 live.not_begun.insert(job.key.clone());
             }
         }
@@ -30,14 +29,21 @@ impl Driver {
 
     /// A write failed: memory is ahead of the store. Inputs are held until the state is read again.
     pub(super) fn lost(&mut self, id: ExecutionId, error: &store::Error) {
-        let Some(live) = self.live.get_mut(&id) else { return };
-        if live.held.is_none() {
+        if self.live.get(&id).is_some_and(|live| live.held.is_none()) {
             tracing::warn!(execution_id = %id, %error, "execution not stored; its state will be read again");
-            live.held = Some(Vec::new());
         }
+        self.hold(id);
+    }
+
+    /// Memory counts no longer: inputs are held until the state is read again.
+    pub(super) fn hold(&mut self, id: ExecutionId) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        live.held.get_or_insert_default();
         // It can't take a slot now, and must not keep one from those behind it.
-        self.hungry.remove(&(Reverse(live.execution.priority), live.execution.created_at, id));
+        self.slots.stop_waiting(live.execution.workflow_id, &live.rank());
+        self.rates.forget(live.execution.workflow_id, &live.rank());
         self.timers.clear_all(id);
+        self.look_at_queued(id);
         self.again.insert(id, self.parts.system.clock.monotonic() + AGAIN_AFTER);
     }
 
@@ -87,11 +93,15 @@ impl Driver {
             persist::Stored::This(found) => {
                 (live.execution, live.state) = *found;
                 live.failed = Arc::default();
+                live.accepted = true;
                 let held = live.held.take().unwrap_or_default();
                 if live.state.status().is_ended() {
                     self.ended(id);
                     self.let_go(id);
                     return;
+                }
+                if !live.has_begun() {
+                    return self.wait_again(id, held);
                 }
                 let ends = live.ends.clone();
                 let alive = live.jobs.keys().chain(ends.keys()).cloned().collect();
@@ -113,5 +123,20 @@ impl Driver {
                 self.let_go(id);
             }
         }
+    }
+    /// Goes on with one that has not begun: it takes the place that it was given, or waits for one.
+    fn wait_again(&mut self, id: ExecutionId, held: Vec<Input>) {
+        let Some(live) = self.live.get(&id) else { return };
+        if self.places.holds(live.execution.workflow_id, id) {
+            self.advance(id, Input::Begin);
+        } else {
+            self.look_at_queued(id);
+        }
+        for input in held {
+            if !matches!(input, Input::Begin) {
+                self.advance(id, input);
+            }
+        }
+        self.let_go(id);
     }
 }

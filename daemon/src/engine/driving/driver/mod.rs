@@ -6,27 +6,38 @@
 //! Where a write fails, the execution's state is read again from the store before it goes on.
 
 mod acting;
+mod admitting;
 mod asks;
 mod deciding;
 mod mending;
+mod parking;
+mod quarantine;
 mod requests;
 
-use std::cmp::Reverse;
+pub(in crate::engine::driving) use quarantine::told;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use a2n_proto::{ExecutionId, Timestamp};
-use tokio::sync::{mpsc, watch};
+use a2n_proto::execution::Execution;
+use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
 use super::desk::Desk;
 use super::handle::{Ask, Engine, Gauges, Load, Observer, Tuning};
 use super::live::Live;
+use super::parked::Parked;
+use super::places::Places;
 use super::plans::Plans;
+use super::rates::Rates;
 use super::runner::Runner;
+use super::safe_mode::SafeMode;
+use super::slots::{self, Slots};
 use super::start::Starter;
+use super::stuck::Stuck;
 use super::timers::Timers;
 use crate::engine::effect::Effect;
 use crate::engine::execution::UnitKey;
@@ -34,7 +45,7 @@ use crate::engine::job::{Executor, JobEnd, JobKey};
 use crate::engine::request::Reply;
 use crate::store::logs::LogStore;
 use crate::store::{self, Store};
-use crate::system::{Later, System};
+use crate::system::{Later, Mark, System};
 
 /// Asks that may wait for the driver. A caller beyond it waits in its own task, so the socket's
 /// in-flight limits bound memory.
@@ -59,6 +70,10 @@ pub(in crate::engine::driving) enum Back {
         accepts: bool,
         result: Result<(), store::Error>,
     },
+    /// An execution made the engine fail: how often by now.
+    Counted(ExecutionId, Result<u32, store::Error>),
+    /// It is put aside.
+    PutAside(ExecutionId, String, Result<(), store::Error>),
     /// The execution turned out to be another one, accepted earlier.
     Withdrawn(ExecutionId),
     JobEnded(JobKey, Box<JobEnd>),
@@ -97,9 +112,9 @@ pub struct Parts {
     pub system: System,
     /// Who carries attempts out.
     pub executor: Arc<dyn Executor>,
-    /// Plans of the workflows that executions start.
+    /// Plans of workflow versions.
     pub plans: Arc<Plans>,
-    /// Whether nodes that touch the world may run in those.
+    /// Whether nodes that touch the world may run in workflows that executions start.
     pub outside_steps: bool,
     /// Which boot of the machine this is.
     pub boot: String,
@@ -109,6 +124,12 @@ pub struct Parts {
     pub observer: Arc<dyn Observer>,
     /// How long running attempts may take to end when the daemon stops.
     pub stop_grace: Duration,
+    /// Whether nothing is accepted for now.
+    pub safe_mode: SafeMode,
+    /// Where those are listed that can't go on.
+    pub stuck: Stuck,
+    /// Tells the next start which execution the engine was deciding about when it died.
+    pub mark: Arc<dyn Mark>,
 }
 
 /// The owner of all live executions.
@@ -122,11 +143,29 @@ pub struct Driver {
     back: mpsc::UnboundedSender<Back>,
     live: BTreeMap<ExecutionId, Live>,
     timers: Timers,
-    n_jobs: usize,
     /// Bytes that live executions were started with.
     live_bytes: usize,
-    /// Executions with work that waits for a slot: highest priority first, then oldest.
-    hungry: BTreeSet<(Reverse<i32>, Timestamp, ExecutionId)>,
+    /// Who has slots, and executions with work that waits for one.
+    slots: Slots,
+    /// How often node definitions may be used, and executions with work that waits for that.
+    rates: Rates,
+    /// Who of each workflow's executions may run.
+    places: Places,
+    /// The timers of executions that are not in memory.
+    parked: Parked,
+    /// Executions that were read into memory in this round.
+    woken: Vec<ExecutionId>,
+    /// Workflows with a limit whose holders of places are known.
+    known: BTreeSet<WorkflowId>,
+    /// The workflow that last had its turn when there was room in memory.
+    last_filled: Option<WorkflowId>,
+    /// How many unfinished executions the store had when it was last asked, and how many were accepted
+    /// since.
+    unfinished: u64,
+    /// Whom to tell when an execution's end is committed.
+    waiters: BTreeMap<ExecutionId, Vec<oneshot::Sender<Execution>>>,
+    /// Workflows where somebody who waits may find a place now.
+    freed: BTreeSet<WorkflowId>,
     /// Executions whose state is to be read again, and when.
     again: BTreeMap<ExecutionId, Duration>,
     gauges: Arc<Gauges>,
@@ -148,6 +187,8 @@ impl Driver {
             parts.system.clone(),
             back.clone(),
         );
+        let mut rates = Rates::default();
+        rates.set(&parts.tuning.borrow().rates);
         let engine = Engine { asks: asks_in, gauges: Arc::clone(&gauges) };
         let starter = Starter {
             store: parts.store.clone(),
@@ -166,9 +207,17 @@ impl Driver {
             back,
             live: BTreeMap::new(),
             timers: Timers::default(),
-            n_jobs: 0,
             live_bytes: 0,
-            hungry: BTreeSet::new(),
+            slots: Slots::default(),
+            rates,
+            places: Places::default(),
+            freed: BTreeSet::new(),
+            parked: Parked::default(),
+            woken: Vec::new(),
+            known: BTreeSet::new(),
+            last_filled: None,
+            unfinished: 0,
+            waiters: BTreeMap::new(),
             again: BTreeMap::new(),
             gauges,
             stopping: false,
@@ -183,6 +232,7 @@ impl Driver {
     pub async fn run(mut self, stop: CancellationToken, hurry: CancellationToken) {
         let mut alarm = Alarm::default();
         let mut grace: Option<Later<'static, ()>> = None;
+        let mut untuned = false;
         loop {
             if self.stopping && self.is_idle() {
                 if self.is_settled() {
@@ -229,19 +279,32 @@ impl Driver {
                     }
                 }
                 () = alarm.ring() => self.take_timers(),
+                () = std::future::ready(()), if self.has_places_to_give() => {}
+                changed = self.parts.tuning.changed(), if !untuned => match changed {
+                    Ok(()) => self.rates.set(&self.parts.tuning.borrow().rates),
+                    // Nobody will tune it any more.
+                    Err(_) => untuned = true,
+                },
             }
             // Not only an attempt's end frees a slot: a start that was not stored does, and an
             // execution that is let go.
             self.feed_hungry();
+            self.feed_limited();
+            self.wake_due();
+            self.fill_places();
+            self.let_woken_go();
         }
     }
 
     fn load(&self) -> Load {
         Load {
             live: self.live.len(),
-            jobs: self.n_jobs,
-            hungry: self.hungry.len(),
-            timers: self.timers.len(),
+            jobs: self.slots.taken(),
+            slots: self.parts.tuning.borrow().parallel_jobs as usize,
+            hungry: self.slots.waiting(),
+            limited: self.rates.waiting(),
+            queued: self.places.queued(),
+            timers: self.timers.len() + self.parked.len(),
             again: self.again.len(),
         }
     }
@@ -249,20 +312,25 @@ impl Driver {
     fn is_idle(&self) -> bool {
         // What a failed write left is worth waiting for until the grace is over.
         let settled = self.again.is_empty() || self.interrupting;
-        self.n_jobs == 0 && settled && self.live.values().all(|live| live.writes == 0)
+        self.slots.taken() == 0 && settled && self.live.values().all(|live| live.writes == 0)
     }
 
-    fn free_slots(&self) -> usize {
-        let all = self.parts.tuning.borrow().parallel_jobs as usize;
-        all.saturating_sub(self.n_jobs)
+    fn slot_limits(&self, tuning: &Tuning) -> slots::Limits {
+        slots::Limits {
+            all: tuning.parallel_jobs as usize,
+            per_workflow: tuning.parallel_jobs_per_workflow as usize,
+        }
     }
 
     fn next_wall(&self) -> Option<Timestamp> {
-        self.timers.next_wall()
+        // While memory is full nothing is woken, and what ends wakes the loop.
+        let parked = self.parked.next().filter(|_| !self.stopping && !self.is_full());
+        [self.timers.next_wall(), parked].into_iter().flatten().min()
     }
 
     fn next_running(&self) -> Option<Duration> {
-        [self.timers.next_running(), self.again.values().min().copied()].into_iter().flatten().min()
+        let again = self.again.values().min().copied();
+        [self.timers.next_running(), again, self.rates.due()].into_iter().flatten().min()
     }
 
     fn engine_origin(&self) -> store::Origin {

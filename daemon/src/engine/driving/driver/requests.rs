@@ -5,6 +5,7 @@ use a2n_proto::{ExecutionId, Timestamp};
 
 use super::Driver;
 use crate::engine::driving::desk::{Asked, child_of};
+use crate::engine::driving::live::Live;
 use crate::engine::execution::{Parent, UnitKey};
 use crate::engine::input::Input;
 use crate::engine::kind::Outcome;
@@ -64,7 +65,9 @@ impl Driver {
     fn cancel_child(&mut self, child: ExecutionId, parent: ExecutionId) {
         let reason =
             format!("execution {parent}, which had started it, does not wait for it any more");
-        self.advance(child, Input::Cancel { by: None, reason: Some(reason) });
+        if self.wake(child) {
+            self.advance(child, Input::Cancel { by: None, reason: Some(reason) });
+        }
     }
 
     pub(super) fn release(&mut self, id: ExecutionId, name: String) {
@@ -107,11 +110,18 @@ impl Driver {
             (!self.is_wanted(Some(parent))).then_some((*id, parent.execution))
         });
         for (child, parent) in all.collect::<Vec<_>>() {
-            // A parent that can't go on may be helped; only one that is over wants nothing.
-            let is_over = self.live.contains_key(&parent) || self.has_ended(parent);
-            if is_over {
-                self.cancel_child(child, parent);
-            }
+            self.cancel_if_unwanted(child, parent);
+        }
+    }
+
+    /// The same for one that comes back into memory.
+    pub(super) fn cancel_if_unwanted(&mut self, child: ExecutionId, parent: ExecutionId) {
+        let parent_of = |live: &Live| live.state.start().parent.clone();
+        let found = self.live.get(&child).and_then(parent_of);
+        // A parent that can't go on may be helped; only one that is over wants nothing.
+        let is_over = || self.live.contains_key(&parent) || self.has_ended(parent);
+        if !self.is_wanted(found.as_ref()) && is_over() {
+            self.cancel_child(child, parent);
         }
     }
 

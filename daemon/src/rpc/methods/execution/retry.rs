@@ -8,11 +8,11 @@ use serde_json::json;
 
 use crate::engine::driving::handle::{Accepted, Admission};
 use crate::engine::driving::start::Version;
-use crate::engine::driving::stuck;
+use crate::engine::driving::stuck::{self, Why};
 use crate::engine::execution::{Parent, Start, State};
 use crate::engine::retry;
 use crate::rpc::methods::execution_node_state::read;
-use crate::rpc::methods::workflow::metadata;
+use crate::rpc::methods::workflow::{check_inputs, check_size, metadata};
 use crate::rpc::once::{Key, Once};
 use crate::rpc::{Call, Context};
 use crate::store::Tx;
@@ -30,21 +30,30 @@ pub(super) async fn again(
     }
     let old = view.execution(params.id, SharePermission::Execute)?;
     let workflow = view.workflow(old.workflow_id, SharePermission::Execute)?;
-    let from = match params.from.unwrap_or_default() {
+    let from = match params.from.clone().unwrap_or_default() {
         RetryFrom::Start => retry::RetryFrom::Start,
         RetryFrom::FailedNode => retry::RetryFrom::FailedNode,
+        RetryFrom::FailedItems => retry::RetryFrom::FailedItems,
         RetryFrom::Node(id) => retry::RetryFrom::Node(id),
     };
-    if params.inputs.is_some() && from != retry::RetryFrom::Start {
-        let message = "other inputs go with from START only";
-        return Err(RpcError::new(ErrorKind::Params, message)
-            .at("inputs")
-            .hint("what is taken over was done with the earlier inputs"));
+    if let Some(inputs) = &params.inputs {
+        check_inputs(context, inputs)?;
+    }
+    let given = given(context, params.results.as_ref())?;
+    let aside = context.stuck.why(old.id).filter(|why| matches!(why, Why::Quarantined(_)));
+    let aside = aside.filter(|_| !old.status.is_ended());
+    if !old.status.is_ended() && aside.is_none() {
+        return Err(not_ended(&old));
     }
     let before = match read(context, &view, old.id).await {
-        Ok(found) => Ok(found),
+        Ok((plan, mut state)) => {
+            if aside.is_some() {
+                state.give_up();
+            }
+            Ok((plan, state))
+        }
         // Nothing of the earlier results is needed, so they may be lost.
-        Err(_) if from == retry::RetryFrom::Start && old.status.is_ended() => {
+        Err(_) if from == retry::RetryFrom::Start && given.is_empty() => {
             Err(stuck::beginning(&old, workflow.user_id, params.inputs.as_ref())
                 .ok_or_else(lost_inputs)?)
         }
@@ -63,26 +72,44 @@ pub(super) async fn again(
         version: number,
         created_at: origin.at,
         inputs: params.inputs.clone().unwrap_or_else(|| began.inputs.clone()),
-        payload: params.inputs.unwrap_or_else(|| began.payload.clone()),
+        payload: params.inputs.clone().unwrap_or_else(|| began.payload.clone()),
         retry_of: Some(old.id),
         // Who waited for the earlier one was told of its end.
         parent: began.parent.as_ref().map(Parent::without_asker),
-        carried: std::collections::BTreeMap::new(),
         ..began.clone()
     };
-    let (start, notes) = match &before {
+    let (start, taken) = match &before {
         Ok((old_plan, old_state)) => {
-            retry::again(&plan, old_plan, old_state, &from, start).map_err(refused)?
+            let again = retry::again(&plan, old_plan, old_state, &from, &given, start);
+            let retry::Again { start, taken } = again.map_err(|error| refused(&old, &error))?;
+            (start, taken)
         }
-        Err(_) => (start, vec!["the record of the earlier run is damaged".to_owned()]),
+        Err(_) => {
+            let notes = vec!["the record of the earlier run is damaged".to_owned()];
+            (start, retry::Taken { notes, ..retry::Taken::default() })
+        }
     };
     let (retried, user, key) = (old.id, view.caller().user, Once::key(once.as_ref()));
+    let by = view.caller().name.clone();
+    let results: Vec<String> = given.into_keys().collect();
+    let asked = Json::from(json!({
+        "retryOf": retried,
+        "userId": user,
+        "from": params.from.unwrap_or_default(),
+        "version": number,
+        "otherInputs": params.inputs.is_some(),
+        "results": results,
+    }));
     let within = Box::new(move |tx: &mut Tx<'_>| {
         if let Admission::Already(before) = Key::admit(key.as_ref(), tx, id)? {
             return Ok(Admission::Already(before));
         }
-        let new = Json::from(json!({"retryOf": retried, "userId": user}));
-        tx.audit("execution.retry", "execution", id, Json::null(), new);
+        if let Some(why) = aside {
+            // Two of the same would go on otherwise, once somebody resumes it.
+            let reason = format!("run again as {id}");
+            stuck::cancel(tx, retried, &why, &by, Some(&reason))?;
+        }
+        tx.audit("execution.retry", "execution", id, Json::null(), asked);
         Ok(Admission::New)
     });
     let mut header = old.clone();
@@ -92,20 +119,61 @@ pub(super) async fn again(
         environment: old.metadata.environment.clone(),
         ..metadata(call, "RETRY")
     };
-    header.context_data = Json::from(json!({"retryNotes": notes}));
+    header.context_data = Json::from(json!({
+        "takenOver": taken.nodes,
+        "itemsTakenOver": taken.items,
+        "retryNotes": taken.notes,
+    }));
     let state = State::new(start);
-    match context.starter.start_retry(&header, plan, state, origin, Some(within)).await? {
+    let starter = &context.starter;
+    match starter.start_retry(&workflow, &header, plan, state, origin, Some(within)).await? {
         Accepted::New(execution) => Ok(*execution),
         Accepted::Already(id) => Ok(view.execution(id, SharePermission::View)?),
     }
 }
 
-fn refused(error: retry::Error) -> RpcError {
-    let kind = match error {
-        retry::Error::UnknownNode(_) => ErrorKind::NotFound,
-        _ => ErrorKind::Precondition,
+/// The results that are given for nodes.
+fn given(context: &Context, results: Option<&Json>) -> Result<retry::Given, RpcError> {
+    let Some(results) = results else { return Ok(retry::Given::new()) };
+    check_size(context, results, "results")?;
+    results.to().map_err(|_| {
+        RpcError::new(ErrorKind::Invalid, "results go from node id to output to a list of items")
+            .at("results")
+            .hint("for example {\"read\": {\"output\": [{\"n\": 1}]}}")
+    })
+}
+
+fn not_ended(old: &Execution) -> RpcError {
+    let status = Json::of(&old.status);
+    let status = status.as_str().trim_matches('"');
+    RpcError::new(
+        ErrorKind::Precondition,
+        format!("execution {} is {status} and has not ended", old.id),
+    )
+    .hint(format!("wait for its end, or `a2n cancel {}` first", old.id))
+}
+
+fn refused(old: &Execution, error: &retry::Error) -> RpcError {
+    use retry::Error;
+    let (kind, path, hint) = match error {
+        Error::UnknownNode(_) => {
+            (ErrorKind::NotFound, "from", format!("`a2n show {}` names the nodes", old.id))
+        }
+        Error::UnknownHandle { .. } => {
+            (ErrorKind::Invalid, "results", "name one of its outputs, or `error`".to_owned())
+        }
+        Error::GivenAndAgain(_) => {
+            (ErrorKind::Invalid, "results", "give results for nodes before it".to_owned())
+        }
+        Error::NothingFailed
+        | Error::NoItemFailed
+        | Error::Cut(_)
+        | Error::Locked(_)
+        | Error::NotEnded => {
+            (ErrorKind::Precondition, "from", "START runs everything again".to_owned())
+        }
     };
-    RpcError::new(kind, error.to_string()).at("from").hint("START runs everything again")
+    RpcError::new(kind, error.to_string()).at(path).hint(hint)
 }
 
 fn lost_inputs() -> RpcError {

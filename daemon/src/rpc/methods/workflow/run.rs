@@ -129,17 +129,27 @@ fn source(call: &Call, by_trigger: bool) -> &'static str {
     }
 }
 
+/// Whether a member of the params is small enough to be kept with an execution.
+pub(in crate::rpc::methods) fn check_size(
+    context: &Context,
+    value: &Json,
+    member: &str,
+) -> Result<(), RpcError> {
+    let (bytes, limit) = (value.size_bytes(), context.settings.get(&ENGINE_INPUT));
+    if bytes <= limit {
+        return Ok(());
+    }
+    let message = format!("the {member} come to {bytes} bytes; {limit} are allowed");
+    Err(RpcError::new(ErrorKind::TooLarge, message)
+        .at(member)
+        .hint("pass a path or an address instead, or raise engine.maxInputBytes"))
+}
+
 pub(in crate::rpc::methods) fn check_inputs(
     context: &Context,
     inputs: &Json,
 ) -> Result<(), RpcError> {
-    let limit = context.settings.get(&ENGINE_INPUT);
-    if inputs.size_bytes() > limit {
-        let message = format!("the inputs have {} bytes; {limit} are allowed", inputs.size_bytes());
-        return Err(RpcError::new(ErrorKind::TooLarge, message)
-            .at("inputs")
-            .hint("pass a path or an address instead, or raise engine.maxInputBytes"));
-    }
+    check_size(context, inputs, "inputs")?;
     if !inputs.as_str().starts_with('{') {
         return Err(RpcError::new(ErrorKind::Invalid, "inputs have to be one object")
             .at("inputs")

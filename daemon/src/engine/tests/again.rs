@@ -1,0 +1,373 @@
+//! Running an ended execution again: what is taken over, what runs, and what is refused.
+
+use a2n_proto::Json;
+use serde_json::{Value, json};
+
+use crate::engine::execution::NodeKey;
+use crate::engine::retry::{self, Again, Given, RetryFrom};
+use crate::engine::scenario::{Run, plan, start};
+use crate::engine::view;
+
+const CHAIN: &str = r#"
+    a: job
+    b: set {"b": "{{ nodes['a'].item.ran }}"}
+    c: job {"given": "{{ item.b }}"}
+    d: all
+    a -> b
+    b -> c
+    c -> d
+"#;
+
+fn again(old: &str, new: &str, script: &str, from: &RetryFrom, then: &str) -> String {
+    again_with(old, new, script, from, &json!({}), then)
+}
+
+/// The same with given results.
+fn again_with(
+    old: &str,
+    new: &str,
+    script: &str,
+    from: &RetryFrom,
+    given: &Value,
+    then: &str,
+) -> String {
+    let (old_plan, new_plan) = (plan(old), plan(new));
+    let mut first = Run::new(&old_plan);
+    first.play(script);
+    let given = Json::of(given).to().unwrap();
+    match retry::again(&new_plan, &old_plan, &first.state, from, &given, start()) {
+        Ok(Again { start, taken }) => {
+            let mut second = Run::with(&new_plan, start);
+            second.play(then);
+            let items: Vec<String> =
+                taken.items.iter().map(|(node, n)| format!("{n} items of {node}\n")).collect();
+            let notes = taken.notes.join("\n") + "\n";
+            items.concat() + &notes + &second.journal + &second.outcome()
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn retry_from_the_failed_node_takes_over_what_came_before() {
+    let script = "begin\nok a#0\nfail c#0 EXIT 1";
+    insta::assert_snapshot!(
+        again(CHAIN, CHAIN, script, &RetryFrom::FailedNode, "begin\nok c#0"), @r#"
+
+    > begin
+      began
+      c started 1 items
+      c#0 attempt 1
+    ! start c#0 {"given":"a#0"} {"input":[{"ran":"a#0","b":"a#0"}]}
+    > ok c#0
+      c#0 attempt 1 ended ok
+      c#0 done {"output":[{"ran":"c#0"}]}
+      c Success output:1
+      d started
+      d done {"output":[{"ran":"c#0"}]}
+      d Success output:1
+      ended Success
+    ! ended Success
+    Success a=Success b=Success c=Success d=Success
+    {"d":{"output":[{"ran":"c#0"}]}}
+    "#);
+    insta::assert_snapshot!(
+        again(CHAIN, CHAIN, "begin\nok a#0\nok c#0", &RetryFrom::FailedNode, ""), @"no node failed or was cancelled; run it again from START or from a node");
+}
+
+#[test]
+fn retry_on_a_changed_version_says_what_did_not_fit() {
+    let script = "begin\nok a#0\nfail c#0 EXIT 1";
+    let changed = CHAIN.replace(r#"b: set {"b""#, r#"b: set {"more": 1, "b""#);
+    insta::assert_snapshot!(
+        again(CHAIN, &changed, script, &RetryFrom::FailedNode, "begin"), @r#"
+    node `b` runs again: its configuration changed
+    > begin
+      began
+      b started 1 items
+      b#0 done {"output":[{"ran":"a#0","more":1,"b":"a#0"}]}
+      b Success output:1
+      c started 1 items
+      c#0 attempt 1
+    ! start c#0 {"given":"a#0"} {"input":[{"ran":"a#0","more":1,"b":"a#0"}]}
+    Running a=Success b=Success c=Running d=-
+    {}
+    "#);
+    insta::assert_snapshot!(
+        again(CHAIN, &changed, script, &RetryFrom::Node("x".into()), "begin"), @"there is no node `x` in the version that would run");
+}
+
+#[test]
+fn retry_from_a_node_runs_it_and_all_after_it() {
+    let script = "begin\nok a#0\nok c#0";
+    insta::assert_snapshot!(
+        again(CHAIN, CHAIN, script, &RetryFrom::Node("b".into()), "begin"), @r#"
+
+    > begin
+      began
+      b started 1 items
+      b#0 done {"output":[{"ran":"a#0","b":"a#0"}]}
+      b Success output:1
+      c started 1 items
+      c#0 attempt 1
+    ! start c#0 {"given":"a#0"} {"input":[{"ran":"a#0","b":"a#0"}]}
+    Running a=Success b=Success c=Running d=-
+    {}
+    "#);
+    insta::assert_snapshot!(again(CHAIN, CHAIN, script, &RetryFrom::Start, "begin"), @r#"
+
+    > begin
+      began
+      a started 1 items
+      a#0 attempt 1
+    ! start a#0 {} {"input":[{"x":1}]}
+    Running a=Running b=- c=- d=-
+    {}
+    "#);
+}
+
+#[test]
+fn retry_runs_again_what_followed_a_skip_that_may_not_come_again() {
+    let text = r#"
+        a: job
+        b: all
+        d: job
+        c: all
+        a -> b
+        b -> c
+        d -> c
+        settings {"onFailure": "FINISH_BRANCHES"}
+    "#;
+    let script = "begin\nfail a#0 EXIT 1\nok d#0";
+    insta::assert_snapshot!(
+        again(text, text, script, &RetryFrom::FailedNode, "begin\nok a#0"), @r#"
+
+    > begin
+      began
+      a started 1 items
+      a#0 attempt 1
+    ! start a#0 {} {"input":[{"x":1}]}
+    > ok a#0
+      a#0 attempt 1 ended ok
+      a#0 done {"output":[{"ran":"a#0"}]}
+      a Success output:1
+      b started
+      b done {"output":[{"ran":"a#0"}]}
+      b Success output:1
+      c started
+      c done {"output":[{"ran":"a#0"},{"ran":"d#0"}]}
+      c Success output:2
+      ended Success
+    ! ended Success
+    Success a=Success b=Success d=Success c=Success
+    {"c":{"output":[{"ran":"a#0"},{"ran":"d#0"}]}}
+    "#);
+}
+
+#[test]
+fn retry_is_refused_where_a_result_was_cut() {
+    let plan = plan(CHAIN);
+    let mut run = Run::new(&plan);
+    run.play("begin\nok a#0\nfail c#0 EXIT 1");
+    assert!(!run.state.cut(1_000));
+    assert!(run.state.cut(3));
+    let shown = |node: &str| view::node_state(&plan, &run.state, &NodeKey::outside_loops(node));
+    let (a, b) = (shown("a").unwrap(), shown("b").unwrap());
+    assert_eq!(a.output_data.as_str(), r#"{"cut":true,"bytes":13}"#);
+    assert_eq!(
+        b.input_data.as_str(),
+        r#"{"cut":true,"bytes":13}"#,
+        "an empty input would be a lie"
+    );
+    let none = Given::new();
+    let error = retry::again(&plan, &plan, &run.state, &RetryFrom::FailedNode, &none, start());
+    insta::assert_snapshot!(error.unwrap_err().to_string(), @"the result of node `a` was cut away after the end; run it again from START");
+    assert!(retry::again(&plan, &plan, &run.state, &RetryFrom::Start, &none, start()).is_ok());
+}
+
+const ITEMS: &str = r#"
+    many: list {"of": [{"i": 1}, {"i": 2}, {"i": 2}, {"i": 3}]}
+    each: job {} {"concurrency": 4}
+    after: job
+    many -> each
+    each -> after
+"#;
+
+/// A failed item used to throw the results of the good ones away.
+#[test]
+fn only_failed_items_run_again_in_their_order() {
+    let script = "
+        begin
+        ok each#0
+        ok each#1
+        ok each#3
+        fail each#2 EXIT 1
+    ";
+    insta::assert_snapshot!(
+        again(ITEMS, ITEMS, script, &RetryFrom::FailedItems, "begin\nok each#2"), @r#"
+    3 items of each
+
+    > begin
+      began
+      each started 4 items
+      each#0 taken over
+      each#1 taken over
+      each#3 taken over
+      each#2 attempt 1
+    ! start each#2 {} {"input":[{"i":2}]}
+    > ok each#2
+      each#2 attempt 1 ended ok
+      each#2 done {"output":[{"ran":"each#2"}]}
+      each Success output:4
+      after started 4 items
+      after#0 attempt 1
+    ! start after#0 {} {"input":[{"ran":"each#0"}]}
+    Running many=Success each=Success after=Running
+    {}
+    "#);
+}
+
+#[test]
+fn what_came_of_failed_items_runs_again_and_nothing_else_of_it() {
+    let text = ITEMS
+        .replace(r#""concurrency": 4"#, r#""concurrency": 4, "onError": "BRANCH""#)
+        .replace(r#"after: job"#, r#"after: job {} {"concurrency": 4}"#);
+    let script = "
+        begin
+        ok each#0
+        fail each#1 EXIT 1
+        ok each#2
+        ok each#3
+        ok after#0
+        ok after#1
+        ok after#2
+    ";
+    let then = "begin\nok each#1\nok after#1";
+    insta::assert_snapshot!(again(&text, &text, script, &RetryFrom::FailedItems, then), @r#"
+    3 items of after
+    3 items of each
+
+    > begin
+      began
+      each started 4 items
+      each#0 taken over
+      each#2 taken over
+      each#3 taken over
+      each#1 attempt 1
+    ! start each#1 {} {"input":[{"i":2}]}
+    > ok each#1
+      each#1 attempt 1 ended ok
+      each#1 done {"output":[{"ran":"each#1"}]}
+      each Success output:4
+      after started 4 items
+      after#0 taken over
+      after#2 taken over
+      after#3 taken over
+      after#1 attempt 1
+    ! start after#1 {} {"input":[{"ran":"each#1"}]}
+    > ok after#1
+      after#1 attempt 1 ended ok
+      after#1 done {"output":[{"ran":"after#1"}]}
+      after Success output:4
+      ended Success
+    ! ended Success
+    Success many=Success each=Success after=Success
+    {"after":{"output":[{"ran":"after#0"},{"ran":"after#1"},{"ran":"after#1"},{"ran":"after#2"}]}}
+    "#);
+}
+
+#[test]
+fn without_a_failed_item_there_is_nothing_to_run_again() {
+    let script = "begin\nok each#0\nok each#1\nok each#2\nok each#3\nok after#0\nok after#1\nok after#2\nok after#3";
+    let text = ITEMS.replace("after: job", r#"after: job {} {"concurrency": 4}"#);
+    insta::assert_snapshot!(again(&text, &text, script, &RetryFrom::FailedItems, ""), @"no item failed or was cancelled; run it again from START or from a node");
+}
+
+#[test]
+fn results_can_be_given_instead_of_what_a_node_sent() {
+    let script = "begin\nok a#0\nfail c#0 EXIT 1";
+    let given = json!({"a": {"output": [{"ran": "by hand"}]}});
+    let run = |from: &RetryFrom, given: &Value, then: &str| {
+        again_with(CHAIN, CHAIN, script, from, given, then)
+    };
+    insta::assert_snapshot!(run(&RetryFrom::FailedNode, &given, "begin\nok c#0"), @r#"
+
+    > begin
+      began
+      b started 1 items
+      b#0 done {"output":[{"ran":"by hand","b":"by hand"}]}
+      b Success output:1
+      c started 1 items
+      c#0 attempt 1
+    ! start c#0 {"given":"by hand"} {"input":[{"ran":"by hand","b":"by hand"}]}
+    > ok c#0
+      c#0 attempt 1 ended ok
+      c#0 done {"output":[{"ran":"c#0"}]}
+      c Success output:1
+      d started
+      d done {"output":[{"ran":"c#0"}]}
+      d Success output:1
+      ended Success
+    ! ended Success
+    Success a=Success b=Success c=Success d=Success
+    {"d":{"output":[{"ran":"c#0"}]}}
+    "#);
+    let wrong = json!({"a": {"out": []}});
+    insta::assert_snapshot!(run(&RetryFrom::FailedNode, &wrong, ""), @"node `a` has no output `out`; it has output");
+    insta::assert_snapshot!(run(&RetryFrom::Node("a".into()), &given, ""), @"node `a` is given a result, so it can't be the one to run again from");
+    insta::assert_snapshot!(run(&RetryFrom::Start, &json!({"z": {}}), ""), @"there is no node `z` in the version that would run");
+}
+
+#[test]
+fn an_edited_item_runs_again_and_the_others_do_not() {
+    let script = "begin\nok each#0\nok each#1\nok each#3\nfail each#2 EXIT 1";
+    let given = json!({"many": {"output": [{"i": 1}, {"i": 2}, {"i": 7}, {"i": 3}]}});
+    let then = "begin\nok each#2";
+    insta::assert_snapshot!(
+        again_with(ITEMS, ITEMS, script, &RetryFrom::FailedItems, &given, then), @r#"
+    3 items of each
+
+    > begin
+      began
+      each started 4 items
+      each#0 taken over
+      each#1 taken over
+      each#3 taken over
+      each#2 attempt 1
+    ! start each#2 {} {"input":[{"i":7}]}
+    > ok each#2
+      each#2 attempt 1 ended ok
+      each#2 done {"output":[{"ran":"each#2"}]}
+      each Success output:4
+      after started 4 items
+      after#0 attempt 1
+    ! start after#0 {} {"input":[{"ran":"each#0"}]}
+    Running many=Success each=Success after=Running
+    {}
+    "#);
+}
+
+/// It used to be taken over as done, and the run went on past its own stop.
+#[test]
+fn a_node_that_stopped_the_execution_runs_again() {
+    let text = r#"
+        a: job
+        b: stop {"status": "FAILED", "message": "no"}
+        a -> b
+    "#;
+    insta::assert_snapshot!(
+        again(text, text, "begin\nok a#0", &RetryFrom::FailedNode, "begin"), @r#"
+
+    > begin
+      began
+      b started
+      b done {}
+      ending: b stopped it Failed
+      b Success
+      ended Failed
+    ! ended Failed
+    Failed a=Success b=Success
+    no
+    {"b":{}}
+    "#);
+}

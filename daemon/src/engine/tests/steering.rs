@@ -1,0 +1,165 @@
+//! What a person may ask, by where an execution stands: every state with every call.
+
+use a2n_proto::Json;
+
+use crate::engine::input::{Answer, Input};
+use crate::engine::scenario::{Run, plan};
+use crate::engine::steering;
+
+const BESIDE: &str = r#"
+    a: job {} {"inDoubt": "ASK"}
+    b: job
+    c: wait {"ms": 60000}
+"#;
+
+/// A state's name and how an execution gets there.
+const STATES: [(&str, &str, &str); 12] = [
+    ("PENDING", BESIDE, ""),
+    ("PENDING, to be paused", BESIDE, "pause"),
+    ("RUNNING", BESIDE, "begin"),
+    ("RUNNING, to be paused", BESIDE, "begin\npause"),
+    ("PAUSED by a person", BESIDE, "begin\npause\nok a#0\nok b#0"),
+    ("PAUSED, waits", BESIDE, "begin\nok a#0\nok b#0"),
+    ("PAUSED, in doubt", BESIDE, "begin\nok b#0\ntick 60000\ndoubt a#0"),
+    ("RUNNING, in doubt", BESIDE, "begin\ndoubt a#0"),
+    ("being cancelled", BESIDE, "begin\ncancel"),
+    ("SUCCESS", "a: job", "begin\nok a#0"),
+    ("FAILED", "a: job", "begin\nfail a#0 EXIT 1"),
+    ("CANCELLED", "a: job", "cancel"),
+];
+
+fn calls() -> Vec<(&'static str, Input)> {
+    let answer = |node: &str, item| Input::Answer {
+        node: node.into(),
+        iteration: String::new(),
+        item,
+        answer: Answer::Done(Json::null()),
+    };
+    vec![
+        ("cancel", Input::Cancel { by: Some("anna".into()), reason: None }),
+        ("pause", Input::Pause { by: None }),
+        ("resume", Input::Resume),
+        ("answer a", answer("a", None)),
+        ("answer a item 3", answer("a", Some(3))),
+        ("answer x", answer("x", None)),
+    ]
+}
+
+#[test]
+fn every_call_in_every_state_is_done_or_says_why_not() {
+    let mut told = String::new();
+    for (name, text, script) in STATES {
+        told += &format!("{name}\n");
+        for (call, input) in calls() {
+            let plan = plan(text);
+            let mut run = Run::new(&plan);
+            run.play(script);
+            let refusal = steering::refusal(&plan, &run.state, &input);
+            let before = run.state.clone();
+            let done = run.tell(input);
+            let line = match refusal {
+                Some(why) => {
+                    assert_eq!(
+                        run.state, before,
+                        "{name}, {call}: refused, and yet it did something"
+                    );
+                    format!("{} ({})", why.message, why.hint)
+                }
+                None => {
+                    assert!(!done.facts.is_empty(), "{name}, {call}: allowed, and it did nothing");
+                    let reason = run.state.paused_reason();
+                    let reason = reason.map(|why| format!(" {why:?}")).unwrap_or_default();
+                    format!("→ {:?}{reason}", run.state.status())
+                }
+            };
+            told += &format!("  {call}: {line}\n");
+        }
+    }
+    let id = "01010101-0101-0101-0101-010101010101";
+    insta::assert_snapshot!(told.replace(id, "ID"), @r"
+    PENDING
+      cancel: → Cancelled
+      pause: → Paused User
+      resume: execution ID is PENDING and not paused (`a2n pause ID` pauses it)
+      answer a: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    PENDING, to be paused
+      cancel: → Cancelled
+      pause: execution ID is paused already (`a2n resume ID` lets it go on)
+      resume: → Pending
+      answer a: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    RUNNING
+      cancel: → Running
+      pause: → Running
+      resume: execution ID is RUNNING and not paused (`a2n pause ID` pauses it)
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    RUNNING, to be paused
+      cancel: → Running
+      pause: execution ID is being paused already: 2 steps still run (`a2n resume ID` lets it go on)
+      resume: → Running
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    PAUSED by a person
+      cancel: → Cancelled
+      pause: execution ID is paused already (`a2n resume ID` lets it go on)
+      resume: → Paused Waiting
+      answer a: node `a` of execution ID is SUCCESS and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    PAUSED, waits
+      cancel: → Cancelled
+      pause: → Paused User
+      resume: execution ID only waits; it goes on by itself (`a2n show ID` tells for what)
+      answer a: node `a` of execution ID is SUCCESS and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    PAUSED, in doubt
+      cancel: → Cancelled
+      pause: → Paused User
+      resume: execution ID can't go on before somebody says how node `a` ended (`a2n answer ID a done`, `failed` or `again`)
+      answer a: → Success
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    RUNNING, in doubt
+      cancel: → Running
+      pause: → Running
+      resume: execution ID is RUNNING and not paused (`a2n pause ID` pauses it)
+      answer a: → Running
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    being cancelled
+      cancel: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+      pause: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+      resume: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+      answer a: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+      answer a item 3: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+      answer x: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+    SUCCESS
+      cancel: execution ID is SUCCESS already (only an execution that has not ended can be cancelled; `a2n retry ID` runs it again)
+      pause: execution ID is SUCCESS already (only an execution that has not ended can be paused; `a2n retry ID` runs it again)
+      resume: execution ID is SUCCESS already (only an execution that has not ended can be resumed; `a2n retry ID` runs it again)
+      answer a: execution ID is SUCCESS already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      answer a item 3: execution ID is SUCCESS already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      answer x: execution ID is SUCCESS already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+    FAILED
+      cancel: execution ID is FAILED already (only an execution that has not ended can be cancelled; `a2n retry ID` runs it again)
+      pause: execution ID is FAILED already (only an execution that has not ended can be paused; `a2n retry ID` runs it again)
+      resume: execution ID is FAILED already (only an execution that has not ended can be resumed; `a2n retry ID` runs it again)
+      answer a: execution ID is FAILED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      answer a item 3: execution ID is FAILED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      answer x: execution ID is FAILED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+    CANCELLED
+      cancel: execution ID is CANCELLED already (only an execution that has not ended can be cancelled; `a2n retry ID` runs it again)
+      pause: execution ID is CANCELLED already (only an execution that has not ended can be paused; `a2n retry ID` runs it again)
+      resume: execution ID is CANCELLED already (only an execution that has not ended can be resumed; `a2n retry ID` runs it again)
+      answer a: execution ID is CANCELLED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      answer a item 3: execution ID is CANCELLED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      answer x: execution ID is CANCELLED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+    ");
+}
