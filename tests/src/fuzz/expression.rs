@@ -67,7 +67,7 @@ static SCOPE_OF_ALL: LazyLock<Arc<Scope>> = LazyLock::new(|| {
     let handles = BTreeMap::from([("output".to_owned(), sent)]);
     let output = Arc::new(Output { handles, cut: false });
     let mut input = NodeInput::default();
-    input.push("input", None, Arc::clone(&output), "output");
+    input.push("input", None, None, Arc::clone(&output), "output");
     let seen = NodeSeen {
         status: NodeStatus::Success,
         error: None,
@@ -89,6 +89,7 @@ static SCOPE_OF_ALL: LazyLock<Arc<Scope>> = LazyLock::new(|| {
         index: Some(1),
         input: Arc::new(input),
         nodes: Arc::new(NodesSeen(BTreeMap::from([("a".to_owned(), Arc::new(seen))]))),
+        looping: Some(Json::object()),
         shared: Arc::new(shared),
     })
 });
@@ -105,6 +106,7 @@ const ATOMS: &[&str] = &[
     "vars",
     "workflow",
     "execution",
+    "loop",
     "now",
     "env",
     "item.text",
