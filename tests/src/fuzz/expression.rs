@@ -106,7 +106,6 @@ const ATOMS: &[&str] = &[
     "vars",
     "workflow",
     "execution",
-    "loop",
     "now",
     "env",
     "item.text",
