@@ -8,9 +8,9 @@ use clap::{Parser, Subcommand};
 
 use super::output::Format;
 use super::{
-    apply, audit, cancel, completions, diff, export, health, info, logs, ls, man, metrics, node,
-    pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, trigger, validate,
-    verify, versions,
+    apply, audit, cancel, completions, diff, event, export, health, info, logs, ls, man, metrics,
+    node, pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, trigger, user,
+    validate, verify, versions,
 };
 
 /// The text under a command's options: examples and the exit codes.
@@ -101,6 +101,9 @@ pub(super) enum Command {
     Settings(settings::Args),
     Health(health::Args),
     Metrics(metrics::Args),
+    Emit(event::EmitArgs),
+    Events(event::EventsArgs),
+    User(user::Args),
     Audit(audit::Args),
     Verify(verify::Args),
     Info(info::Args),

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::driving::driver::{Driver, Parts};
+use crate::engine::driving::inbox::Inbox;
 use crate::engine::driving::plans::Plans;
 use crate::engine::driving::recover;
 use crate::engine::driving::start::Starter;
@@ -231,6 +232,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         attachments,
         engine: engine.clone(),
         stuck: recovered.stuck,
+        inbox: Inbox::new(store.clone()),
         starter,
         plans: Arc::clone(&plans),
         workflows: Workflows {
@@ -255,7 +257,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         turns: Turns::default(),
     });
     let identities = Identities::new(store.clone(), config.mode, host::uid());
-    spawn_until_stop(&tasks, "identities", Arc::clone(&identities).follow());
+    let follower = Arc::clone(&identities);
     if let Some(every) = systemd::watchdog_interval() {
         let feeding = watchdog::feed(engine.clone(), Arc::clone(&system.clock), every);
         spawn_until_stop(&tasks, "watchdog", feeding);
@@ -270,6 +272,13 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     );
     let pages = Arc::new(Pages { health, metrics, store: store.clone() });
     let _ = eyes.dispatcher.set(Arc::downgrade(&dispatcher));
+    let told = Arc::downgrade(&dispatcher);
+    let tell = move || {
+        if let Some(dispatcher) = told.upgrade() {
+            dispatcher.people_changed();
+        }
+    };
+    spawn_until_stop(&tasks, "identities", follower.follow(tell));
     let server = Server::new(dispatcher, pages, openrpc::document, stop);
     let _ = eyes.clients.set(Box::new(server.connections()));
     running_marker.tell();

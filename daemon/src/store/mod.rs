@@ -22,6 +22,7 @@ mod writer;
 pub mod account;
 pub mod app_setting;
 pub mod audit;
+pub mod event;
 pub mod execution;
 pub mod execution_metrics;
 pub mod execution_schedule;

@@ -120,6 +120,10 @@ tables! {
     SCHEDULE_BY_NEXT            "execution_schedule_by_next"  "next attempt, plan"            => "mark",             "What is tried again when.";
     ROLLUP                      "metric_rollup"               "metric, scope, minute"         => "Rollup",           "Measured values per minute; scope is a workflow or everything.";
 
+    EVENT                       "event"                       "seq"                           => "Kept",             "What happened, numbered; waits and triggers look here.";
+    EVENT_BY_TYPE               "event_by_type"               "type, seq"                     => "mark",             "Events of one sort.";
+    EVENT_BY_ORIGIN             "event_by_origin"             "execution, rest"               => "seq",              "Unique: what one unit of work emitted.";
+
     SETTING                     "app_setting"                 "key"                           => "AppSetting",       "Tunables that were set in the store.";
     HEALTH                      "health_check"                "service name"                  => "HealthCheck",      "What is watched, and how it is.";
     NOTIFICATION                "system_notification"         "notification"                  => "SystemNotification", "What people should know.";

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use a2n_daemon::engine::driving::driver::{Driver, Parts};
 use a2n_daemon::engine::driving::handle::{Observer, Tuning};
+use a2n_daemon::engine::driving::inbox::Inbox;
 use a2n_daemon::engine::driving::plans::Plans;
 use a2n_daemon::engine::driving::start::Starter;
 use a2n_daemon::engine::driving::stuck::Stuck;
@@ -181,6 +182,7 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
         engine: engine.clone(),
         stuck: Stuck::default(),
         turns: Turns::default(),
+        inbox: Inbox::new(store.clone()),
         starter: Starter {
             store: store.clone(),
             plans: Arc::clone(&plans),
