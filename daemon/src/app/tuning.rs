@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::descriptors::Descriptors;
 use super::spawn_until_stop;
 use crate::config::Config;
-use crate::engine::driving::handle::Tuning;
+use crate::engine::driving::handle::{SharedLimits, Tuning};
 use crate::nodes::{self, Nodes};
 use crate::operations::logbook::Logbook;
 use crate::operations::settings::{Settings, table};
@@ -154,6 +154,9 @@ pub(super) fn follow_tuning(
     let mut allowed = settings.watch(&table::EXPRESSION_ENV);
     let (mut live, mut live_bytes) =
         (settings.watch(&table::ENGINE_MAX_LIVE), settings.watch(&table::ENGINE_MAX_LIVE_BYTES));
+    let (mut key, mut value) =
+        (settings.watch(&table::STATE_KEY), settings.watch(&table::STATE_VALUE));
+    let mut keys = settings.watch(&table::STATE_KEYS);
     let (settings, environment) = (settings.clone(), config.environment.clone());
     spawn_until_stop(tasks, "tuning", async move {
         loop {
@@ -164,6 +167,9 @@ pub(super) fn follow_tuning(
                 _ = allowed.changed() => {}
                 _ = live.changed() => {}
                 _ = live_bytes.changed() => {}
+                _ = key.changed() => {}
+                _ = value.changed() => {}
+                _ = keys.changed() => {}
             }
             tell.send_replace(Arc::new(tuned(&settings, &environment, shares)));
         }
@@ -186,6 +192,11 @@ fn tuned(
         max_live_bytes: settings.get(&table::ENGINE_MAX_LIVE_BYTES),
         output_cut_bytes: settings.get(&table::ENGINE_NODE_STATE_KEPT),
         output_data_bytes: settings.get(&table::ENGINE_OUTPUT_KEPT),
+        shared: SharedLimits {
+            key_bytes: settings.get(&table::STATE_KEY),
+            value_bytes: settings.get(&table::STATE_VALUE),
+            keys: settings.get(&table::STATE_KEYS),
+        },
         allowed_env: Arc::new(
             allowed
                 .into_iter()

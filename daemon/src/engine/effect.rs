@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::execution::UnitKey;
 use super::job::{Job, JobKey};
+use super::request::Request;
 
 /// One thing to do after the commit.
 #[derive(Debug, Clone)]
@@ -25,6 +26,27 @@ pub enum Effect {
     },
     /// Forget a timer.
     ClearTimer(TimerKey),
+    /// Have this request answered; its start is recorded. Answered once per attempt, however often it
+    /// is asked.
+    Request {
+        /// Which unit asks.
+        unit: UnitKey,
+        /// Its attempt.
+        n: u32,
+        /// When the request was recorded.
+        at: Timestamp,
+        /// What it asks.
+        request: Box<Request>,
+    },
+    /// Nobody needs the answer to this attempt's request any more.
+    Withdraw {
+        /// Which unit.
+        unit: UnitKey,
+        /// Its attempt.
+        n: u32,
+        /// What it had asked.
+        request: Box<Request>,
+    },
     /// Bring [`Input::Continue`](super::input::Input::Continue): the budget is used up.
     Continue,
     /// It is over.
@@ -49,4 +71,6 @@ pub enum TimerKey {
     Wait(UnitKey),
     /// A unit is to be tried again.
     Retry(UnitKey),
+    /// A unit's request is over without an answer.
+    Request(UnitKey),
 }

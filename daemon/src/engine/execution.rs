@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
-use a2n_proto::{ExecutionId, Json, Timestamp, WorkflowId};
+use a2n_proto::{ExecutionId, Json, Timestamp, UserId, WorkflowId};
 use serde::{Deserialize, Serialize};
 
 use super::job::JobKey;
 use super::kind::NodeError;
+use super::request::Request;
 
 mod fold;
 mod node;
@@ -50,6 +51,8 @@ pub struct Start {
     pub execution: ExecutionId,
     /// Its workflow.
     pub workflow: WorkflowId,
+    /// Whose workflow that is: who shares what is kept and locked by name.
+    pub owner: UserId,
     /// The version it runs.
     pub version: u32,
     /// When it was accepted.
@@ -237,6 +240,16 @@ impl State {
             }
         }
         keys
+    }
+    /// Units whose request has no answer yet, with its attempt, when it was made, and what it is.
+    pub fn requests(&self) -> impl Iterator<Item = (UnitKey, u32, Timestamp, &Request)> {
+        self.nodes.iter().flat_map(|(node, state)| {
+            state.units.iter().zip(0_u32..).filter_map(|(unit, index)| {
+                let (n, at, request) = unit.requested()?;
+                let item = state.each.then_some(index);
+                Some((UnitKey { node: node.clone(), item }, n, at, request))
+            })
+        })
     }
     /// Running time so far.
     pub fn ran(&self, now: &Moment) -> Duration {

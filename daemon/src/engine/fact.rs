@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::execution::{Ending, Failure, Moment, NodeKey, Output, UnitKey};
 use super::kind::{Handles, NodeError};
+use super::request::Request;
 
 /// One thing that is now so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,6 +99,15 @@ pub enum Fact {
         until: Timestamp,
         /// What it then passes on.
         then: Handles,
+    },
+    /// An attempt asked something of the rest of the daemon.
+    UnitRequested {
+        /// Which unit.
+        unit: UnitKey,
+        /// The attempt's number.
+        n: u32,
+        /// What it asked.
+        request: Box<Request>,
     },
     /// A person has to say how a unit ended.
     UnitInDoubt {

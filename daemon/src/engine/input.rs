@@ -10,7 +10,9 @@ use std::time::Duration;
 use a2n_proto::{Json, Timestamp};
 
 use super::effect::TimerKey;
+use super::execution::UnitKey;
 use super::job::{JobEnd, JobKey};
+use super::request::Reply;
 
 /// One thing the engine is told.
 #[derive(Debug, Clone)]
@@ -34,6 +36,15 @@ pub enum Input {
         percent: u8,
         /// For people.
         detail: Option<String>,
+    },
+    /// A request is answered.
+    Replied {
+        /// Which unit asked.
+        unit: UnitKey,
+        /// Its attempt.
+        n: u32,
+        /// The answer.
+        reply: Box<Reply>,
     },
     /// A timer's moment has come.
     TimerFired {

@@ -16,6 +16,8 @@ use a2n_proto::nodes::NodeCredentials;
 use a2n_proto::{Json, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::request::Request;
+
 /// One JSON value moving along a connection.
 pub type Item = Json;
 
@@ -70,6 +72,8 @@ pub enum Outcome {
     WaitUntil(Timestamp, Handles),
     /// End the execution now (SUCCESS or FAILED), with this message.
     Stop(ExecutionStatus, Option<String>),
+    /// Ask this of the rest of the daemon. Only from [`Kind::compute`]; a reply is one of the others.
+    Request(Box<Request>),
 }
 
 /// Why a unit of work failed. Stored, so versioned with the execution's state.

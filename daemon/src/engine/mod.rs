@@ -15,6 +15,7 @@ pub mod job;
 pub mod kind;
 pub mod language;
 pub mod plan;
+pub mod request;
 pub mod retry;
 pub mod scan;
 pub mod scope;

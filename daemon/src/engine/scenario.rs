@@ -11,7 +11,7 @@ use std::time::Duration;
 use a2n_proto::document::Repeat;
 use a2n_proto::execution::ExecutionStatus;
 use a2n_proto::nodes::NodeCredentials;
-use a2n_proto::{ExecutionId, Json, Timestamp, WorkflowId};
+use a2n_proto::{ExecutionId, Json, Timestamp, UserId, WorkflowId};
 use serde_json::{Map, Value, json};
 
 use super::effect::{Due, Effect, TimerKey};
@@ -21,6 +21,8 @@ use super::input::{Answer, Env, Input, Limits};
 use super::job::{Job, JobEnd};
 use super::kind::{Handles, Inputs, Kind, Kinds, NodeError, Outcome, Runs, Work, WorksOn};
 use super::plan::Plan;
+use super::request::Request;
+use super::request::shared::{SharedAction, SharedRequest, SharedScope};
 use super::step::{Step, step};
 
 mod text;
@@ -58,6 +60,8 @@ const STANDS: &[(&str, WorksOn, Runs, Repeat)] = &[
     ("job", WorksOn::Each, Runs::Outside, Repeat::Once),
     ("get", WorksOn::Each, Runs::Outside, Repeat::Retryable),
     ("bulk", WorksOn::All, Runs::Outside, Repeat::Once),
+    // Asks for a shared value; the script replies.
+    ("ask", WorksOn::Each, Runs::Inline, Repeat::Retryable),
     // Deprecated, and needs a credential.
     ("old", WorksOn::Each, Runs::Inline, Repeat::Pure),
 ];
@@ -168,6 +172,11 @@ impl Kind for Stand {
                     if failed { ExecutionStatus::Failed } else { ExecutionStatus::Success };
                 Outcome::Stop(status, work.config["message"].as_str().map(ToOwned::to_owned))
             }
+            "ask" => Outcome::Request(Box::new(Request::Shared(SharedRequest {
+                scope: SharedScope::Workflow,
+                key: work.config["key"].as_str().unwrap_or("k").to_owned(),
+                action: SharedAction::Get,
+            }))),
             "bad" => match work.config["kind"].as_str() {
                 Some("PANIC") => panic!("as asked"),
                 kind => return Err(NodeError::new(kind.unwrap_or("EXIT"), "it went wrong")),
@@ -185,6 +194,8 @@ pub(crate) struct Run<'p> {
     pub(crate) now: i64,
     pub(crate) boot: u32,
     pub(crate) jobs: BTreeMap<String, Job>,
+    /// Requests without an answer, each with its attempt.
+    pub(crate) requests: BTreeMap<String, (UnitKey, u32)>,
     pub(crate) timers: BTreeMap<TimerKey, i64>,
     pub(crate) to_continue: bool,
     pub(crate) limits: Limits,
@@ -197,6 +208,7 @@ pub(crate) fn start() -> Start {
     Start {
         execution: ExecutionId::from_bytes([1; 16]),
         workflow: WorkflowId::from_bytes([2; 16]),
+        owner: UserId::from_bytes([3; 16]),
         version: 1,
         created_at: Timestamp::from_unix_ms(0),
         trigger: Json::of(&json!({"by": "test"})),
@@ -218,6 +230,7 @@ impl<'p> Run<'p> {
             now: 0,
             boot: 0,
             jobs: BTreeMap::new(),
+            requests: BTreeMap::new(),
             timers: BTreeMap::new(),
             to_continue: false,
             limits: Limits::default(),
@@ -256,6 +269,15 @@ impl<'p> Run<'p> {
                 format!("start {unit} {} {items}", job.config)
             }
             Effect::Stop(key) => format!("stop {}", unit_text(&UnitKey::of(key))),
+            Effect::Request { unit, n, request, .. } => {
+                let name = unit_text(unit);
+                self.requests.insert(name.clone(), (unit.clone(), *n));
+                format!("ask {name} {n}: {}", request_text(request))
+            }
+            Effect::Withdraw { unit, n, .. } => {
+                self.requests.remove(&unit_text(unit));
+                format!("withdraw {} {n}", unit_text(unit))
+            }
             Effect::SetTimer { key, due } => {
                 let at = match due {
                     Due::At(at) => at.as_unix_ms(),
@@ -278,7 +300,7 @@ impl<'p> Run<'p> {
     }
 
     /// Plays a script: `begin` · `ok UNIT [items]` · `fail UNIT KIND [code]` · `doubt UNIT` ·
-    /// `tick MS` (and fires what is due) · `cancel` · `pause` · `resume` · `recover` ·
+    /// `reply UNIT [items]` · `refuse UNIT KIND` · `tick MS` (and fires what is due) · `cancel` · `pause` · `resume` · `recover` ·
     /// `answer NODE done|failed|again` · `continue` · `progress UNIT PERCENT`.
     pub(crate) fn play(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -319,6 +341,13 @@ impl<'p> Run<'p> {
                     let error = NodeError::new(kind, format!("failed with {how}"));
                     self.end(unit, Err(NodeError { code: code.parse().ok(), ..error }));
                 }
+                ["reply", unit] => self.reply(unit, Ok(vec![Json::of(&json!({"told": unit}))])),
+                ["reply", unit, items] => {
+                    self.reply(unit, Ok(Json::parse(items).unwrap().to().unwrap()));
+                }
+                ["refuse", unit, kind] => {
+                    self.reply(unit, Err(NodeError::new(kind, format!("refused with {kind}"))));
+                }
                 ["progress", unit, percent] => {
                     let key = self.jobs[*unit].key.clone();
                     let percent = percent.parse().unwrap();
@@ -336,6 +365,14 @@ impl<'p> Run<'p> {
             result.map(|items| Outcome::Items(Handles::from([("output".to_owned(), items)])));
         let end = Box::new(JobEnd { result, measured: Vec::new() });
         self.tell(Input::AttemptEnded { key: job.key, end });
+    }
+
+    /// Answers the request of a unit.
+    pub(crate) fn reply(&mut self, unit: &str, result: Result<Vec<Json>, NodeError>) {
+        let (unit, n) = self.requests.remove(unit).expect("this unit has asked");
+        let reply =
+            result.map(|items| Outcome::Items(Handles::from([("output".to_owned(), items)])));
+        self.tell(Input::Replied { unit, n, reply: Box::new(reply) });
     }
 
     /// Fires every timer that is due, earliest first.
@@ -360,6 +397,7 @@ impl<'p> Run<'p> {
         assert_eq!(state, self.state, "the codec gives the same state");
         self.state = state;
         self.jobs.clear();
+        self.requests.clear();
         self.timers.clear();
         self.to_continue = false;
         self.tell(Input::Recovered { alive: BTreeSet::new(), not_begun: BTreeSet::new() });
@@ -414,6 +452,13 @@ fn timer_text(key: &TimerKey) -> String {
         TimerKey::Timeout => "timeout".to_owned(),
         TimerKey::Wait(unit) => format!("wait {}", unit_text(unit)),
         TimerKey::Retry(unit) => format!("retry {}", unit_text(unit)),
+        TimerKey::Request(unit) => format!("request {}", unit_text(unit)),
+    }
+}
+
+fn request_text(request: &Request) -> String {
+    match request {
+        Request::Shared(shared) => format!("shared `{}`", shared.key),
     }
 }
 
@@ -438,6 +483,9 @@ fn fact_text(fact: &Fact) -> String {
         }
         Fact::UnitWaiting { unit, until, .. } => {
             format!("{} waits until {}", unit_text(unit), until.as_unix_ms())
+        }
+        Fact::UnitRequested { unit, request, .. } => {
+            format!("{} asks: {}", unit_text(unit), request_text(request))
         }
         Fact::UnitInDoubt { unit, .. } => format!("{} in doubt", unit_text(unit)),
         Fact::UnitReady { unit } => format!("{} ready", unit_text(unit)),

@@ -136,7 +136,9 @@ pub fn changes(plan: &Plan, state: &State, facts: &[Fact]) -> Vec<Changed> {
                 execution.insert("retryCount");
                 (Some(&unit.node), &["retryCount", "waiting"])
             }
-            Fact::UnitWaiting { unit, .. } | Fact::UnitInDoubt { unit, .. } => {
+            Fact::UnitWaiting { unit, .. }
+            | Fact::UnitInDoubt { unit, .. }
+            | Fact::UnitRequested { unit, .. } => {
                 (Some(&unit.node), &["waiting"])
             }
             Fact::Began { .. } => {
@@ -243,7 +245,7 @@ impl Serialize for NodeFields<'_> {
         })?;
         put(&mut map, wanted, "retryCount", || retries)?;
         put(&mut map, wanted, "progressPercentage", || state.and_then(percentage))?;
-        put(&mut map, wanted, "waiting", || state.and_then(waiting))?;
+        put(&mut map, wanted, "waiting", || state.and_then(|it| waiting(node, it)))?;
         map.end()
     }
 }
@@ -291,7 +293,7 @@ fn row(plan: &Plan, state: &State, number: usize, with_data: bool) -> ExecutionN
         position: u32::try_from(number).unwrap_or(u32::MAX),
         configuration: if with_data { node.config.clone() } else { Json::null() },
         iteration: node.key.iteration.clone(),
-        waiting: found.and_then(waiting),
+        waiting: found.and_then(|found| waiting(node, found)),
         units: found.filter(|_| with_data).map(units).unwrap_or_default(),
         execution_id: state.start.execution,
     }
@@ -336,6 +338,7 @@ fn unit_status(phase: &Phase) -> NodeStatus {
         Phase::Running { .. }
         | Phase::Backoff { .. }
         | Phase::Waiting { .. }
+        | Phase::Requested { .. }
         | Phase::InDoubt { .. } => NodeStatus::Running,
         Phase::Done { .. } => NodeStatus::Success,
         Phase::Failed { .. } => NodeStatus::Failed,
@@ -344,7 +347,7 @@ fn unit_status(phase: &Phase) -> NodeStatus {
 }
 
 /// What a RUNNING node waits for, where it only waits. A person's word comes before a moment.
-fn waiting(node: &NodeState) -> Option<Waiting> {
+fn waiting(plan: &PlanNode, node: &NodeState) -> Option<Waiting> {
     if node.status != NodeStatus::Running {
         return None;
     }
@@ -365,6 +368,12 @@ fn waiting(node: &NodeState) -> Option<Waiting> {
                 found = Some(Waiting { kind: WaitingKind::Timer, until: Some(until), detail });
             }
             Phase::Backoff { .. } => {}
+            Phase::Requested { .. } => {
+                let (_, at, request) = unit.requested()?;
+                let Some(kind) = request.waits() else { return None };
+                let until = request.due(at, plan.timeout);
+                found = Some(Waiting { kind, until, detail: request.detail() });
+            }
             _ => return None,
         }
     }

@@ -55,6 +55,7 @@ pub(super) fn told(done: &Result<Outcome, NodeError>) -> String {
         Ok(Outcome::Stop(status, message)) => {
             format!("stop {status:?}: {}", message.as_deref().unwrap_or(""))
         }
+        Ok(Outcome::Request(request)) => format!("asks {request:?}"),
         Err(e) => {
             let doubt = if e.in_doubt { " (in doubt)" } else { "" };
             format!("{}: {}{doubt}", e.kind, e.message)

@@ -87,10 +87,10 @@ fn a_kind_is_found_by_name_and_version() {
     assert!(registry.find("shell@2.0.0").is_none() && registry.find("").is_none());
     assert_eq!(
         registry.names(),
-        ["file", "filter", "http", "if", "merge", "noop", "set", "shell", "stop", "switch", "wait"]
+        ["file", "filter", "http", "if", "merge", "noop", "set", "shell", "state", "stop", "switch", "wait"]
     );
     let ids: std::collections::BTreeSet<_> = registry.definitions().iter().map(|d| d.id).collect();
-    assert_eq!(ids.len(), 11);
+    assert_eq!(ids.len(), 12);
 }
 
 fn has_description(schema: &Value) -> bool {
@@ -143,6 +143,7 @@ fn section(page: &mut String, definition: &Definition) {
     let outputs = match definition.name {
         "switch" => "case:NAME, default".into(),
         "stop" => "none".into(),
+        "state" => "output; with COMPARE_AND_SET also differs".into(),
         _ => definition.outputs(&json!({})).join(", "),
     };
     let runs = match definition.carry_out {

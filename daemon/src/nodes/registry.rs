@@ -31,6 +31,7 @@ impl Registry {
             flow::wait::definition(),
             flow::noop::definition(),
             flow::stop::definition(),
+            flow::state::definition(),
         ])
     }
     /// These.

@@ -18,6 +18,7 @@ fn works(kind: &str) -> Value {
         "file" => json!({"action": "WRITE", "path": "x", "content": "y"}),
         "if" | "filter" => json!({"where": true}),
         "switch" => json!({"cases": [{"name": "a", "where": true}]}),
+        "state" => json!({"action": "SET", "key": "k", "value": 1}),
         "wait" => json!({"duration": "1s"}),
         _ => json!({}),
     }

@@ -31,7 +31,7 @@ use super::schema::{
     self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
     EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE,
 };
-use super::{Error, Read, Tx, user, workflow};
+use super::{Error, Read, Tx, execution_reply, user, workflow};
 
 fn key(id: ExecutionId) -> Key {
     Key::of_id(id.as_bytes())
@@ -93,6 +93,7 @@ pub fn save(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<()
     let was_ended = old.execution.status.is_ended();
     write(tx, execution, state, Some(&old))?;
     if execution.status.is_ended() && !was_ended {
+        execution_reply::remove_all(tx, execution.id)?;
         tx.note_ended(execution);
     }
     Ok(())
@@ -228,6 +229,7 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
         rows::remove(tx, table, &key(id))?;
     }
     attachments::forget(tx, id)?;
+    execution_reply::remove_all(tx, id)?;
     rows::remove(tx, EXECUTION, &key(id))
 }
 

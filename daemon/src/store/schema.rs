@@ -112,6 +112,9 @@ tables! {
     EXECUTION_BY_KEY            "execution_by_key"            "workflow, source, key"         => "execution, at",    "Unique while in its window: what was accepted once.";
     EXECUTION_ATTACHMENT        "execution_attachment"        "execution, hash"               => "mark",             "The attachments that a run names.";
     EXECUTION_BY_ATTACHMENT     "execution_by_attachment"     "hash, execution"               => "mark",             "The runs that name an attachment; without one it goes.";
+    EXECUTION_REPLY             "execution_reply"             "execution, node, iteration, item, attempt" => "bytes", "Answers to requests that are not in the state of the execution yet.";
+    SHARED_VALUE                "shared_value"                "scope, its id, name"           => "SharedValue",      "Values that executions share, by workflow or owner.";
+    SHARED_COUNT                "shared_value_count"          "scope, its id"                 => "u64",              "How many values are shared there.";
     SCHEDULE                    "execution_schedule"          "plan"                          => "ExecutionSchedule", "Planned runs, and what became of them.";
     SCHEDULE_BY_INSTANT         "execution_schedule_by_instant" "trigger, instant"            => "plan",             "Unique: one due instant, one execution.";
     SCHEDULE_BY_TIME            "execution_schedule_by_time"  "instant, plan"                 => "mark",             "What is due when.";

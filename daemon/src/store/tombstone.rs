@@ -3,7 +3,7 @@
 
 use a2n_proto::{
     ExecutionId, ExecutionScheduleId, Timestamp, WorkflowCommentId, WorkflowShareId,
-    WorkflowTriggerId, WorkflowVersionId,
+    WorkflowId, WorkflowTriggerId, WorkflowVersionId,
 };
 
 use super::history::History;
@@ -14,7 +14,7 @@ use super::schema::{
     VERSION_BY_WORKFLOW, WORKFLOW,
 };
 use super::{
-    Error, Read, Tx, execution, execution_schedule, rows, workflow_comment, workflow_share,
+    Error, Read, Tx, execution, execution_schedule, rows, shared_value, workflow_comment, workflow_share,
     workflow_trigger, workflow_version,
 };
 
@@ -139,7 +139,7 @@ fn workflow(tx: &mut Tx<'_>, id: [u8; 16], slice: usize) -> Result<usize, Error>
             return Ok(gone);
         }
     }
-    Ok(0)
+    shared_value::forget_workflow(tx, WorkflowId::from_bytes(id), slice)
 }
 
 /// Removes what an entry of an index leads to.

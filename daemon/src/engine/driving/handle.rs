@@ -77,6 +77,25 @@ pub struct Tuning {
     pub output_data_bytes: usize,
     /// Environment variables that expressions may see.
     pub allowed_env: Arc<BTreeMap<String, String>>,
+    /// How much executions may share.
+    pub shared: SharedLimits,
+}
+
+/// How much the executions of a workflow, or of all workflows of an owner, may share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SharedLimits {
+    /// Longest name of a value.
+    pub key_bytes: usize,
+    /// Largest value.
+    pub value_bytes: usize,
+    /// Most values.
+    pub keys: u64,
+}
+
+impl Default for SharedLimits {
+    fn default() -> Self {
+        Self { key_bytes: 256, value_bytes: 64 * 1024, keys: 10_000 }
+    }
 }
 
 impl Default for Tuning {
@@ -89,6 +108,7 @@ impl Default for Tuning {
             output_cut_bytes: 64 * 1024,
             output_data_bytes: 4 * 1024 * 1024,
             allowed_env: Arc::default(),
+            shared: SharedLimits::default(),
         }
     }
 }

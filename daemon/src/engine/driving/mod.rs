@@ -11,6 +11,7 @@ pub mod start;
 pub mod stuck;
 
 mod alarm;
+mod desk;
 mod live;
 mod runner;
 mod timers;

@@ -5,15 +5,17 @@ use a2n_proto::execution::{Execution, ExecutionMetric};
 use a2n_proto::{ChangeKind, ExecutionId, Json};
 use serde_json::json;
 
+use super::desk::asker;
 use super::handle::{Admission, Within};
 use super::live::Live;
 use crate::engine::execution::State;
 use crate::engine::fact::Fact;
+use crate::engine::job::JobKey;
 use crate::engine::view::{self, Changed};
-use crate::store::{self, Origin, Store, Tx, execution};
+use crate::store::{self, Origin, Store, Tx, execution, execution_reply};
 
 /// The version of the packed state's form.
-const STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 2;
 
 /// An execution's record after a step.
 #[derive(Debug)]
@@ -22,16 +24,24 @@ pub(super) struct Kept {
     state: Vec<u8>,
     measured: Vec<ExecutionMetric>,
     changes: Vec<Changed>,
+    /// The request whose answer is in the state now.
+    replied: Option<JobKey>,
     origin: Origin,
 }
 
 impl Kept {
-    pub(super) fn of(live: &mut Live, facts: &[Fact], origin: Origin) -> Self {
+    pub(super) fn of(
+        live: &mut Live,
+        facts: &[Fact],
+        replied: Option<JobKey>,
+        origin: Origin,
+    ) -> Self {
         Self {
             execution: live.execution.clone(),
             state: pack(&live.state),
             measured: std::mem::take(&mut live.measured),
             changes: view::changes(&live.plan, &live.state, facts),
+            replied,
             origin,
         }
     }
@@ -39,6 +49,9 @@ impl Kept {
     fn rest(self, tx: &mut Tx<'_>) -> Result<(), store::Error> {
         if !self.measured.is_empty() {
             store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
+        }
+        if let Some(key) = &self.replied {
+            execution_reply::remove(tx, asker(key))?;
         }
         for change in self.changes {
             let kind = if change.created { ChangeKind::Created } else { ChangeKind::Updated };

@@ -156,6 +156,7 @@ impl Starter {
         let state = State::new(Start {
             execution: id,
             workflow: wanted.workflow.id,
+            owner: wanted.workflow.user_id,
             version,
             created_at: origin.at,
             trigger: wanted.trigger_data,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use a2n_proto::execution::{ErrorDetails, Execution, ExecutionStatus};
-use a2n_proto::{ChangeKind, ExecutionId, Json};
+use a2n_proto::{ChangeKind, ExecutionId, Json, UserId};
 use serde_json::json;
 
 use super::persist;
@@ -116,9 +116,9 @@ pub fn cancel(
     Ok(ended)
 }
 
-/// How an execution began, from its header alone, with other inputs where these are given; none
-/// where there are none.
-pub fn beginning(header: &Execution, inputs: Option<&Json>) -> Option<Start> {
+/// How an execution of a workflow of this owner began, from its header alone, with other inputs where
+/// these are given; none where there are none.
+pub fn beginning(header: &Execution, owner: UserId, inputs: Option<&Json>) -> Option<Start> {
     let inputs = inputs.unwrap_or(&header.input_data).clone();
     let trigger = header.trigger_data.clone();
     if inputs.is_null() {
@@ -127,6 +127,7 @@ pub fn beginning(header: &Execution, inputs: Option<&Json>) -> Option<Start> {
     Some(Start {
         execution: header.id,
         workflow: header.workflow_id,
+        owner,
         version: header.workflow_version,
         created_at: header.created_at,
         payload: if trigger.is_null() { inputs.clone() } else { trigger.clone() },

@@ -107,6 +107,9 @@ impl State {
             Fact::UnitWaiting { unit, until, then } => {
                 self.set_phase(unit, Phase::Waiting { until: *until, then: then.clone() });
             }
+            Fact::UnitRequested { unit, n, request } => {
+                self.set_phase(unit, Phase::Requested { n: *n, request: request.clone() });
+            }
             Fact::UnitInDoubt { unit, n } => self.set_phase(unit, Phase::InDoubt { n: *n }),
             Fact::UnitReady { unit } => self.set_phase(unit, Phase::Ready),
             Fact::UnitCancelled { unit } => self.set_phase(unit, Phase::Cancelled),

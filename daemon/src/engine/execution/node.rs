@@ -8,6 +8,7 @@ use a2n_proto::{Json, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::kind::{Handles, Item, NodeError};
+use crate::engine::request::Request;
 
 /// One node that is not PENDING.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,13 @@ pub enum Phase {
         /// What it then passes on.
         then: Handles,
     },
+    /// An attempt asked something of the rest of the daemon and has no answer yet.
+    Requested {
+        /// The attempt.
+        n: u32,
+        /// What it asked.
+        request: Box<Request>,
+    },
     /// A person has to say how it ended.
     InDoubt {
         /// The attempt whose end is not known.
@@ -88,6 +96,14 @@ impl Phase {
     /// Whether nothing more happens with it.
     pub fn is_over(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. } | Self::Cancelled)
+    }
+    /// Whether something is done for it now: an attempt runs, or a request that does not only wait.
+    pub fn is_at_work(&self) -> bool {
+        match self {
+            Self::Running { .. } => true,
+            Self::Requested { request, .. } => request.waits().is_none(),
+            _ => false,
+        }
     }
 }
 
@@ -179,6 +195,12 @@ impl UnitState {
     pub(in crate::engine) fn failures(&self) -> u32 {
         let failed = self.attempts.iter().filter(|a| a.error.is_some() && !a.lost).count();
         u32::try_from(failed).unwrap_or(u32::MAX)
+    }
+    /// The request without an answer: its attempt, when that began, and what it asked.
+    pub fn requested(&self) -> Option<(u32, Timestamp, &Request)> {
+        let Phase::Requested { n, request } = &self.phase else { return None };
+        let attempt = self.attempts.iter().rfind(|attempt| attempt.n == *n)?;
+        Some((*n, attempt.started_at, request))
     }
     /// The number of the next attempt.
     pub(in crate::engine) fn next_attempt(&self) -> u32 {

@@ -26,7 +26,7 @@ pub(super) fn attempt_ended(turn: &mut Turn<'_>, key: &JobKey, end: JobEnd) {
     turn.parallel += 1;
     turn.fact(Fact::AttemptEnded { unit: unit.clone(), n, at, exit, error, lost });
     match end.result {
-        Ok(outcome) => settle(turn, &unit, outcome),
+        Ok(outcome) => settle(turn, &unit, n, outcome),
         Err(error) => fail(turn, number, &unit, n, error),
     }
     end_node_if_over(turn, number);

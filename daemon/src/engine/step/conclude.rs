@@ -174,6 +174,8 @@ impl Census {
                     Phase::Running { .. } => census.running += 1,
                     Phase::Ready | Phase::Backoff { .. } => census.to_come += 1,
                     Phase::Waiting { .. } => census.waiting += 1,
+                    Phase::Requested { .. } if unit.phase.is_at_work() => census.running += 1,
+                    Phase::Requested { .. } => census.waiting += 1,
                     Phase::InDoubt { .. } => census.in_doubt += 1,
                     _ => {}
                 }

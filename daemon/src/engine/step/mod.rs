@@ -12,6 +12,7 @@ mod node;
 mod pause;
 mod progress;
 mod recovered;
+mod replied;
 mod timer_fired;
 mod turn;
 mod unit;
@@ -47,6 +48,7 @@ pub fn step(plan: &Plan, state: &mut State, input: Input, env: &Env) -> Step {
         Input::Progress { key, percent, detail } => {
             progress::progress(&mut turn, &key, percent, detail);
         }
+        Input::Replied { unit, n, reply } => replied::replied(&mut turn, &unit, n, *reply),
         Input::TimerFired { key } => timer_fired::timer_fired(&mut turn, &key),
         Input::Cancel { by, reason } => cancel::cancel(&mut turn, by, reason),
         Input::Pause { by } => pause::pause(&mut turn, by),

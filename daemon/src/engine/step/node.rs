@@ -44,13 +44,13 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, number: usize) {
     let Some(state) = turn.node_state(number) else { return };
     let (units, each) = (u32::try_from(state.units.len()).unwrap_or(u32::MAX), state.each);
     let mut stopping = is_stopping(node, state);
-    let mut busy =
-        u32::try_from(state.units.iter().filter(|unit| is_busy(unit)).count()).unwrap_or(u32::MAX);
+    let count = |units: usize| u32::try_from(units).unwrap_or(u32::MAX);
+    let mut busy = count(state.units.iter().filter(|unit| is_busy(node, unit)).count());
     for index in 0..units {
         let unit = UnitKey { node: node.key.clone(), item: each.then_some(index) };
         let Some(phase) = turn.state.unit(&unit).map(|unit| &unit.phase) else { break };
         if stopping {
-            if !phase.is_over() && !matches!(phase, Phase::Running { .. }) {
+            if !phase.is_over() && !phase.is_at_work() {
                 cancel_unit(turn, &unit);
             }
             continue;
@@ -58,7 +58,7 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, number: usize) {
         if !matches!(phase, Phase::Ready) {
             continue;
         }
-        let full = !node.is_inline() && (busy >= node.concurrency || turn.parallel <= 0);
+        let full = busy >= node.concurrency || (!node.is_inline() && turn.parallel <= 0);
         if full || turn.state.pause_asked || turn.budget == 0 {
             break;
         }
@@ -75,7 +75,7 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, number: usize) {
                     return work_on_node(turn, number);
                 }
             }
-            Some(unit) if is_busy(unit) => busy += 1,
+            Some(unit) if is_busy(node, unit) => busy += 1,
             _ => {}
         }
     }
@@ -125,9 +125,10 @@ fn is_stopping(node: &PlanNode, state: &NodeState) -> bool {
 }
 
 /// Whether a unit holds one of the node's places: with one at a time, the next item waits until a
-/// failed one was tried again.
-fn is_busy(unit: &UnitState) -> bool {
-    matches!(unit.phase, Phase::Running { .. } | Phase::Backoff { .. })
+/// failed one was tried again. What is computed at once takes none.
+fn is_busy(node: &PlanNode, unit: &UnitState) -> bool {
+    let again = matches!(unit.phase, Phase::Backoff { .. });
+    unit.phase.is_at_work() || (again && !node.is_inline())
 }
 
 /// The units' results in item order, errors in their items' places or on handle `error`.

@@ -42,6 +42,7 @@ pub(super) fn recovered(
         }
     }
     set_timers(turn);
+    ask_again(turn);
     if turn.state.is_ending() { conclude(turn) } else { advance(turn) }
 }
 
@@ -72,6 +73,19 @@ fn lost(turn: &mut Turn<'_>, key: &JobKey, never_began: bool) {
         turn.fact(Fact::UnitReady { unit });
     } else {
         doubt(turn, number, &unit, n, error);
+    }
+}
+
+/// Requests without an answer are made again: who answers knows them by their attempt.
+fn ask_again(turn: &mut Turn<'_>) {
+    let open = turn.state.requests().map(|(unit, n, at, request)| {
+        let timeout = turn.number(&unit.node.node).and_then(|number| turn.node(number).timeout);
+        (unit, n, at, request.due(at, timeout), Box::new(request.clone()))
+    });
+    for (unit, n, at, due, request) in open.collect::<Vec<_>>() {
+        let key = TimerKey::Request(unit.clone());
+        turn.effects.push(Effect::Request { unit, n, at, request });
+        turn.effects.extend(due.map(|due| Effect::SetTimer { key, due: Due::At(due) }));
     }
 }
 

@@ -6,6 +6,7 @@ use a2n_proto::execution::ExecutionStatus;
 
 use super::advance::advance;
 use super::conclude::{arm_timeout, begin_ending, conclude};
+use super::replied;
 use super::turn::Turn;
 use crate::engine::effect::{Due, Effect, TimerKey};
 use crate::engine::execution::{Ending, Phase};
@@ -24,6 +25,17 @@ pub(super) fn timer_fired(turn: &mut Turn<'_>, key: &TimerKey) {
                 return again(turn, key, Due::At(until));
             }
             turn.fact(Fact::UnitDone { unit: unit.clone(), output: then });
+        }
+        TimerKey::Request(unit) => {
+            let timeout = turn.number(&unit.node.node).and_then(|n| turn.node(n).timeout);
+            let asked = turn.state.unit(unit).and_then(|state| state.requested());
+            let Some(due) = asked.and_then(|(_, at, request)| request.due(at, timeout)) else {
+                return;
+            };
+            if due > turn.env.now {
+                return again(turn, key, Due::At(due));
+            }
+            return replied::due(turn, unit);
         }
         TimerKey::Retry(unit) => {
             let Some(Phase::Backoff { until }) =

@@ -7,6 +7,7 @@ use a2n_proto::workflow::RetryPolicy;
 use sha2::{Digest, Sha256};
 
 use super::conclude::begin_ending;
+use super::replied::has_timer;
 use super::turn::Turn;
 use crate::engine::effect::{Due, Effect, TimerKey};
 use crate::engine::execution::{Ending, Phase, State, UnitKey};
@@ -15,6 +16,7 @@ use crate::engine::fact::Fact;
 use crate::engine::items::NodeInput;
 use crate::engine::job::Job;
 use crate::engine::kind::{Handles, NodeError, Outcome, Work};
+use crate::engine::request::Request;
 use crate::engine::retry;
 
 /// Starts the next attempt of a unit: computes it at once, or has it started after the commit.
@@ -56,18 +58,19 @@ pub(super) fn start_unit(turn: &mut Turn<'_>, number: usize, unit: &UnitKey) {
     let computed = catch_unwind(AssertUnwindSafe(|| node.kind.compute(&work)));
     let panicked = || Err(NodeError::new("PANIC", "the node definition panicked"));
     match computed.unwrap_or_else(|_| panicked()) {
+        Ok(Outcome::Request(request)) => ask(turn, number, unit, n, request),
         Ok(outcome) => {
             if n > 1 {
                 record_attempt(turn, unit, n, None);
             }
-            settle(turn, unit, outcome);
+            settle(turn, unit, n, outcome);
         }
         Err(error) => record_failure(turn, number, unit, n, error),
     }
 }
 
 /// What a successful attempt leads to.
-pub(super) fn settle(turn: &mut Turn<'_>, unit: &UnitKey, outcome: Outcome) {
+pub(super) fn settle(turn: &mut Turn<'_>, unit: &UnitKey, n: u32, outcome: Outcome) {
     let unit = unit.clone();
     match outcome {
         Outcome::Items(output) => turn.fact(Fact::UnitDone { unit, output }),
@@ -84,7 +87,23 @@ pub(super) fn settle(turn: &mut Turn<'_>, unit: &UnitKey, outcome: Outcome) {
             turn.fact(Fact::UnitDone { unit, output: Handles::new() });
             begin_ending(turn, Ending::Stopped { node, status, message });
         }
+        Outcome::Request(_) => {
+            let message = "the node definition asked for something where it may not";
+            let error = NodeError::new("INTERNAL", message);
+            turn.fact(Fact::UnitFailed { unit, n, error });
+        }
     }
+}
+
+/// Records a request as an attempt, and has it asked after the commit.
+fn ask(turn: &mut Turn<'_>, number: usize, unit: &UnitKey, n: u32, request: Box<Request>) {
+    let at = turn.env.now;
+    let due = request.due(at, turn.node(number).timeout);
+    turn.fact(Fact::AttemptStarted { unit: unit.clone(), n, at });
+    turn.fact(Fact::UnitRequested { unit: unit.clone(), n, request: request.clone() });
+    turn.effects.push(Effect::Request { unit: unit.clone(), n, at, request });
+    let key = TimerKey::Request(unit.clone());
+    turn.effects.extend(due.map(|due| Effect::SetTimer { key, due: Due::At(due) }));
 }
 
 /// What a failed attempt, whose end is recorded, leads to.
@@ -137,8 +156,9 @@ fn try_again(
     }
 }
 
-/// Stops a unit that no attempt of runs.
+/// Stops a unit that no attempt of runs outside.
 pub(super) fn cancel_unit(turn: &mut Turn<'_>, unit: &UnitKey) {
+    take_back(turn, unit);
     let timer = match turn.state.unit(unit).map(|state| &state.phase) {
         Some(Phase::Waiting { .. }) => Some(TimerKey::Wait(unit.clone())),
         Some(Phase::Backoff { .. }) => Some(TimerKey::Retry(unit.clone())),
@@ -146,6 +166,25 @@ pub(super) fn cancel_unit(turn: &mut Turn<'_>, unit: &UnitKey) {
     };
     turn.effects.extend(timer.map(Effect::ClearTimer));
     turn.fact(Fact::UnitCancelled { unit: unit.clone() });
+}
+
+/// Ends a unit's request that nobody needs the answer of any more.
+fn take_back(turn: &mut Turn<'_>, unit: &UnitKey) {
+    let Some((n, _, request)) = turn.state.unit(unit).and_then(|state| state.requested()) else {
+        return;
+    };
+    let request = Box::new(request.clone());
+    if has_timer(turn, unit) {
+        turn.effects.push(Effect::ClearTimer(TimerKey::Request(unit.clone())));
+    }
+    let effects = turn.effects.len();
+    turn.effects.retain(|effect| !matches!(effect, Effect::Request { unit: of, .. } if of == unit));
+    if turn.effects.len() == effects {
+        turn.effects.push(Effect::Withdraw { unit: unit.clone(), n, request });
+    }
+    let error = Some(NodeError::new("CANCELLED", "cancelled while it waited for an answer"));
+    let at = turn.env.now;
+    turn.fact(Fact::AttemptEnded { unit: unit.clone(), n, at, exit: None, error, lost: false });
 }
 
 /// The same for every attempt of a unit, and for no other unit.

@@ -5,5 +5,6 @@ mod flow;
 mod guards;
 mod items;
 mod names;
+mod requests;
 mod sweep;
 mod trouble;

@@ -26,6 +26,8 @@ const SCENARIOS: &[&str] = &[
     "a: job {} {\"inDoubt\": \"RETRY\"}\nb: all\na -> b",
     "a: job\nb: job\nc: all\na -> c\nsettings {\"onFailure\": \"FINISH_BRANCHES\"}",
     "a: bulk {} {\"runOnEmpty\": true}\nb: stop {\"status\": \"FAILED\", \"message\": \"x\"}\na -> b",
+    "a: list {\"of\": [1, 2, 3]}\nb: ask {} {\"concurrency\": 2, \"timeout\": 9000}\nc: job\na -> b\nb -> c",
+    "a: ask {} {\"retry\": {\"maxRetries\": 2, \"retryDelay\": 100}, \"onError\": \"BRANCH\"}\nb: all\nc: all\na -> b\na.error -> c",
     "a: filter {\"where\": false}\nb: job\nc: job {} {\"runOnEmpty\": true}\na -> b\nb -> c",
 ];
 
@@ -70,6 +72,14 @@ fn run<'p>(plan: &'p crate::engine::plan::Plan, disturb: Disturb) -> (Run<'p>, u
                 Ok(vec![a2n_proto::Json::of(&serde_json::json!({"ran": unit}))])
             };
             run.end(&unit, result);
+        } else if let Some(unit) = run.requests.keys().next().cloned() {
+            attempts += 1;
+            let result = if disturb == Disturb::FailAttempt(attempts - 1) {
+                Err(NodeError::new("LIMIT", "refused"))
+            } else {
+                Ok(vec![a2n_proto::Json::of(&serde_json::json!({"told": unit}))])
+            };
+            run.reply(&unit, result);
         } else if let Some(at) = run.timers.values().min().copied() {
             run.now = run.now.max(at);
             run.fire();
@@ -104,6 +114,7 @@ fn nothing_open(run: &Run<'_>) {
         assert!(run.state.node(&key).is_some_and(|n| n.is_settled()), "{}", run.journal);
     }
     assert!(run.state.running().is_empty());
+    assert!(run.requests.is_empty() && run.state.requests().next().is_none(), "{}", run.journal);
     assert!(run.timers.is_empty(), "{:?}\n{}", run.timers, run.journal);
     folds(run);
 }

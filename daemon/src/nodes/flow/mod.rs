@@ -3,6 +3,7 @@
 pub(super) mod choose;
 pub(super) mod merge;
 pub(super) mod noop;
+pub(super) mod state;
 pub(super) mod stop;
 pub(super) mod switch;
 pub(super) mod wait;

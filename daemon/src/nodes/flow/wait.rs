@@ -85,7 +85,7 @@ fn check(config: &Value) -> Vec<Fault> {
         }
         _ => {
             if let Some(value) = known("duration")
-                && let Err(e) = duration(value)
+                && let Err(e) = duration("duration", value)
             {
                 return fault("duration", e.message, "for example 5m");
             }
@@ -102,7 +102,7 @@ fn check(config: &Value) -> Vec<Fault> {
 fn compute(work: &Work) -> Result<Outcome, NodeError> {
     let config = Config::of(&work.config, &["duration", "until"])?;
     let until = match (config.get("duration"), config.get("until")) {
-        (Some(value), None) => work.now.plus(duration(value)?),
+        (Some(value), None) => work.now.plus(duration("duration", value)?),
         (None, Some(value)) => moment(value)?,
         _ => {
             let message = "exactly one of `duration` and `until` is needed";
@@ -113,7 +113,8 @@ fn compute(work: &Work) -> Result<Outcome, NodeError> {
     Ok(if until <= work.now { Outcome::Items(items) } else { Outcome::WaitUntil(until, items) })
 }
 
-fn duration(value: &Value) -> Result<Duration, NodeError> {
+/// Milliseconds, or a text such as `2h30m`.
+pub(in crate::nodes) fn duration(at: &str, value: &Value) -> Result<Duration, NodeError> {
     let found = match value {
         Value::Number(ms) => ms.as_u64().map(Duration::from_millis),
         Value::String(text) if text.trim().bytes().all(|b| b.is_ascii_digit()) => {
@@ -129,7 +130,7 @@ fn duration(value: &Value) -> Result<Duration, NodeError> {
     };
     found
         .filter(|duration| *duration <= LONGEST)
-        .ok_or_else(|| wrong("duration", value, WANTED_DURATION))
+        .ok_or_else(|| wrong(at, value, WANTED_DURATION))
 }
 
 fn moment(value: &Value) -> Result<Timestamp, NodeError> {

@@ -83,6 +83,12 @@ settings! {
         "How long a step may take to end after it was asked to, before it is killed.";
     ENGINE_INPUT: usize = "engine.maxInputBytes" number(KIB, 256 * MIB, MIB, "bytes"), LIVE,
         "Largest payload that an execution is started with.";
+    STATE_KEY: usize = "state.maxKeyBytes" number(16, 4 * KIB, 256, "bytes"), LIVE,
+        "Longest name of a value that `state` nodes share.";
+    STATE_VALUE: usize = "state.maxValueBytes" number(KIB, MIB, 64 * KIB, "bytes"), LIVE,
+        "Largest value that `state` nodes share.";
+    STATE_KEYS: u64 = "state.maxKeys" number(1, 1_000_000, 10_000, "values"), LIVE,
+        "Most values that one workflow, or one owner, shares.";
     EXPRESSION_ENV: Vec<String> = "expression.env" list(&[]), LIVE,
         "Names of environment variables that expressions may read as `env`.";
     EXPRESSION_FUEL: u64 = "expression.fuel" number(1_000, 1_000_000_000, 1_000_000, "instructions"), LIVE,

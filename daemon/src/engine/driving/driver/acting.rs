@@ -6,11 +6,14 @@ use std::ops::Bound;
 use a2n_proto::ExecutionId;
 
 use super::{Back, Driver};
+use crate::engine::driving::desk::Asked;
 use crate::engine::driving::live::Live;
 use crate::engine::effect::Effect;
+use crate::engine::execution::UnitKey;
 use crate::engine::input::Input;
 use crate::engine::job::{JobEnd, JobKey};
 use crate::engine::kind::NodeError;
+use crate::engine::request::Request;
 
 impl Driver {
     pub(super) fn take_back(&mut self, back: Back) {
@@ -39,6 +42,10 @@ impl Driver {
             Back::Progress(key, percent, detail) => {
                 self.advance(key.execution, Input::Progress { key, percent, detail });
             }
+            Back::Replied { id, unit, n, reply } => {
+                self.advance(id, Input::Replied { unit, n, reply });
+            }
+            Back::Unanswered(id, error) => self.lost(id, &error),
         }
     }
 
@@ -97,6 +104,10 @@ impl Driver {
                         token.cancel();
                     }
                 }
+                Effect::Request { unit, n, request, .. } => self.ask(id, &unit, n, *request),
+                Effect::Withdraw { unit, n, request } => {
+                    self.desk.withdraw(&unit.job(id, n), &request);
+                }
                 Effect::SetTimer { key, due } => {
                     self.timers.set((id, key), due, self.parts.system.clock.monotonic());
                 }
@@ -105,6 +116,14 @@ impl Driver {
                 Effect::Ended(_) => self.ended(id),
             }
         }
+    }
+
+    /// Brings a recorded request to the desk.
+    fn ask(&self, id: ExecutionId, unit: &UnitKey, n: u32, request: Request) {
+        let Some(live) = self.live.get(&id) else { return };
+        let start = live.state.start();
+        let (workflow, owner) = (start.workflow, start.owner);
+        self.desk.ask(Asked { key: unit.job(id, n), workflow, owner }, request);
     }
 
     /// The end of an execution is committed.

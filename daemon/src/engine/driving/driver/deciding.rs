@@ -79,6 +79,10 @@ impl Driver {
             allowed: Arc::clone(&tuning.allowed_env),
             limits: Limits { parallel, ..Limits::default() },
         };
+        let replied = match &input {
+            Input::Replied { unit, n, .. } => Some(unit.job(id, *n)),
+            _ => None,
+        };
         let decided =
             catch_unwind(AssertUnwindSafe(|| step(&live.plan, &mut live.state, input, &env)));
         let Ok(decided) = decided else {
@@ -97,7 +101,7 @@ impl Driver {
         if !decided.facts.is_empty() {
             live.refresh(origin.at, tuning.output_cut_bytes, tuning.output_data_bytes);
         }
-        let kept = Kept::of(live, &decided.facts, origin);
+        let kept = Kept::of(live, &decided.facts, replied, origin);
         // Only where slots of the whole daemon are what is missing: a node's own concurrency brings
         // its next unit on by itself.
         let is_short = live.jobs.len() >= parallel as usize

@@ -20,12 +20,15 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::alarm::Alarm;
+use super::desk::Desk;
 use super::handle::{Ask, Engine, Gauges, Load, Observer, Tuning};
 use super::live::Live;
 use super::runner::Runner;
 use super::timers::Timers;
 use crate::engine::effect::Effect;
+use crate::engine::execution::UnitKey;
 use crate::engine::job::{Executor, JobEnd, JobKey};
+use crate::engine::request::Reply;
 use crate::store::logs::LogStore;
 use crate::store::{self, Store};
 use crate::system::{Later, System};
@@ -57,6 +60,10 @@ pub(in crate::engine::driving) enum Back {
     Withdrawn(ExecutionId),
     JobEnded(JobKey, Box<JobEnd>),
     Progress(JobKey, u8, Option<String>),
+    /// A request is answered.
+    Replied { id: ExecutionId, unit: UnitKey, n: u32, reply: Box<Reply> },
+    /// A request of this execution could not be answered now.
+    Unanswered(ExecutionId, store::Error),
 }
 
 /// Everything the driver works with.
@@ -85,6 +92,7 @@ pub struct Parts {
 pub struct Driver {
     parts: Parts,
     runner: Runner,
+    desk: Desk,
     asks: mpsc::Receiver<Ask>,
     backs: mpsc::UnboundedReceiver<Back>,
     back: mpsc::UnboundedSender<Back>,
@@ -116,9 +124,16 @@ impl Driver {
             parts.system.clone(),
             back.clone(),
         );
+        let desk = Desk::new(
+            parts.store.clone(),
+            parts.system.clone(),
+            parts.tuning.clone(),
+            back.clone(),
+        );
         let driver = Self {
             parts,
             runner,
+            desk,
             asks,
             backs,
             back,

@@ -45,7 +45,8 @@ pub(super) async fn again(
         Ok(found) => Ok(found),
         // Nothing of the earlier results is needed, so they may be lost.
         Err(_) if from == retry::RetryFrom::Start && old.status.is_ended() => {
-            Err(stuck::beginning(&old, params.inputs.as_ref()).ok_or_else(lost_inputs)?)
+            Err(stuck::beginning(&old, workflow.user_id, params.inputs.as_ref())
+                .ok_or_else(lost_inputs)?)
         }
         Err(error) => return Err(error),
     };

@@ -1,0 +1,70 @@
+//! What a node wants of the rest of the daemon: plain data that an inline kind gives as its outcome.
+//!
+//! A request is an attempt: it starts when the request is recorded and ends with the reply. It is made
+//! again after every start of the daemon, so whoever answers it does so once per attempt. A new one is
+//! a variant here, a file beside this one, one in `driving/desk/` that answers it, and a node.
+
+use std::time::Duration;
+
+use a2n_proto::Timestamp;
+use a2n_proto::execution::WaitingKind;
+use serde::{Deserialize, Serialize};
+
+use super::kind::{NodeError, Outcome};
+
+pub mod shared;
+
+use shared::SharedRequest;
+
+/// What a unit of work wants of the rest of the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// A value that executions share (`state`).
+    Shared(SharedRequest),
+}
+
+/// What a request is answered with.
+pub type Reply = Result<Outcome, NodeError>;
+
+impl Request {
+    /// What the unit waits for, where nothing is done for it meanwhile. Such a request takes no place
+    /// of its node's `concurrency`, and an execution with nothing else is PAUSED.
+    pub fn waits(&self) -> Option<WaitingKind> {
+        match self {
+            Self::Shared(_) => None,
+        }
+    }
+    /// The wait in a few words, for people.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Shared(_) => None,
+        }
+    }
+    /// When it is over by itself.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        match self {
+            Self::Shared(_) => None,
+        }
+    }
+    /// What it then comes to.
+    pub fn at_deadline(&self) -> Reply {
+        match self {
+            Self::Shared(_) => Err(late(None)),
+        }
+    }
+    /// When it is over without a reply: by itself, or by the node's time-out.
+    pub fn due(&self, asked_at: Timestamp, timeout: Option<Duration>) -> Option<Timestamp> {
+        let limit = timeout.map(|after| asked_at.plus(after));
+        [self.deadline(), limit].into_iter().flatten().min()
+    }
+    /// What it comes to when that moment is there.
+    pub fn when_due(&self, asked_at: Timestamp, timeout: Option<Duration>) -> Reply {
+        let by_itself = self.deadline().filter(|at| self.due(asked_at, timeout) == Some(*at));
+        if by_itself.is_some() { self.at_deadline() } else { Err(late(timeout)) }
+    }
+}
+
+fn late(timeout: Option<Duration>) -> NodeError {
+    let within = timeout.map(|after| format!(" within {} ms", after.as_millis()));
+    NodeError::new("TIMEOUT", format!("no answer came{}", within.unwrap_or_default()))
+}

@@ -1,0 +1,54 @@
+//! A request is over: answered, or its moment passed without an answer.
+
+use super::advance::advance;
+use super::conclude::conclude;
+use super::node::end_node_if_over;
+use super::turn::Turn;
+use super::unit::{fail, settle};
+use crate::engine::effect::{Effect, TimerKey};
+use crate::engine::execution::UnitKey;
+use crate::engine::fact::Fact;
+use crate::engine::request::Reply;
+
+pub(super) fn replied(turn: &mut Turn<'_>, unit: &UnitKey, n: u32, reply: Reply) {
+    let asked = turn.state.unit(unit).and_then(|state| state.requested());
+    if asked.is_none_or(|(asked, ..)| asked != n) {
+        return;
+    }
+    if has_timer(turn, unit) {
+        turn.effects.push(Effect::ClearTimer(TimerKey::Request(unit.clone())));
+    }
+    end_request(turn, unit, n, reply);
+}
+
+/// Nobody answered in time.
+pub(super) fn due(turn: &mut Turn<'_>, unit: &UnitKey) {
+    let Some(number) = turn.number(&unit.node.node) else { return };
+    let timeout = turn.node(number).timeout;
+    let Some((n, at, request)) = turn.state.unit(unit).and_then(|state| state.requested()) else {
+        return;
+    };
+    let (reply, request) = (request.when_due(at, timeout), Box::new(request.clone()));
+    turn.effects.push(Effect::Withdraw { unit: unit.clone(), n, request });
+    end_request(turn, unit, n, reply);
+}
+
+/// Whether the unit's request is over by itself at some moment.
+pub(super) fn has_timer(turn: &Turn<'_>, unit: &UnitKey) -> bool {
+    let timeout = turn.number(&unit.node.node).and_then(|number| turn.node(number).timeout);
+    let asked = turn.state.unit(unit).and_then(|state| state.requested());
+    asked.is_some_and(|(_, at, request)| request.due(at, timeout).is_some())
+}
+
+fn end_request(turn: &mut Turn<'_>, unit: &UnitKey, n: u32, reply: Reply) {
+    let Some(number) = turn.number(&unit.node.node) else { return };
+    let (at, error) = (turn.env.now, reply.as_ref().err().cloned());
+    let exit = error.as_ref().and_then(|error| error.code);
+    turn.fact(Fact::AttemptEnded { unit: unit.clone(), n, at, exit, error, lost: false });
+    match reply {
+        Ok(outcome) => settle(turn, unit, n, outcome),
+        Err(error) => fail(turn, number, unit, n, error),
+    }
+    end_node_if_over(turn, number);
+    if turn.state.is_ending() { conclude(turn) } else { advance(turn) }
+}
