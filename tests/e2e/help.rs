@@ -5,7 +5,7 @@ use a2n_tests::daemon::{World, binary};
 use anyhow::Result;
 
 /// The commands whose examples need no workflow, no file and no other machine.
-const ALONE: [&[&str]; 20] = [
+const ALONE: [&[&str]; 21] = [
     &["settings"],
     &["settings", "ls"],
     &["settings", "get"],
@@ -17,6 +17,7 @@ const ALONE: [&[&str]; 20] = [
     &["node", "show"],
     &["trigger", "ls"],
     &["health"],
+    &["approvals"],
     &["emit"],
     &["events"],
     &["user", "ls"],

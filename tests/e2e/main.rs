@@ -1,5 +1,6 @@
 //! End-to-end stories: the real `a2nd`, the real `a2n`, the real socket. One file a theme.
 
+mod approvals;
 mod attachments;
 mod cancel;
 mod conversation;

@@ -8,9 +8,9 @@ use clap::{Parser, Subcommand};
 
 use super::output::Format;
 use super::{
-    apply, audit, cancel, completions, diff, event, export, health, info, logs, ls, man, metrics,
-    node, pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, trigger, user,
-    validate, verify, versions,
+    apply, approve, audit, cancel, completions, diff, event, export, health, info, logs, ls, man,
+    metrics, node, pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show,
+    trigger, user, validate, verify, versions,
 };
 
 /// The text under a command's options: examples and the exit codes.
@@ -86,6 +86,8 @@ pub(super) enum Command {
     Show(show::Args),
     Cancel(cancel::Args),
     Retry(retry::Args),
+    Approvals(approve::ListArgs),
+    Approve(approve::Args),
     Ls(ls::Args),
     Apply(apply::Args),
     Validate(validate::Args),

@@ -5,6 +5,7 @@
 //! To add one: a file here and its line in `command_line` and `start`.
 
 mod apply;
+mod approve;
 mod audit;
 mod cancel;
 mod command_line;

@@ -41,6 +41,8 @@ async fn run(cli: Cli) -> Outcome {
         Command::Show(args) => args.run(&cx).await,
         Command::Cancel(args) => args.run(&cx).await,
         Command::Retry(args) => args.run(&cx).await,
+        Command::Approvals(args) => args.run(&cx).await,
+        Command::Approve(args) => args.run(&cx).await,
         Command::Ls(args) => args.run(&cx).await,
         Command::Apply(args) => args.run(&cx).await,
         Command::Validate(args) => args.run(&cx).await,

@@ -86,6 +86,9 @@ mod tests {
         ("execution.wait", VIEW),
         ("execution.cancel", EXECUTE),
         ("execution.retry", EXECUTE),
+        // Who may decide is said by the node that asks; others do not see it, or may not.
+        ("execution.approve", ACCOUNT),
+        ("execution.approvals", ACCOUNT),
         ("execution.stats", ACCOUNT),
         ("executionLog.query", VIEW),
         ("executionLog.subscribe", VIEW),
@@ -209,6 +212,8 @@ mod tests {
     execution.wait              401  404  yes   yes   | yes  yes  yes     yes
     execution.cancel            401  404  yes   yes   | 403  403  yes     yes
     execution.retry             401  404  yes   yes   | 403  403  yes     yes
+    execution.approve           401  yes  yes   yes   | yes  yes  yes     yes
+    execution.approvals         401  yes  yes   yes   | yes  yes  yes     yes
     execution.stats             401  yes  yes   yes   | yes  yes  yes     yes
     executionLog.query          401  404  yes   yes   | yes  yes  yes     yes
     executionLog.subscribe      401  404  yes   yes   | yes  yes  yes     yes

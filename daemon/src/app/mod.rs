@@ -163,8 +163,11 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     ));
     follow_step_settings(&tasks, &settings, &config, Arc::clone(&executor));
     let tuning = follow_tuning(&tasks, &settings, &config, shares);
+    let inbox = Inbox::open(store.clone());
+    let inbox = inbox.map_err(|error| NotStarted::later("events not read", &error))?;
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
+        inbox: inbox.clone(),
         logs: logs.clone(),
         system: system.clone(),
         executor,
@@ -232,7 +235,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         attachments,
         engine: engine.clone(),
         stuck: recovered.stuck,
-        inbox: Inbox::new(store.clone()),
+        inbox,
         starter,
         plans: Arc::clone(&plans),
         workflows: Workflows {

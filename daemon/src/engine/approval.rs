@@ -309,8 +309,8 @@ fn told(vote: &Vote) -> Value {
 
 /// The item with a member `approval`; what is no object comes as `value` beside it.
 fn with_approval(item: &Item, approval: &Json) -> Item {
-    let mut members = merge_patch::members(item)
-        .unwrap_or_else(|| vec![("value".to_owned(), item.clone())]);
+    let mut members =
+        merge_patch::members(item).unwrap_or_else(|| vec![("value".to_owned(), item.clone())]);
     members.retain(|(name, _)| name != "approval");
     members.push(("approval".to_owned(), approval.clone()));
     merge_patch::object(&members)

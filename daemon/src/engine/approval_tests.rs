@@ -62,7 +62,8 @@ fn a_quorum_of_two_takes_two_people() {
     assert_eq!(told_of(&first), "1 of 2 approved; who may run the workflow may decide");
     let Standing::Open(open) = first else { panic!("decided") };
     // The same person again counts once, with the last word.
-    let again = open.vote(&voter(1, "ann"), &Ballot { comment: Some("sure".into()), ..yes() }, at(2));
+    let again =
+        open.vote(&voter(1, "ann"), &Ballot { comment: Some("sure".into()), ..yes() }, at(2));
     let Standing::Open(open) = again else { panic!("decided") };
     assert_eq!(open.votes.len(), 1);
     insta::assert_snapshot!(
@@ -162,6 +163,8 @@ fn what_time_decides() {
         Err(error) => format!("{}: {error}", error.kind),
     };
     assert!(told(OnExpiry::Approve).starts_with(r#"approved: {"host":"a","n":1.10,"approval":{"#));
-    assert!(told(OnExpiry::Reject).contains(r#""decision":"REJECTED","decisions":[],"expired":true"#));
+    assert!(
+        told(OnExpiry::Reject).contains(r#""decision":"REJECTED","decisions":[],"expired":true"#)
+    );
     assert_eq!(told(OnExpiry::Fail), "EXPIRED: nobody decided in time: 0 of 2 approved");
 }

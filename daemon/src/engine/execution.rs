@@ -53,6 +53,10 @@ pub struct Start {
     pub workflow: WorkflowId,
     /// Whose workflow that is: who shares what is kept and locked by name.
     pub owner: UserId,
+    /// The person who started it; none where a trigger did.
+    pub started_by: Option<UserId>,
+    /// The number of the newest event when it was accepted.
+    pub inbox: u64,
     /// The version it runs.
     pub version: u32,
     /// When it was accepted.
@@ -240,6 +244,10 @@ impl State {
             }
         }
         keys
+    }
+    /// It is accepted; the newest event has this number.
+    pub fn accepted_at(&mut self, inbox: u64) {
+        self.start.inbox = inbox;
     }
     /// Units whose request has no answer yet, with its attempt, when it was made, and what it is.
     pub fn requests(&self) -> impl Iterator<Item = (UnitKey, u32, Timestamp, &Request)> {

@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{NodeError, Outcome};
 
+pub mod event;
 pub mod shared;
 
+use super::approval::ApprovalRequest;
+use event::{EmitRequest, EventRequest};
 use shared::SharedRequest;
 
 /// What a unit of work wants of the rest of the daemon.
@@ -21,6 +24,12 @@ use shared::SharedRequest;
 pub enum Request {
     /// A value that executions share (`state`).
     Shared(SharedRequest),
+    /// People's decision (`approval`).
+    Approval(Box<ApprovalRequest>),
+    /// That an event is told (`emit`).
+    Emit(Box<EmitRequest>),
+    /// That an event comes (`wait`).
+    Event(Box<EventRequest>),
 }
 
 /// What a request is answered with.
@@ -31,25 +40,33 @@ impl Request {
     /// of its node's `concurrency`, and an execution with nothing else is PAUSED.
     pub fn waits(&self) -> Option<WaitingKind> {
         match self {
-            Self::Shared(_) => None,
+            Self::Shared(_) | Self::Emit(_) => None,
+            Self::Approval(_) => Some(WaitingKind::Approval),
+            Self::Event(_) => Some(WaitingKind::Event),
         }
     }
     /// The wait in a few words, for people.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::Shared(_) => None,
+            Self::Shared(_) | Self::Emit(_) => None,
+            Self::Approval(request) => Some(request.detail()),
+            Self::Event(request) => Some(request.detail()),
         }
     }
     /// When it is over by itself.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self {
-            Self::Shared(_) => None,
+            Self::Shared(_) | Self::Emit(_) => None,
+            Self::Approval(request) => request.until,
+            Self::Event(request) => request.until,
         }
     }
     /// What it then comes to.
     pub fn at_deadline(&self) -> Reply {
         match self {
-            Self::Shared(_) => Err(late(None)),
+            Self::Shared(_) | Self::Emit(_) => Err(late(None)),
+            Self::Approval(request) => request.expired(),
+            Self::Event(request) => request.late(),
         }
     }
     /// When it is over without a reply: by itself, or by the node's time-out.

@@ -138,9 +138,7 @@ pub fn changes(plan: &Plan, state: &State, facts: &[Fact]) -> Vec<Changed> {
             }
             Fact::UnitWaiting { unit, .. }
             | Fact::UnitInDoubt { unit, .. }
-            | Fact::UnitRequested { unit, .. } => {
-                (Some(&unit.node), &["waiting"])
-            }
+            | Fact::UnitRequested { unit, .. } => (Some(&unit.node), &["waiting"]),
             Fact::Began { .. } => {
                 execution.extend(["status", "startTime"]);
                 continue;

@@ -87,7 +87,10 @@ fn a_kind_is_found_by_name_and_version() {
     assert!(registry.find("shell@2.0.0").is_none() && registry.find("").is_none());
     assert_eq!(
         registry.names(),
-        ["file", "filter", "http", "if", "merge", "noop", "set", "shell", "state", "stop", "switch", "wait"]
+        [
+            "file", "filter", "http", "if", "merge", "noop", "set", "shell", "state", "stop",
+            "switch", "wait"
+        ]
     );
     let ids: std::collections::BTreeSet<_> = registry.definitions().iter().map(|d| d.id).collect();
     assert_eq!(ids.len(), 12);

@@ -32,6 +32,8 @@ impl Registry {
             flow::noop::definition(),
             flow::stop::definition(),
             flow::state::definition(),
+            flow::approval::definition(),
+            flow::emit::definition(),
         ])
     }
     /// These.

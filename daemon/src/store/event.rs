@@ -5,31 +5,22 @@
 use std::ops::ControlFlow;
 
 use a2n_proto::event::Event;
-use a2n_proto::{ChangeKind, ExecutionId, Json, Timestamp};
-use serde::{Deserialize, Serialize};
+use a2n_proto::{ChangeKind, Json, Timestamp};
 use serde_json::json;
 
 use super::keys::{Key, KeyRange};
 use super::rows::{self, Page, Paging, Stored};
-use super::schema::{self, EVENT, EVENT_BY_ORIGIN, EVENT_BY_TYPE, Table};
+use super::schema::{self, EVENT, EVENT_BY_TYPE, Table};
 use super::{Error, Read, Tx};
 
-/// An event with what made it, so that it is made once.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    event: Event,
-    /// Which unit of work of which execution emitted it.
-    origin: Option<(ExecutionId, String)>,
-}
-
-impl Stored for Kept {
+impl Stored for Event {
     const TABLE: Table = schema::EVENT;
     const ENTITY: &'static str = "event";
 }
 
 /// The event with this number.
 pub fn get(read: &impl Read, seq: u64) -> Result<Option<Event>, Error> {
-    Ok(rows::get::<Kept>(read, Key::of_u64(seq).as_bytes())?.map(|kept| kept.event))
+    rows::get(read, Key::of_u64(seq).as_bytes())
 }
 
 /// The number of the last event; 0 before the first.
@@ -42,27 +33,12 @@ pub fn last(read: &impl Read) -> Result<u64, Error> {
     Ok(last)
 }
 
-/// Stores an event under the next number. Where the same unit of work emitted one before, that one
-/// is the answer and nothing is stored. Number and moment are given here.
-pub fn emit(
-    tx: &mut Tx<'_>,
-    event: Event,
-    origin: Option<(ExecutionId, String)>,
-) -> Result<Event, Error> {
-    if let Some(origin) = &origin
-        && let Some(seq) = rows::get_as::<u64>(tx, EVENT_BY_ORIGIN, by_origin(origin).as_bytes())?
-        && let Some(before) = get(tx, seq)?
-    {
-        return Ok(before);
-    }
+/// Stores an event under the next number. Number and moment are given here.
+pub fn emit(tx: &mut Tx<'_>, event: Event) -> Result<Event, Error> {
     let seq = last(tx)?.saturating_add(1);
     let event = Event { seq, at: tx.at(), data_bytes: event.data.size_bytes() as u64, ..event };
-    let kept = Kept { event: event.clone(), origin };
-    rows::put(tx, &Key::of_u64(seq), &kept)?;
+    rows::put(tx, &Key::of_u64(seq), &event)?;
     rows::mark(tx, EVENT_BY_TYPE, &by_type(&event))?;
-    if let Some(origin) = &kept.origin {
-        rows::put_as(tx, EVENT_BY_ORIGIN, &by_origin(origin), &seq)?;
-    }
     let fields = json!({"eventType": event.event_type, "source": event.source});
     let execution = event.execution_id;
     tx.change("event", seq, 0, ChangeKind::Created, Json::from(fields), execution, None);
@@ -129,8 +105,8 @@ pub fn old(read: &impl Read, before: Timestamp, keep: u64, most: usize) -> Resul
     let mut old = Vec::new();
     read.scan(EVENT, &KeyRange::all(), false, &mut |key, value| {
         let seq = key.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        let at = match rows::decode::<Kept>(read, key, value) {
-            Ok(kept) => Some(kept.event.at),
+        let at = match rows::decode::<Event>(read, key, value) {
+            Ok(event) => Some(event.at),
             Err(Error::Damaged { .. }) => None,
             Err(e) => return Err(e),
         };
@@ -148,11 +124,8 @@ pub fn old(read: &impl Read, before: Timestamp, keep: u64, most: usize) -> Resul
 pub fn forget(tx: &mut Tx<'_>, seq: u64) -> Result<bool, Error> {
     let key = Key::of_u64(seq);
     // A damaged row tells nothing of its entries: they lead nowhere then, which readers bear.
-    if let Ok(Some(kept)) = rows::get::<Kept>(tx, key.as_bytes()) {
-        rows::remove(tx, EVENT_BY_TYPE, &by_type(&kept.event))?;
-        if let Some(origin) = &kept.origin {
-            rows::remove(tx, EVENT_BY_ORIGIN, &by_origin(origin))?;
-        }
+    if let Ok(Some(event)) = get(tx, seq) {
+        rows::remove(tx, EVENT_BY_TYPE, &by_type(&event))?;
     }
     rows::remove(tx, EVENT, &key)
 }
@@ -161,14 +134,10 @@ fn by_type(event: &Event) -> Key {
     Key::new().text(&event.event_type).u64(event.seq)
 }
 
-fn by_origin((execution, rest): &(ExecutionId, String)) -> Key {
-    Key::of_id(execution.as_bytes()).text(rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{World, at, execution_id, user};
+    use crate::store::testing::{World, at, user};
 
     fn an_event(event_type: &str, n: u64) -> Event {
         Event {
@@ -190,7 +159,7 @@ mod tests {
         let world = World::new();
         for (ms, name) in ["a", "b", "a", "a"].into_iter().enumerate() {
             let n = ms as u64;
-            world.write(ms as i64, move |tx| emit(tx, an_event(name, n), None).map(|_| ()));
+            world.write(ms as i64, move |tx| emit(tx, an_event(name, n)).map(|_| ()));
         }
         let world = world.reopened();
         let read = world.read();
@@ -207,22 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_of_work_emits_once_whatever_happens() {
-        let world = World::new();
-        let origin = || Some((execution_id(7), "ring//all".to_owned()));
-        let first = world.write(1, move |tx| emit(tx, an_event("a", 1), origin()));
-        let again = world.write(2, move |tx| emit(tx, an_event("a", 2), origin()));
-        assert_eq!(first, again);
-        let other = Some((execution_id(7), "ring/1/all".to_owned()));
-        let other = world.write(3, move |tx| emit(tx, an_event("a", 2), other));
-        assert_eq!((first.seq, other.seq), (1, 2));
-    }
-
-    #[test]
     fn old_ones_go_and_numbers_are_never_given_twice() {
         let world = World::new();
         for n in 1..=6 {
-            world.write(n, |tx| emit(tx, an_event("a", 0), None).map(|_| ()));
+            world.write(n, |tx| emit(tx, an_event("a", 0)).map(|_| ()));
         }
         let old_of = |before, keep| old(&world.read(), at(before), keep, 100).unwrap();
         assert_eq!(old_of(3, 100), [1, 2]);
@@ -230,7 +187,7 @@ mod tests {
         let all = old_of(100, 0);
         assert_eq!(all, [1, 2, 3, 4, 5], "the last one carries the numbering");
         world.write(9, move |tx| all.iter().try_for_each(|seq| forget(tx, *seq).map(|_| ())));
-        let next = world.write(10, |tx| emit(tx, an_event("b", 0), None));
+        let next = world.write(10, |tx| emit(tx, an_event("b", 0)));
         assert_eq!(next.seq, 7);
         let listed = list_where(&world.read(), None, &Paging::first(10), &mut |_| true).unwrap();
         assert_eq!(listed.items.iter().map(|one| one.seq).collect::<Vec<_>>(), [7, 6]);

@@ -31,7 +31,7 @@ use super::schema::{
     self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
     EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE,
 };
-use super::{Error, Read, Tx, execution_reply, user, workflow};
+use super::{Error, Read, Tx, execution_approval, execution_reply, user, workflow};
 
 fn key(id: ExecutionId) -> Key {
     Key::of_id(id.as_bytes())
@@ -94,6 +94,7 @@ pub fn save(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<()
     write(tx, execution, state, Some(&old))?;
     if execution.status.is_ended() && !was_ended {
         execution_reply::remove_all(tx, execution.id)?;
+        execution_approval::remove_all(tx, execution.id)?;
         tx.note_ended(execution);
     }
     Ok(())
@@ -230,6 +231,7 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     }
     attachments::forget(tx, id)?;
     execution_reply::remove_all(tx, id)?;
+    execution_approval::remove_all(tx, id)?;
     rows::remove(tx, EXECUTION, &key(id))
 }
 

@@ -2,8 +2,8 @@
 //! its children go afterwards, some at a time, so that no writer waits for a big delete.
 
 use a2n_proto::{
-    ExecutionId, ExecutionScheduleId, Timestamp, WorkflowCommentId, WorkflowShareId,
-    WorkflowId, WorkflowTriggerId, WorkflowVersionId,
+    ExecutionId, ExecutionScheduleId, Timestamp, WorkflowCommentId, WorkflowId, WorkflowShareId,
+    WorkflowTriggerId, WorkflowVersionId,
 };
 
 use super::history::History;
@@ -14,8 +14,8 @@ use super::schema::{
     VERSION_BY_WORKFLOW, WORKFLOW,
 };
 use super::{
-    Error, Read, Tx, execution, execution_schedule, rows, shared_value, workflow_comment, workflow_share,
-    workflow_trigger, workflow_version,
+    Error, Read, Tx, execution, execution_schedule, rows, shared_value, workflow_comment,
+    workflow_share, workflow_trigger, workflow_version,
 };
 
 /// What was deleted.

@@ -41,6 +41,8 @@ static ALL: &[M] = &[
     M::of::<execution::Wait>(),
     M::of::<execution::Cancel>(),
     M::of::<execution::Retry>(),
+    M::of::<execution::Approve>(),
+    M::of::<execution::Approvals>(),
     M::of::<execution::Stats>(),
     M::of::<execution_log::Query>(),
     M::of::<execution_log::Subscribe>(),

@@ -158,7 +158,9 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
     tokio::spawn(service.run(stop.clone()));
     let steps = nodes::Settings::new(PathBuf::from("/steps"));
     let attachments = open_attachments(&system);
+    let inbox = Inbox::open(store.clone()).expect("in memory");
     let (driver, engine) = Driver::new(Parts {
+        inbox: inbox.clone(),
         store: store.clone(),
         logs: logs.clone(),
         system: system.clone(),
@@ -182,7 +184,7 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
         engine: engine.clone(),
         stuck: Stuck::default(),
         turns: Turns::default(),
-        inbox: Inbox::new(store.clone()),
+        inbox,
         starter: Starter {
             store: store.clone(),
             plans: Arc::clone(&plans),

@@ -3,7 +3,6 @@
 //! Waiters look in the store from the number that they remember, so an event is seen whether it
 //! came before they waited, while nobody ran, or now; the bell only says that a look is worth it.
 
-use a2n_proto::ExecutionId;
 use a2n_proto::event::Event;
 use tokio::sync::watch;
 
@@ -18,37 +17,43 @@ pub struct Inbox {
 
 impl Inbox {
     /// The inbox of a store.
-    pub fn new(store: Store) -> Self {
-        Self { store, bell: watch::Sender::new(0) }
+    pub fn open(store: Store) -> Result<Self, Error> {
+        let last = event::last(&store.read()?)?;
+        Ok(Self { store, bell: watch::Sender::new(last) })
     }
 
-    /// Stores an event; it is durable, and seen by all who wait for it, when this answers. `unit` is
-    /// the unit of work that emits it, which does so once; `within` is written with it.
-    pub async fn emit<W>(
-        &self,
-        origin: Origin,
-        what: Event,
-        unit: Option<(ExecutionId, String)>,
-        within: W,
-    ) -> Result<Event, Error>
+    /// Stores an event; it is durable, and seen by all who wait for it, when this answers. `within`
+    /// is written with it.
+    pub async fn emit<W>(&self, origin: Origin, what: Event, within: W) -> Result<Event, Error>
     where
         W: FnOnce(&mut Tx<'_>, &Event) -> Result<(), Error> + Send + 'static,
     {
         let write = move |tx: &mut Tx<'_>| {
-            let made = event::emit(tx, what, unit)?;
+            let made = event::emit(tx, what)?;
             within(tx, &made)?;
             Ok::<_, Error>(made)
         };
         let made = self.store.write(origin, write).await?;
-        self.bell.send_if_modified(|last| {
-            let is_new = made.seq > *last;
-            *last = made.seq.max(*last);
-            is_new
-        });
+        self.ring(made.seq);
         Ok(made)
     }
 
-    /// Rings for each event: the number of the newest one that was told since the start.
+    /// An event with this number is stored.
+    pub(super) fn ring(&self, seq: u64) {
+        self.bell.send_if_modified(|last| {
+            let is_new = seq > *last;
+            *last = seq.max(*last);
+            is_new
+        });
+    }
+
+    /// The number of the newest event that was told. One that is stored this very moment may not
+    /// count yet, so who remembers this number misses none.
+    pub fn last(&self) -> u64 {
+        *self.bell.borrow()
+    }
+
+    /// Rings for each event with the number of the newest.
     pub fn bell(&self) -> watch::Receiver<u64> {
         self.bell.subscribe()
     }

@@ -157,6 +157,8 @@ impl Starter {
             execution: id,
             workflow: wanted.workflow.id,
             owner: wanted.workflow.user_id,
+            started_by: origin.user,
+            inbox: 0,
             version,
             created_at: origin.at,
             trigger: wanted.trigger_data,

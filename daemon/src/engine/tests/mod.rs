@@ -1,5 +1,6 @@
 //! Stories of the pure half: a workflow and a script in, a journal out.
 
+mod approvals;
 mod crash;
 mod flow;
 mod guards;

@@ -20,16 +20,8 @@ const LONGEST_MESSAGE: usize = 16 * 1024;
 /// Most people that may be wanted, and names that may be given.
 const MOST: usize = 100;
 
-const MEMBERS: &[&str] = &[
-    "message",
-    "form",
-    "approvers",
-    "quorum",
-    "noSelfApproval",
-    "reason",
-    "expiry",
-    "onExpiry",
-];
+const MEMBERS: &[&str] =
+    &["message", "form", "approvers", "quorum", "noSelfApproval", "reason", "expiry", "onExpiry"];
 
 const DOCUMENTATION: &str = "\
 Asks people and waits for their decision: `a2n approvals` shows what waits for you, `a2n approve EXEC
@@ -194,7 +186,10 @@ fn approvers(config: &Config<'_>) -> Result<Approvers, NodeError> {
     let Approvers { users, groups, roles } = &approvers;
     // An expression that gives an empty list must not open it to everybody.
     if users.is_empty() && groups.is_empty() && roles.is_empty() {
-        return Err(NodeError::new("CONFIG", "`approvers` names nobody; leave it out for those who may run the workflow"));
+        return Err(NodeError::new(
+            "CONFIG",
+            "`approvers` names nobody; leave it out for those who may run the workflow",
+        ));
     }
     if users.len() + groups.len() + roles.len() > MOST {
         return Err(NodeError::new("CONFIG", format!("`approvers` names more than {MOST}")));

@@ -114,12 +114,12 @@ fn check(config: &Value) -> Vec<Fault> {
         "COMPARE_AND_SET" => (&["expected", "value"], &["expected", "value", "ttl"]),
         _ => (&[], &[]),
     };
-    let fault = |at: &str, message: String, hint: &str| {
-        (at.to_owned(), message, Some(hint.to_owned()))
-    };
-    let missing = needs.iter().filter(|name| config.get(**name).is_none()).map(|name| {
-        fault(name, format!("{action} needs `{name}`"), "null stands for no value")
-    });
+    let fault =
+        |at: &str, message: String, hint: &str| (at.to_owned(), message, Some(hint.to_owned()));
+    let missing = needs
+        .iter()
+        .filter(|name| config.get(**name).is_none())
+        .map(|name| fault(name, format!("{action} needs `{name}`"), "null stands for no value"));
     let needless = ["value", "by", "expected", "ttl"]
         .into_iter()
         .filter(|name| config.get(*name).is_some() && !takes.contains(name))
@@ -172,15 +172,17 @@ fn by(config: Config<'_>) -> Result<Json, NodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::kind::{Handles, Kinds};
+    use crate::engine::kind::{Handles, InboxAt, Kinds};
     use crate::nodes::Registry;
 
     fn asked(config: Value) -> String {
         let now = "2026-11-22T12:00:00Z".parse().unwrap();
-        let work = Work { config, items: Handles::new(), now };
+        let work = Work { config, items: Handles::new(), now, inbox: InboxAt::default() };
         match Registry::built_in().find("state").unwrap().compute(&work) {
             Ok(Outcome::Request(request)) => {
-                let Request::Shared(SharedRequest { scope, key, action }) = *request;
+                let Request::Shared(SharedRequest { scope, key, action }) = *request else {
+                    return format!("{request:?}");
+                };
                 format!("{scope:?} {key} {action:?}")
             }
             other => crate::nodes::bench::told(&other),
@@ -211,15 +213,13 @@ mod tests {
     #[test]
     fn members_of_other_actions_are_told_when_saved() {
         let faults = |config: Value| {
-            let told = check(&config).into_iter().map(|(at, message, _)| format!("{at}: {message}"));
+            let told =
+                check(&config).into_iter().map(|(at, message, _)| format!("{at}: {message}"));
             told.collect::<Vec<_>>().join("; ")
         };
         assert_eq!(faults(json!({"action": "SET", "key": "k", "value": null})), "");
         assert_eq!(faults(json!({"action": "SET", "key": "k"})), "value: SET needs `value`");
-        assert_eq!(
-            faults(json!({"action": "GET", "key": "k", "by": 2})),
-            "by: GET takes no `by`"
-        );
+        assert_eq!(faults(json!({"action": "GET", "key": "k", "by": 2})), "by: GET takes no `by`");
         assert!(faults(json!({"action": "ADD", "key": "k", "ttl": "soon"})).starts_with("ttl: "));
     }
 }

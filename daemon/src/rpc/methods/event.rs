@@ -33,7 +33,7 @@ async fn emit(context: &Context, call: &Call, params: EmitParams) -> Result<Even
     let what = checked(context, params, &caller.name)?;
     let what = Event { user_id: caller.user, ..what };
     let (origin, key) = (context.origin(call)?, Once::key(once.as_ref()));
-    let told = context.inbox.emit(origin, what, None, move |tx, made| {
+    let told = context.inbox.emit(origin, what, move |tx, made| {
         tx.room()?;
         let new = Json::from(serde_json::json!({
             "eventType": made.event_type, "source": made.source, "dataBytes": made.data_bytes,

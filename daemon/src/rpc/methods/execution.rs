@@ -17,6 +17,7 @@ use crate::engine::driving::stuck::{self, Why};
 use crate::engine::input::Input;
 use crate::store::{self, Tx, View, execution};
 
+mod approve;
 mod retry;
 mod stats;
 
@@ -39,6 +40,7 @@ pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<Retry, _>(|context, call, params| async move {
         retry::again(&context, &call, params).await
     });
+    approve::register(registry);
     registry.method::<Stats, _>(|context, call, params| async move {
         let view = context.view(&call)?;
         tokio::task::spawn_blocking(move || stats::stats(&view, &params, context.now()))

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use a2n_proto::{UserId, WorkflowId};
 use tokio::sync::{mpsc, watch};
 
-use super::shared;
+use super::events::Waits;
+use super::{approval, emit, shared};
 use crate::engine::driving::driver::Back;
 use crate::engine::driving::handle::Tuning;
+use crate::engine::driving::inbox::Inbox;
 use crate::engine::execution::UnitKey;
 use crate::engine::job::JobKey;
 use crate::engine::kind::NodeError;
@@ -30,6 +32,8 @@ pub(in crate::engine::driving) struct Asked {
 #[derive(Debug)]
 pub(in crate::engine::driving) struct Desk {
     pub(super) store: Store,
+    pub(super) inbox: Inbox,
+    waits: Waits,
     pub(super) system: System,
     pub(super) tuning: watch::Receiver<Arc<Tuning>>,
     pub(super) back: mpsc::UnboundedSender<Back>,
@@ -37,26 +41,33 @@ pub(in crate::engine::driving) struct Desk {
 
 impl Desk {
     pub(in crate::engine::driving) fn new(
-        store: Store,
+        (store, inbox): (Store, Inbox),
         system: System,
         tuning: watch::Receiver<Arc<Tuning>>,
         back: mpsc::UnboundedSender<Back>,
     ) -> Self {
-        Self { store, system, tuning, back }
+        Self { store, inbox, waits: Waits::default(), system, tuning, back }
     }
 
     /// Has a request answered. Never waits: the answer comes back as [`Back::Replied`].
     pub(in crate::engine::driving) fn ask(&self, asked: Asked, request: Request) {
         match request {
             Request::Shared(request) => shared::ask(self, asked, request),
+            Request::Approval(_) => approval::ask(self, asked),
+            Request::Emit(request) => emit::ask(self, asked, *request),
+            Request::Event(request) => {
+                self.waits.wait((&self.store, &self.inbox, &self.back), asked, request);
+            }
         }
     }
 
     /// Nobody needs this answer any more.
-    pub(in crate::engine::driving) fn withdraw(&self, _key: &JobKey, request: &Request) {
+    pub(in crate::engine::driving) fn withdraw(&self, key: &JobKey, request: &Request) {
         match request {
             // It is done at once, or was done before.
-            Request::Shared(_) => {}
+            Request::Shared(_) | Request::Emit(_) => {}
+            Request::Approval(_) => approval::withdraw(self, key),
+            Request::Event(_) => self.waits.forget(key),
         }
     }
 
@@ -85,7 +96,7 @@ impl Desk {
     }
 }
 
-fn replied(key: JobKey, reply: Reply) -> Back {
+pub(super) fn replied(key: JobKey, reply: Reply) -> Back {
     let (id, unit, n) = (key.execution, UnitKey::of(&key), key.attempt);
     Back::Replied { id, unit, n, reply: Box::new(reply) }
 }

@@ -4,7 +4,10 @@
 //! Every answer goes back to the driver like the end of an attempt. A request is asked again after
 //! every start, so each file says how its answer stays the same.
 
+mod approval;
 mod asking;
+mod emit;
+mod events;
 mod once;
 mod shared;
 

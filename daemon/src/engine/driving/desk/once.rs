@@ -41,7 +41,10 @@ fn pack(reply: &Reply) -> Vec<u8> {
 }
 
 fn unpack(bytes: &[u8]) -> Option<Reply> {
-    bincode::serde::decode_from_slice(bytes, bincode::config::standard().with_limit::<{ 1 << 30 }>())
-        .ok()
-        .map(|(reply, _)| reply)
+    bincode::serde::decode_from_slice(
+        bytes,
+        bincode::config::standard().with_limit::<{ 1 << 30 }>(),
+    )
+    .ok()
+    .map(|(reply, _)| reply)
 }

@@ -39,7 +39,8 @@ fn act(
     }
     let before = shared_value::get(tx, scope, key, tx.at())?.map(|found| found.value);
     let (existed, old) = (before.is_some(), before.unwrap_or_else(Json::null));
-    let answer = |value: Json, changed: bool| SharedAnswer { key: key.clone(), value, existed, changed };
+    let answer =
+        |value: Json, changed: bool| SharedAnswer { key: key.clone(), value, existed, changed };
     let (value, ttl) = match action {
         SharedAction::Get => return told(request, answer(old, false)),
         SharedAction::Delete => {

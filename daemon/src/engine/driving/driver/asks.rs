@@ -75,6 +75,7 @@ impl Driver {
         let accepted = execution.clone();
         self.parts.observer.began(&accepted);
         let mut live = Live::new(plan, state, execution);
+        live.state.accepted_at(self.parts.inbox.last());
         live.waiters.extend(waiter);
         self.take_in(id, live);
         let Some((step, kept)) = self.decide(id, Input::Begin, origin) else {

@@ -76,6 +76,7 @@ impl Driver {
             now: origin.at,
             boot: self.parts.boot.clone(),
             monotonic: self.parts.system.clock.monotonic(),
+            inbox: self.parts.inbox.last(),
             allowed: Arc::clone(&tuning.allowed_env),
             limits: Limits { parallel, ..Limits::default() },
         };

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::alarm::Alarm;
 use super::desk::Desk;
 use super::handle::{Ask, Engine, Gauges, Load, Observer, Tuning};
+use super::inbox::Inbox;
 use super::live::Live;
 use super::runner::Runner;
 use super::timers::Timers;
@@ -61,7 +62,12 @@ pub(in crate::engine::driving) enum Back {
     JobEnded(JobKey, Box<JobEnd>),
     Progress(JobKey, u8, Option<String>),
     /// A request is answered.
-    Replied { id: ExecutionId, unit: UnitKey, n: u32, reply: Box<Reply> },
+    Replied {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+        reply: Box<Reply>,
+    },
     /// A request of this execution could not be answered now.
     Unanswered(ExecutionId, store::Error),
 }
@@ -71,6 +77,8 @@ pub(in crate::engine::driving) enum Back {
 pub struct Parts {
     /// Where executions are kept.
     pub store: Store,
+    /// Where events are told.
+    pub inbox: Inbox,
     /// Where their lines are kept.
     pub logs: LogStore,
     /// The world.
@@ -125,7 +133,7 @@ impl Driver {
             back.clone(),
         );
         let desk = Desk::new(
-            parts.store.clone(),
+            (parts.store.clone(), parts.inbox.clone()),
             parts.system.clone(),
             parts.tuning.clone(),
             back.clone(),
