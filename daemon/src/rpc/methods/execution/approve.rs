@@ -108,15 +108,13 @@ async fn approve(
     if !sees && !open.iter().any(|(_, request)| request.may_decide(&voter).is_ok()) {
         return Err(hidden());
     }
-    let counting = open.iter().map(|(_, request)| request.check(&voter, &ballot));
-    match counting.clone().find(Result::is_ok) {
-        Some(_) => {}
-        None => {
-            return Err(match counting.into_iter().find_map(Result::err) {
-                Some(refusal) => refused(&refusal),
-                None => nothing_open(&state, &key, params.item),
-            });
-        }
+    let verdicts: Vec<Result<(), Refusal>> =
+        open.iter().map(|(_, request)| request.check(&voter, &ballot)).collect();
+    if !verdicts.iter().any(Result::is_ok) {
+        return Err(match verdicts.into_iter().find_map(Result::err) {
+            Some(refusal) => refused(&refusal),
+            None => nothing_open(&state, &key, params.item),
+        });
     }
     let told = told(&params, &ballot);
     let idempotency = Once::key(once.as_ref());
