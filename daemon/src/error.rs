@@ -88,6 +88,7 @@ impl From<handle::Error> for RpcError {
         let message = error.to_string();
         match error {
             Error::Overloaded { .. } | Error::Heavy { .. } => overloaded(message),
+            Error::Unwanted => RpcError::new(ErrorKind::Precondition, message),
             Error::Stopping => stopping(),
             Error::NotLive(_) | Error::Refused => RpcError::new(ErrorKind::Precondition, message)
                 .hint("`a2n show` tells where it stands"),

@@ -32,6 +32,14 @@ fn every_example_runs() -> Result<()> {
         .count();
     assert_eq!(archives, 1);
 
+    std::fs::create_dir(world.path().join("media"))?;
+    std::fs::write(world.path().join("media/one"), "1")?;
+    std::fs::write(world.path().join("media/two"), "2")?;
+    let folder = format!("folder={}", named("media"));
+    run(&["media-import", "-i", &folder])?;
+    let tree = a2n_ok(&world, &["tree", "media-import"])?;
+    assert_eq!(tree.matches("import-one").count(), 2, "{tree}");
+
     // Nobody listens at port 1: that is a finding, not a failure.
     let report = format!("report={}", named("certificates.txt"));
     run(&["certificates", "-i", "hosts:=[\"127.0.0.1:1\"]", "-i", &report])?;

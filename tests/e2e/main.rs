@@ -3,6 +3,7 @@
 mod approvals;
 mod attachments;
 mod cancel;
+mod children;
 mod conversation;
 mod crash;
 mod editors;

@@ -111,6 +111,8 @@ impl Daemon {
             logs: logs.clone(),
             system: system.clone(),
             executor: Arc::new(executor),
+            plans: Arc::clone(&plans),
+            outside_steps: true,
             boot,
             tuning,
             observer: Arc::new(Nobody),

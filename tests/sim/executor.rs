@@ -127,6 +127,13 @@ impl SimExecutor {
                 seen.wrong.push(format!("{n} {what}, at most {most} may ({:?})", job.key));
             }
         }
+        let others = seen
+            .running
+            .iter()
+            .filter(|key| key.execution != *execution && key.node.starts_with("alone"));
+        if node.starts_with("alone") && others.count() > 0 {
+            seen.wrong.push(format!("{:?} began while another one held the mutex", job.key));
+        }
         recorded.unwrap_or(0)
     }
 }

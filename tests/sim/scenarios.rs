@@ -35,7 +35,24 @@ const TEXTS: &[&str] = &[
     "L\nb: J {\"concurrency\": 3, \"retry\": {\"maxRetries\": 1, \"retryDelay\": 50}, \"onError\": \"CONTINUE\"}\na -> b",
     "a: wait {\"duration\": 600000}\nb: wait {\"duration\": 5}\nc: N\na -> c\nb -> c",
     "a: set {\"values\": {\"n\": 1}}\nb: set {\"values\": {\"n\": 2}}\nc: set {\"values\": {\"n\": 3}}\na -> b\nb -> c",
+    // What is asked of the rest of the daemon. Steps called `alone` run behind one mutex.
+    COUNTING,
+    "a: mutex {\"name\": \"m\"}\nalone: J\nalone2: G\na -> alone\nalone -> alone2",
+    "a: mutex {\"name\": \"m\"}\nalone: G\nb: mutex {\"name\": \"m\", \"action\": \"RELEASE\"}\nc: J\na -> alone\nalone -> b\nb -> c",
+    "a: workflow {\"workflow\": \"scenario-3\"}\nb: J\na -> b",
+    "L\nb: workflow {\"workflow\": \"scenario-2\"} {\"concurrency\": 2, \"onError\": \"CONTINUE\"}\nc: N\na -> b\nb -> c",
+    "a: throttle {\"limit\": 2, \"window\": 30000}\nb: debounce {\"window\": 2000}\nc: J\na -> b\nb -> c\nb.superseded -> c",
 ];
+
+/// Adds one to a value that outlives it, for each of its items.
+const COUNTING: &str =
+    "L\nb: state {\"action\": \"ADD\", \"key\": \"n\"} {\"concurrency\": 2}\nc: G\na -> b\nb -> c";
+
+/// The name of the workflow that counts, and by how much one execution of it does.
+pub(crate) fn counting() -> (String, i64) {
+    let place = TEXTS.iter().position(|text| *text == COUNTING).expect("it is one of them");
+    (format!("scenario-{}", place + 1), 3)
+}
 
 /// One workflow.
 #[derive(Debug)]

@@ -8,8 +8,9 @@ use a2n_daemon::engine::driving::handle::Tuning;
 use a2n_daemon::engine::input::{Answer, Input};
 use a2n_daemon::engine::job::Job;
 use a2n_daemon::engine::kind::NodeError;
+use a2n_daemon::store::shared_value::{self, Scope};
 use a2n_proto::Json;
-use a2n_proto::execution::{ExecutionStatus, NodeStatus, WaitingKind};
+use a2n_proto::execution::{Execution, ExecutionStatus, NodeStatus, WaitingKind};
 
 use crate::daemon::{Daemon, Told, told};
 use crate::ends;
@@ -29,6 +30,8 @@ struct Disturb {
 #[derive(Debug, PartialEq)]
 struct End {
     status: ExecutionStatus,
+    /// Executions that it had started: one for each attempt, whatever crashed.
+    children: usize,
     nodes: Vec<(String, NodeStatus)>,
 }
 
@@ -97,9 +100,12 @@ fn play(scenario: usize, disturb: &Disturb) -> Ran {
     wrong.extend(ends::log_problems(&machine, &daemon));
     assert!(wrong.is_empty(), "{name} {disturb:?}\n{}", wrong.join("\n"));
     let all = ends::executions(&daemon);
-    assert_eq!(all.len(), 1, "{name} {disturb:?}");
-    assert!(all[0].status.is_ended(), "{name} {disturb:?}: it never ends");
-    let nodes = ends::nodes(&daemon, &all[0]);
+    let mut roots = all.iter().filter(|one| one.parent_execution_id.is_none());
+    let root = roots.next().expect("it was accepted");
+    assert_eq!(roots.count(), 0, "{name} {disturb:?}: it was accepted twice");
+    assert!(all.iter().all(|one| one.status.is_ended()), "{name} {disturb:?}: it never ends");
+    let nodes = ends::nodes(&daemon, root);
+    counted(&daemon, root, disturb);
     let begun = &told(&history).begun;
     let outside = nodes
         .iter()
@@ -108,10 +114,22 @@ fn play(scenario: usize, disturb: &Disturb) -> Ran {
     Ran {
         outside: outside.collect(),
         end: End {
-            status: all[0].status,
+            status: root.status,
+            children: all.len() - 1,
             nodes: nodes.into_iter().map(|node| (node.node_id, node.status)).collect(),
         },
         commits,
+    }
+}
+
+/// A value that is added to has each attempt's share once.
+fn counted(daemon: &Daemon, root: &Execution, disturb: &Disturb) {
+    let (name, by) = crate::scenarios::counting();
+    if root.workflow_name == name {
+        let (scope, at) = (Scope::Workflow(root.workflow_id), daemon.system.now());
+        let read = daemon.store.read().expect("an open store");
+        let value = shared_value::get(&read, scope, "n", at).expect("a value");
+        assert_eq!(value.map(|found| found.value), Some(Json::of(&by)), "{disturb:?}");
     }
 }
 

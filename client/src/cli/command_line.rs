@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use super::output::Format;
 use super::{
     apply, approve, audit, cancel, completions, diff, event, export, health, info, logs, ls, man,
-    metrics, node, pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show,
+    metrics, node, pipe, ps, publish, quickstart, retry, rpc, run, schedule, settings, show, tree,
     trigger, user, validate, verify, versions,
 };
 
@@ -84,6 +84,7 @@ pub(super) enum Command {
     Ps(ps::Args),
     Logs(logs::Args),
     Show(show::Args),
+    Tree(tree::Args),
     Cancel(cancel::Args),
     Retry(retry::Args),
     Approvals(approve::ListArgs),

@@ -44,6 +44,7 @@ mod schedule;
 mod settings;
 mod show;
 mod start;
+mod tree;
 mod trigger;
 mod user;
 mod validate;

@@ -143,7 +143,7 @@ pub(super) fn table(out: &Out, executions: &[Execution]) -> Table {
 }
 
 /// The status, and where it is paused what for: a person is waited for, or time alone.
-fn status_cell(execution: &Execution) -> Cell {
+pub(super) fn status_cell(execution: &Execution) -> Cell {
     let status = status_text(execution.status);
     match execution.paused_reason {
         Some(reason) => {

@@ -62,6 +62,7 @@ async fn run(cli: Cli) -> Outcome {
         Command::Events(args) => args.run(&cx).await,
         Command::User(args) => args.run(&cx).await,
         Command::Audit(args) => args.run(&cx).await,
+        Command::Tree(args) => args.run(&cx).await,
         Command::Verify(args) => args.run(&cx).await,
         Command::Info(args) => args.run(&cx).await,
         Command::Whoami(args) => args.run(&cx).await,

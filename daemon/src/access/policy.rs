@@ -89,6 +89,7 @@ mod tests {
         // Who may decide is said by the node that asks; others do not see it, or may not.
         ("execution.approve", ACCOUNT),
         ("execution.approvals", ACCOUNT),
+        ("execution.tree", VIEW),
         ("execution.stats", ACCOUNT),
         ("executionLog.query", VIEW),
         ("executionLog.subscribe", VIEW),
@@ -214,6 +215,7 @@ mod tests {
     execution.retry             401  404  yes   yes   | 403  403  yes     yes
     execution.approve           401  yes  yes   yes   | yes  yes  yes     yes
     execution.approvals         401  yes  yes   yes   | yes  yes  yes     yes
+    execution.tree              401  404  yes   yes   | yes  yes  yes     yes
     execution.stats             401  yes  yes   yes   | yes  yes  yes     yes
     executionLog.query          401  404  yes   yes   | yes  yes  yes     yes
     executionLog.subscribe      401  404  yes   yes   | yes  yes  yes     yes

@@ -171,6 +171,8 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         logs: logs.clone(),
         system: system.clone(),
         executor,
+        plans: Arc::clone(&plans),
+        outside_steps: config.mode == Mode::User,
         boot,
         tuning,
         observer: watcher,

@@ -157,6 +157,7 @@ pub(super) fn follow_tuning(
     let (mut key, mut value) =
         (settings.watch(&table::STATE_KEY), settings.watch(&table::STATE_VALUE));
     let mut keys = settings.watch(&table::STATE_KEYS);
+    let mut input = settings.watch(&table::ENGINE_INPUT);
     let (settings, environment) = (settings.clone(), config.environment.clone());
     spawn_until_stop(tasks, "tuning", async move {
         loop {
@@ -170,6 +171,7 @@ pub(super) fn follow_tuning(
                 _ = key.changed() => {}
                 _ = value.changed() => {}
                 _ = keys.changed() => {}
+                _ = input.changed() => {}
             }
             tell.send_replace(Arc::new(tuned(&settings, &environment, shares)));
         }
@@ -192,6 +194,7 @@ fn tuned(
         max_live_bytes: settings.get(&table::ENGINE_MAX_LIVE_BYTES),
         output_cut_bytes: settings.get(&table::ENGINE_NODE_STATE_KEPT),
         output_data_bytes: settings.get(&table::ENGINE_OUTPUT_KEPT),
+        max_input_bytes: settings.get(&table::ENGINE_INPUT),
         shared: SharedLimits {
             key_bytes: settings.get(&table::STATE_KEY),
             value_bytes: settings.get(&table::STATE_VALUE),

@@ -44,9 +44,13 @@ pub enum Effect {
         unit: UnitKey,
         /// Its attempt.
         n: u32,
+        /// When the request was recorded.
+        at: Timestamp,
         /// What it had asked.
         request: Box<Request>,
     },
+    /// What the execution held of the lock of this name is free.
+    Release(String),
     /// Bring [`Input::Continue`](super::input::Input::Continue): the budget is used up.
     Continue,
     /// It is over.

@@ -42,6 +42,8 @@ pub struct State {
     pub(super) nodes: BTreeMap<NodeKey, NodeState>,
     pub(super) failure: Option<Failure>,
     pub(super) ending: Option<Ending>,
+    /// Permits that it holds, in the order in which it got them.
+    pub(super) held: Vec<Held>,
 }
 
 /// How an execution begins.
@@ -69,8 +71,44 @@ pub struct Start {
     pub payload: Json,
     /// The execution it retries.
     pub retry_of: Option<ExecutionId>,
+    /// The execution that had it started.
+    pub parent: Option<Parent>,
     /// Results taken over from that one; moved into the nodes when the state is made.
     pub carried: BTreeMap<NodeKey, NodeState>,
+}
+
+/// The execution that had another one started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Which.
+    pub execution: ExecutionId,
+    /// The attempt that waits for the end; none where nothing does.
+    pub asker: Option<(UnitKey, u32)>,
+    /// How many executions stand above the one that was started.
+    pub depth: u32,
+    /// Whether it was started because another one failed, or stands below one that was: then no
+    /// error workflow is started for it.
+    pub handles_error: bool,
+}
+
+impl Parent {
+    /// The same for an execution that nothing waits for.
+    pub fn without_asker(&self) -> Self {
+        Self { asker: None, ..self.clone() }
+    }
+}
+
+/// Permits of a lock that an execution holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The lock's name.
+    pub name: String,
+    /// Which unit got them.
+    pub unit: UnitKey,
+    /// In which attempt.
+    pub n: u32,
+    /// How many.
+    pub permits: u32,
 }
 
 /// A point on the clock that measures running time: CLOCK_MONOTONIC of one boot.
@@ -196,6 +234,7 @@ impl State {
             nodes,
             failure: None,
             ending: None,
+            held: Vec::new(),
         }
     }
     /// How it began.
@@ -248,6 +287,10 @@ impl State {
     /// It is accepted; the newest event has this number.
     pub fn accepted_at(&mut self, inbox: u64) {
         self.start.inbox = inbox;
+    }
+    /// Permits that it holds, in the order in which it got them.
+    pub fn held(&self) -> &[Held] {
+        &self.held
     }
     /// Units whose request has no answer yet, with its attempt, when it was made, and what it is.
     pub fn requests(&self) -> impl Iterator<Item = (UnitKey, u32, Timestamp, &Request)> {

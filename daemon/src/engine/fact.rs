@@ -12,7 +12,7 @@ use a2n_proto::Timestamp;
 use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
 use serde::{Deserialize, Serialize};
 
-use super::execution::{Ending, Failure, Moment, NodeKey, Output, UnitKey};
+use super::execution::{Ending, Failure, Held, Moment, NodeKey, Output, UnitKey};
 use super::kind::{Handles, NodeError};
 use super::request::Request;
 
@@ -108,6 +108,16 @@ pub enum Fact {
         n: u32,
         /// What it asked.
         request: Box<Request>,
+    },
+    /// The execution holds permits of a lock.
+    LockTaken {
+        /// Which, and how many.
+        held: Held,
+    },
+    /// The execution holds nothing of a lock any more.
+    LockReleased {
+        /// Which.
+        name: String,
     },
     /// A person has to say how a unit ended.
     UnitInDoubt {

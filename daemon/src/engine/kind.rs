@@ -83,6 +83,8 @@ pub enum Outcome {
     WaitUntil(Timestamp, Handles),
     /// End the execution now (SUCCESS or FAILED), with this message.
     Stop(ExecutionStatus, Option<String>),
+    /// Give back what the execution holds of the lock of this name, then pass the given items on.
+    Release(String, Handles),
     /// Ask this of the rest of the daemon. Only from [`Kind::compute`]; a reply is one of the others.
     Request(Box<Request>),
 }

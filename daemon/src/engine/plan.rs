@@ -30,6 +30,7 @@ pub struct Plan {
     pub(super) timeout: Option<Duration>,
     pub(super) on_failure: OnFailure,
     pub(super) max_retries: u32,
+    pub(super) error_workflow: Option<String>,
     unsupported: Option<Unsupported>,
 }
 
@@ -146,6 +147,7 @@ impl Plan {
             timeout: document.settings.timeout.map(Duration::from_millis),
             on_failure: document.settings.on_failure,
             max_retries: policy.filter(|p| p.enabled).map_or(0, |p| p.max_retries),
+            error_workflow: document.settings.error_workflow.clone(),
         })
     }
     /// What this version can't run of a valid document: error 501.
@@ -163,6 +165,10 @@ impl Plan {
     /// The workflow's `retryPolicy.maxRetries`, 0 where it has none.
     pub fn max_retries(&self) -> u32 {
         self.max_retries
+    }
+    /// The workflow that is started where an execution fails.
+    pub fn error_workflow(&self) -> Option<&str> {
+        self.error_workflow.as_deref()
     }
     /// A node by its id.
     pub fn node(&self, id: &str) -> Option<&PlanNode> {
@@ -260,10 +266,6 @@ fn unsupported(document: &Document, connections: &[PlanConnection]) -> Option<Un
     }
     let settings = &document.settings;
     let Concurrency { max_instances, policy, .. } = &settings.concurrency;
-    if settings.error_workflow.is_some() {
-        let what = "settings.errorWorkflow is not built yet".to_owned();
-        return Some(Unsupported { what, path: "settings.errorWorkflow".to_owned() });
-    }
     if *policy != ConcurrencyPolicy::Allow || max_instances.is_some() {
         let what =
             "settings.concurrency is not built yet: only policy ALLOW without maxInstances runs";

@@ -12,11 +12,17 @@ use serde::{Deserialize, Serialize};
 
 use super::kind::{NodeError, Outcome};
 
+pub mod child;
 pub mod event;
+pub mod lock;
+pub mod pace;
 pub mod shared;
 
 use super::approval::ApprovalRequest;
+use child::ChildRequest;
 use event::{EmitRequest, EventRequest};
+use lock::LockRequest;
+use pace::{DebounceRequest, ThrottleRequest};
 use shared::SharedRequest;
 
 /// What a unit of work wants of the rest of the daemon.
@@ -24,6 +30,14 @@ use shared::SharedRequest;
 pub enum Request {
     /// A value that executions share (`state`).
     Shared(SharedRequest),
+    /// Another workflow is to run (`workflow`).
+    Child(ChildRequest),
+    /// Permits of a lock (`mutex`, `semaphore`).
+    Lock(LockRequest),
+    /// Its turn among those that may pass in a time (`throttle`).
+    Throttle(ThrottleRequest),
+    /// To be the last of those that come close together (`debounce`).
+    Debounce(DebounceRequest),
     /// People's decision (`approval`).
     Approval(Box<ApprovalRequest>),
     /// That an event is told (`emit`).
@@ -40,7 +54,9 @@ impl Request {
     /// of its node's `concurrency`, and an execution with nothing else is PAUSED.
     pub fn waits(&self) -> Option<WaitingKind> {
         match self {
-            Self::Shared(_) | Self::Emit(_) => None,
+            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) | Self::Emit(_) => None,
+            Self::Lock(_) => Some(WaitingKind::Limit),
+            Self::Debounce(_) => Some(WaitingKind::Timer),
             Self::Approval(_) => Some(WaitingKind::Approval),
             Self::Event(_) => Some(WaitingKind::Event),
         }
@@ -48,7 +64,12 @@ impl Request {
     /// The wait in a few words, for people.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::Shared(_) | Self::Emit(_) => None,
+            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) | Self::Emit(_) => None,
+            Self::Lock(lock) if lock.limit == 1 => Some(format!("mutex `{}`", lock.name)),
+            Self::Lock(lock) => {
+                Some(format!("{} of {} of semaphore `{}`", lock.permits, lock.limit, lock.name))
+            }
+            Self::Debounce(_) => Some("until no other execution comes".to_owned()),
             Self::Approval(request) => Some(request.detail()),
             Self::Event(request) => Some(request.detail()),
         }
@@ -56,7 +77,12 @@ impl Request {
     /// When it is over by itself.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self {
-            Self::Shared(_) | Self::Emit(_) => None,
+            Self::Shared(_)
+            | Self::Child(_)
+            | Self::Throttle(_)
+            | Self::Lock(_)
+            | Self::Emit(_) => None,
+            Self::Debounce(debounce) => Some(debounce.until),
             Self::Approval(request) => request.until,
             Self::Event(request) => request.until,
         }
@@ -64,7 +90,12 @@ impl Request {
     /// What it then comes to.
     pub fn at_deadline(&self) -> Reply {
         match self {
-            Self::Shared(_) | Self::Emit(_) => Err(late(None)),
+            Self::Shared(_)
+            | Self::Child(_)
+            | Self::Throttle(_)
+            | Self::Lock(_)
+            | Self::Emit(_) => Err(late(None)),
+            Self::Debounce(debounce) => Ok(Outcome::Items(debounce.leave("output"))),
             Self::Approval(request) => request.expired(),
             Self::Event(request) => request.late(),
         }

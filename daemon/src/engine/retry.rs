@@ -86,6 +86,11 @@ pub enum Error {
     /// A result that would be taken over was cut away.
     #[error("the result of node `{0}` was cut away after the end; run it again from START")]
     Cut(String),
+    /// A lock that was held to the end would not be held.
+    #[error(
+        "node `{0}` held a lock to the end, which a retry after it would not hold; run it again from `{0}` or from START"
+    )]
+    Locked(String),
     /// The execution has not ended.
     #[error("the execution has not ended yet")]
     NotEnded,
@@ -144,6 +149,9 @@ pub fn again(
         if result.status == NodeStatus::Success {
             if result.output.cut {
                 return Err(Error::Cut(node.id.clone()));
+            }
+            if result.locked {
+                return Err(Error::Locked(node.id.clone()));
             }
             let mut result = result.clone();
             result.carried = true;

@@ -24,6 +24,8 @@ use super::job::{Job, JobEnd};
 use super::kind::{Handles, Inputs, Kind, Kinds, NodeError, Outcome, Runs, Work, WorksOn};
 use super::plan::Plan;
 use super::request::Request;
+use super::request::lock::LockRequest;
+use super::request::pace::DebounceRequest;
 use super::request::shared::{SharedAction, SharedRequest, SharedScope};
 use super::step::{Step, step};
 
@@ -66,6 +68,10 @@ const STANDS: &[(&str, WorksOn, Runs, Repeat)] = &[
     ("ask", WorksOn::Each, Runs::Inline, Repeat::Retryable),
     // Asks people; the script votes.
     ("sure", WorksOn::Each, Runs::Inline, Repeat::Retryable),
+    // Waits for a lock, gives it back, lets others come.
+    ("lock", WorksOn::All, Runs::Inline, Repeat::Retryable),
+    ("free", WorksOn::All, Runs::Inline, Repeat::Retryable),
+    ("calm", WorksOn::Each, Runs::Inline, Repeat::Retryable),
     // Deprecated, and needs a credential.
     ("old", WorksOn::Each, Runs::Inline, Repeat::Pure),
 ];
@@ -204,6 +210,20 @@ impl Kind for Stand {
                 items: work.items.values().flatten().cloned().collect(),
                 votes: Vec::new(),
             })))),
+            "lock" => Outcome::Request(Box::new(Request::Lock(LockRequest {
+                name: "l".to_owned(),
+                limit: 1,
+                permits: 1,
+                then: Handles::from([("output".to_owned(), items)]),
+            }))),
+            "free" => {
+                Outcome::Release("l".to_owned(), Handles::from([("output".to_owned(), items)]))
+            }
+            "calm" => Outcome::Request(Box::new(Request::Debounce(DebounceRequest {
+                key: "k".to_owned(),
+                until: work.now.plus(Duration::from_millis(100)),
+                items,
+            }))),
             "bad" => match work.config["kind"].as_str() {
                 Some("PANIC") => panic!("as asked"),
                 kind => return Err(NodeError::new(kind.unwrap_or("EXIT"), "it went wrong")),
@@ -244,6 +264,7 @@ pub(crate) fn start() -> Start {
         inputs: Json::of(&json!({"x": 1})),
         payload: Json::of(&json!({"x": 1})),
         retry_of: None,
+        parent: None,
         carried: BTreeMap::new(),
     }
 }
@@ -308,6 +329,7 @@ impl<'p> Run<'p> {
                 self.requests.remove(&unit_text(unit));
                 format!("withdraw {} {n}", unit_text(unit))
             }
+            Effect::Release(name) => format!("release `{name}`"),
             Effect::SetTimer { key, due } => {
                 let at = match due {
                     Due::At(at) => at.as_unix_ms(),
@@ -518,6 +540,10 @@ fn request_text(request: &Request) -> String {
         Request::Approval(approval) => approval.detail(),
         Request::Emit(emit) => format!("emit {}", emit.event_type),
         Request::Event(event) => event.detail(),
+        Request::Child(child) => format!("workflow `{}`", child.workflow),
+        Request::Lock(lock) => format!("{} of lock `{}`", lock.permits, lock.name),
+        Request::Throttle(throttle) => format!("throttle `{}`", throttle.key),
+        Request::Debounce(debounce) => format!("debounce `{}`", debounce.key),
     }
 }
 
@@ -546,6 +572,10 @@ fn fact_text(fact: &Fact) -> String {
         Fact::UnitRequested { unit, request, .. } => {
             format!("{} asks: {}", unit_text(unit), request_text(request))
         }
+        Fact::LockTaken { held } => {
+            format!("{} holds {} of `{}`", unit_text(&held.unit), held.permits, held.name)
+        }
+        Fact::LockReleased { name } => format!("`{name}` is free"),
         Fact::UnitInDoubt { unit, .. } => format!("{} in doubt", unit_text(unit)),
         Fact::UnitReady { unit } => format!("{} ready", unit_text(unit)),
         Fact::UnitCancelled { unit } => format!("{} cancelled", unit_text(unit)),

@@ -56,6 +56,9 @@ pub(super) fn told(done: &Result<Outcome, NodeError>) -> String {
         Ok(Outcome::Stop(status, message)) => {
             format!("stop {status:?}: {}", message.as_deref().unwrap_or(""))
         }
+        Ok(Outcome::Release(name, then)) => {
+            format!("gives back {name}, then {}", handles(then))
+        }
         Ok(Outcome::Request(request)) => format!("asks {request:?}"),
         Err(e) => {
             let doubt = if e.in_doubt { " (in doubt)" } else { "" };

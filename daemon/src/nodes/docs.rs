@@ -88,12 +88,29 @@ fn a_kind_is_found_by_name_and_version() {
     assert_eq!(
         registry.names(),
         [
-            "file", "filter", "http", "if", "merge", "noop", "set", "shell", "state", "stop",
-            "switch", "wait"
+            "approval",
+            "debounce",
+            "emit",
+            "file",
+            "filter",
+            "http",
+            "if",
+            "merge",
+            "mutex",
+            "noop",
+            "semaphore",
+            "set",
+            "shell",
+            "state",
+            "stop",
+            "switch",
+            "throttle",
+            "wait",
+            "workflow",
         ]
     );
     let ids: std::collections::BTreeSet<_> = registry.definitions().iter().map(|d| d.id).collect();
-    assert_eq!(ids.len(), 12);
+    assert_eq!(ids.len(), 17);
 }
 
 fn has_description(schema: &Value) -> bool {
@@ -146,6 +163,7 @@ fn section(page: &mut String, definition: &Definition) {
     let outputs = match definition.name {
         "switch" => "case:NAME, default".into(),
         "stop" => "none".into(),
+        "throttle" => "output; with DROP also dropped".into(),
         "state" => "output; with COMPARE_AND_SET also differs".into(),
         _ => definition.outputs(&json!({})).join(", "),
     };

@@ -34,6 +34,11 @@ impl Registry {
             flow::state::definition(),
             flow::approval::definition(),
             flow::emit::definition(),
+            flow::workflow::definition(),
+            flow::lock::mutex(),
+            flow::lock::semaphore(),
+            flow::pace::throttle(),
+            flow::pace::debounce(),
         ])
     }
     /// These.

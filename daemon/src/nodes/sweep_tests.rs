@@ -19,6 +19,11 @@ fn works(kind: &str) -> Value {
         "if" | "filter" => json!({"where": true}),
         "switch" => json!({"cases": [{"name": "a", "where": true}]}),
         "state" => json!({"action": "SET", "key": "k", "value": 1}),
+        "workflow" => json!({"workflow": "w"}),
+        "mutex" => json!({"name": "l"}),
+        "semaphore" => json!({"name": "l", "limit": 2}),
+        "throttle" => json!({"limit": 2, "window": "1s"}),
+        "debounce" => json!({"window": "1s"}),
         "wait" => json!({"duration": "1s"}),
         _ => json!({}),
     }

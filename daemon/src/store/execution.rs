@@ -31,7 +31,9 @@ use super::schema::{
     self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
     EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE,
 };
-use super::{Error, Read, Tx, execution_approval, execution_reply, user, workflow};
+use super::{
+    Error, Read, Tx, execution_approval, execution_failed, execution_reply, user, workflow,
+};
 
 fn key(id: ExecutionId) -> Key {
     Key::of_id(id.as_bytes())
@@ -232,6 +234,7 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     attachments::forget(tx, id)?;
     execution_reply::remove_all(tx, id)?;
     execution_approval::remove_all(tx, id)?;
+    execution_failed::remove(tx, id)?;
     rows::remove(tx, EXECUTION, &key(id))
 }
 

@@ -25,6 +25,7 @@ pub mod audit;
 pub mod event;
 pub mod execution;
 pub mod execution_approval;
+pub mod execution_failed;
 pub mod execution_metrics;
 pub mod execution_reply;
 pub mod execution_schedule;

@@ -113,6 +113,7 @@ tables! {
     EXECUTION_ATTACHMENT        "execution_attachment"        "execution, hash"               => "mark",             "The attachments that a run names.";
     EXECUTION_BY_ATTACHMENT     "execution_by_attachment"     "hash, execution"               => "mark",             "The runs that name an attachment; without one it goes.";
     EXECUTION_REPLY             "execution_reply"             "execution, node, iteration, item, attempt" => "bytes", "Answers to requests that are not in the state of the execution yet.";
+    EXECUTION_FAILED            "execution_failed"            "execution"                     => "text",             "Runs that failed, with the error workflow that is still to be started.";
     SHARED_VALUE                "shared_value"                "scope, its id, name"           => "SharedValue",      "Values that executions share, by workflow or owner.";
     SHARED_COUNT                "shared_value_count"          "scope, its id"                 => "u64",              "How many values are shared there.";
     EXECUTION_APPROVAL          "execution_approval"          "execution, node, iteration, item, attempt" => "mark", "Where people are asked for a decision.";

@@ -19,6 +19,8 @@ pub enum Scope {
     Workflow(WorkflowId),
     /// Those of all workflows of an owner.
     Owner(UserId),
+    /// The throttles of a workflow: when executions passed them.
+    Throttle(WorkflowId),
 }
 
 impl Scope {
@@ -26,6 +28,7 @@ impl Scope {
         match self {
             Self::Workflow(id) => Key::new().u8(1).id(id.as_bytes()),
             Self::Owner(id) => Key::new().u8(2).id(id.as_bytes()),
+            Self::Throttle(id) => Key::new().u8(3).id(id.as_bytes()),
         }
     }
 }
@@ -108,15 +111,17 @@ pub(crate) fn forget_workflow(
     workflow: WorkflowId,
     slice: usize,
 ) -> Result<usize, Error> {
-    let scope = Scope::Workflow(workflow);
-    let keys = rows::some_keys(tx, SHARED_VALUE, &scope.key().under(), slice)?;
-    for key in &keys {
-        rows::remove(tx, SHARED_VALUE, &Key::of_bytes(key))?;
-    }
-    if keys.is_empty() {
+    for scope in [Scope::Workflow(workflow), Scope::Throttle(workflow)] {
+        let keys = rows::some_keys(tx, SHARED_VALUE, &scope.key().under(), slice)?;
+        for key in &keys {
+            rows::remove(tx, SHARED_VALUE, &Key::of_bytes(key))?;
+        }
+        if !keys.is_empty() {
+            return Ok(keys.len());
+        }
         rows::remove(tx, SHARED_COUNT, &scope.key())?;
     }
-    Ok(keys.len())
+    Ok(0)
 }
 
 fn set_count(tx: &mut Tx<'_>, scope: Scope, n: u64) -> Result<(), Error> {

@@ -47,6 +47,10 @@ methods! {
     Approvals = "execution.approvals", Read, Access::Account,
     Listing<ApprovalFilter> => Page<OpenApproval>,
     example {"filter": {"mine": true}};
+    /// Gives an execution and those that its nodes started, and theirs, parents before children.
+    Tree = "execution.tree", Read, Access::Workflow(SharePermission::View),
+    One => TreeAnswer,
+    example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f"};
 
     /// Counts executions by how they ended, with their durations, over a time in buckets.
     Stats = "execution.stats", Read, Access::Account,
@@ -88,6 +92,34 @@ pub struct Filter {
 pub struct One {
     /// By id.
     pub id: ExecutionId,
+}
+
+/// An execution and those below it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ExecutionTreeAnswer")]
+pub struct TreeAnswer {
+    /// Each before those that it started, those of one parent from old to new.
+    pub items: Vec<Branch>,
+    /// Whether there are more than are shown.
+    pub cut: bool,
+}
+
+/// One execution in a tree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ExecutionBranch")]
+pub struct Branch {
+    /// How many of the tree stand above it.
+    pub depth: u32,
+    /// The node of its parent that started it; none for the first, and for one that handles a failure.
+    pub node_id: Option<String>,
+    /// For which item.
+    pub item: Option<u32>,
+    /// Whether it was started because its parent failed.
+    pub handles_error: bool,
+    /// The execution, without its data.
+    pub execution: Execution,
 }
 
 /// For what to wait, how long.

@@ -43,6 +43,7 @@ static ALL: &[M] = &[
     M::of::<execution::Retry>(),
     M::of::<execution::Approve>(),
     M::of::<execution::Approvals>(),
+    M::of::<execution::Tree>(),
     M::of::<execution::Stats>(),
     M::of::<execution_log::Query>(),
     M::of::<execution_log::Subscribe>(),

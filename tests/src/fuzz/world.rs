@@ -170,6 +170,8 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
             attachments.clone(),
             steps,
         )),
+        plans: Arc::clone(&plans),
+        outside_steps: true,
         boot: "boot".into(),
         tuning: tokio::sync::watch::channel(Arc::new(Tuning::default())).1,
         observer: Arc::new(Quiet),

@@ -41,6 +41,8 @@ pub struct Beginning {
     pub within: Option<Within>,
     /// Who is told of its end.
     pub waiter: Option<oneshot::Sender<Execution>>,
+    /// Whether it belongs to what was accepted before: then it is not held up by how much is live.
+    pub is_owed: bool,
 }
 
 impl fmt::Debug for Beginning {
@@ -75,6 +77,8 @@ pub struct Tuning {
     pub output_cut_bytes: usize,
     /// Outputs of an ended execution larger than this together are not all in its header.
     pub output_data_bytes: usize,
+    /// Largest inputs that an execution is started with.
+    pub max_input_bytes: usize,
     /// Environment variables that expressions may see.
     pub allowed_env: Arc<BTreeMap<String, String>>,
     /// How much executions may share.
@@ -107,6 +111,7 @@ impl Default for Tuning {
             max_live_bytes: 64 << 20,
             output_cut_bytes: 64 * 1024,
             output_data_bytes: 4 * 1024 * 1024,
+            max_input_bytes: 1024 * 1024,
             allowed_env: Arc::default(),
             shared: SharedLimits::default(),
         }
@@ -160,6 +165,9 @@ pub enum Error {
     /// The daemon is stopping; nothing was accepted.
     #[error("the daemon is stopping; nothing was accepted")]
     Stopping,
+    /// The execution that asked for it does not want it any more; nothing was accepted.
+    #[error("nobody waits for it any more; nothing was accepted")]
+    Unwanted,
     /// The execution is not live: it has ended, or there is none.
     #[error("execution {0} is not live")]
     NotLive(ExecutionId),

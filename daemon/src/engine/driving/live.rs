@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use a2n_proto::document::{InDoubt, Repeat};
-use a2n_proto::execution::{Execution, ExecutionMetric};
+use a2n_proto::execution::{Execution, ExecutionMetric, ExecutionStatus};
 use a2n_proto::{Json, Timestamp};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::execution::State;
+use crate::engine::fact::Fact;
 use crate::engine::input::Input;
 use crate::engine::job::{JobEnd, JobKey, Measured};
 use crate::engine::plan::{Plan, PlanNode};
@@ -107,6 +108,24 @@ impl Live {
     pub(super) fn goes_on_by_itself(&self, key: &JobKey) -> bool {
         let may = |node: &PlanNode| node.repeat != Repeat::Once || node.in_doubt == InDoubt::Retry;
         !self.state.is_ending() && self.plan.node(&key.node).is_some_and(may)
+    }
+
+    /// The workflow that is to be started because this step ended the execution as FAILED. Never for
+    /// one that was itself started so, nor for those below it.
+    pub(super) fn error_workflow(&self, facts: &[Fact]) -> Option<&str> {
+        let failed =
+            |fact: &Fact| matches!(fact, Fact::Ended { status: ExecutionStatus::Failed, .. });
+        let handles = self.state.start().parent.as_ref().is_some_and(|it| it.handles_error);
+        if handles || !facts.iter().any(failed) {
+            return None;
+        }
+        self.plan.error_workflow()
+    }
+
+    /// Whether it failed and a workflow is to be started for that.
+    pub(super) fn is_for_error_workflow(&self) -> bool {
+        let (at, status) = (self.execution.updated_at, self.execution.status);
+        self.error_workflow(&[Fact::Ended { at, status }]).is_some()
     }
 
     /// Whether nothing is left to do or to commit.

@@ -12,7 +12,7 @@ use crate::engine::execution::State;
 use crate::engine::fact::Fact;
 use crate::engine::job::JobKey;
 use crate::engine::view::{self, Changed};
-use crate::store::{self, Origin, Store, Tx, execution, execution_reply};
+use crate::store::{self, Origin, Store, Tx, execution, execution_failed, execution_reply};
 
 /// The version of the packed state's form.
 const STATE_VERSION: u8 = 2;
@@ -26,6 +26,8 @@ pub(super) struct Kept {
     changes: Vec<Changed>,
     /// The request whose answer is in the state now.
     replied: Option<JobKey>,
+    /// The workflow that is to be started because this one failed.
+    error_workflow: Option<String>,
     origin: Origin,
 }
 
@@ -42,6 +44,7 @@ impl Kept {
             measured: std::mem::take(&mut live.measured),
             changes: view::changes(&live.plan, &live.state, facts),
             replied,
+            error_workflow: live.error_workflow(facts).map(str::to_owned),
             origin,
         }
     }
@@ -52,6 +55,9 @@ impl Kept {
         }
         if let Some(key) = &self.replied {
             execution_reply::remove(tx, asker(key))?;
+        }
+        if let Some(workflow) = &self.error_workflow {
+            execution_failed::put(tx, self.execution.id, workflow)?;
         }
         for change in self.changes {
             let kind = if change.created { ChangeKind::Created } else { ChangeKind::Updated };

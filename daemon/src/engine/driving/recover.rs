@@ -20,8 +20,8 @@ pub struct Recovered {
 pub async fn recover(store: &Store, plans: &Plans, engine: &Engine) -> Result<Recovered, Error> {
     let (revived, stuck) = read(store, plans).map_err(Error::Store)?;
     let live = revived.len();
+    engine.recover(revived).await?;
     if live > 0 {
-        engine.recover(revived).await?;
         // What that decided is handed over already: once a write behind it is committed, whoever
         // asks sees it.
         store.write(Origin::default(), |_| Ok(())).await.map_err(Error::Store)?;

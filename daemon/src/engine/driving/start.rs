@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::handle::{Accepted, Beginning, Engine, Error as EngineError, Within};
 use super::plans::{Error as PlanError, Plans};
-use crate::engine::execution::{Start, State};
+use crate::engine::execution::{Parent, Start, State};
 use crate::engine::plan::{Plan, Unsupported};
 use crate::store::{self, Origin, Store, workflow_version};
 use crate::system::System;
@@ -146,18 +146,49 @@ impl Starter {
         origin: Origin,
         within: impl FnOnce(ExecutionId) -> Option<Within>,
     ) -> Result<Accepted, Error> {
+        self.store.admit()?;
+        let id = ExecutionId::from_bytes(self.system.new_id());
+        let beginning = self.beginning(wanted, id, None, origin)?;
+        let within = within(id);
+        Ok(self.engine.start(Box::new(Beginning { within, ..beginning })).await?)
+    }
+
+    /// Starts an execution that belongs to another one, under an id that follows from that: what was
+    /// accepted goes on, however much is live and however little room there is. `context` says for
+    /// people where it comes from.
+    pub async fn start_child(
+        &self,
+        wanted: Wanted,
+        id: ExecutionId,
+        parent: Parent,
+        context: Json,
+        origin: Origin,
+        within: Option<Within>,
+    ) -> Result<Accepted, Error> {
+        let mut beginning = self.beginning(wanted, id, Some(parent), origin)?;
+        beginning.execution.context_data = context;
+        Ok(self.engine.start(Box::new(Beginning { within, is_owed: true, ..beginning })).await?)
+    }
+
+    fn beginning(
+        &self,
+        wanted: Wanted,
+        id: ExecutionId,
+        parent: Option<Parent>,
+        origin: Origin,
+    ) -> Result<Beginning, Error> {
         if wanted.workflow.archived_at.is_some() {
             return Err(Error::Archived(wanted.workflow.name));
         }
-        self.store.admit()?;
         let (version, plan) = self.plan(&wanted.workflow, wanted.version)?;
-        let id = ExecutionId::from_bytes(self.system.new_id());
-        let execution = header(id, &wanted, version, &origin);
+        let mut execution = header(id, &wanted, version, &origin);
+        execution.parent_execution_id = parent.as_ref().map(|parent| parent.execution);
         let state = State::new(Start {
             execution: id,
             workflow: wanted.workflow.id,
             owner: wanted.workflow.user_id,
-            started_by: origin.user,
+            // A child counts as started by whose rights it has.
+            started_by: origin.user.or(parent.as_ref().map(|_| wanted.user)),
             inbox: 0,
             version,
             created_at: origin.at,
@@ -165,13 +196,11 @@ impl Starter {
             inputs: wanted.inputs,
             payload: wanted.payload,
             retry_of: None,
+            parent,
             carried: std::collections::BTreeMap::new(),
         });
-        let (within, waiter) = (within(id), wanted.waiter);
-        Ok(self
-            .engine
-            .start(Box::new(Beginning { execution, plan, state, origin, within, waiter }))
-            .await?)
+        let (within, waiter, is_owed) = (None, wanted.waiter, false);
+        Ok(Beginning { execution, plan, state, origin, within, waiter, is_owed })
     }
 
     /// Starts a retry: `state` has taken over what it may from the execution `old`.
@@ -205,10 +234,9 @@ impl Starter {
             metadata: ExecutionMetadata { idempotency_key: None, ..old.metadata.clone() },
             ..old.clone()
         };
-        Ok(self
-            .engine
-            .start(Box::new(Beginning { execution, plan, state, origin, within, waiter: None }))
-            .await?)
+        let (waiter, is_owed) = (None, false);
+        let beginning = Beginning { execution, plan, state, origin, within, waiter, is_owed };
+        Ok(self.engine.start(Box::new(beginning)).await?)
     }
 }
 

@@ -136,6 +136,7 @@ pub fn beginning(header: &Execution, owner: UserId, inputs: Option<&Json>) -> Op
         trigger,
         inputs,
         retry_of: header.retry_of,
+        parent: None,
         carried: BTreeMap::new(),
     })
 }

@@ -32,7 +32,25 @@ impl State {
                 self.ran_ms = *ran_ms;
                 self.running_since = Some(moment.clone());
             }
+            Fact::LockTaken { held } => {
+                self.held.push(held.clone());
+                if let Some(node) = self.nodes.get_mut(&held.unit.node) {
+                    node.locked = true;
+                }
+            }
+            Fact::LockReleased { name } => {
+                let (free, held) = std::mem::take(&mut self.held)
+                    .into_iter()
+                    .partition::<Vec<_>, _>(|held| held.name == *name);
+                self.held = held;
+                for held in free {
+                    if let Some(node) = self.nodes.get_mut(&held.unit.node) {
+                        node.locked = false;
+                    }
+                }
+            }
             Fact::Ended { at, status } => {
+                self.held.clear();
                 self.status = *status;
                 self.ended_at = Some(*at);
                 self.paused = None;

@@ -29,6 +29,8 @@ pub struct NodeState {
     pub error: Option<NodeError>,
     /// How far it is.
     pub progress: Option<(u8, Option<String>)>,
+    /// Whether the execution got permits of a lock here and has not given them back.
+    pub locked: bool,
     /// Whether the result was taken over from the execution that this one retries.
     pub carried: bool,
 }
@@ -154,6 +156,7 @@ impl NodeState {
             output: Arc::new(Output::default()),
             error: None,
             progress: None,
+            locked: false,
             carried: false,
         }
     }

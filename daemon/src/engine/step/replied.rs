@@ -6,9 +6,9 @@ use super::node::end_node_if_over;
 use super::turn::Turn;
 use super::unit::{fail, settle};
 use crate::engine::effect::{Effect, TimerKey};
-use crate::engine::execution::UnitKey;
+use crate::engine::execution::{Held, UnitKey};
 use crate::engine::fact::Fact;
-use crate::engine::request::Reply;
+use crate::engine::request::{Reply, Request};
 
 pub(super) fn replied(turn: &mut Turn<'_>, unit: &UnitKey, n: u32, reply: Reply) {
     let asked = turn.state.unit(unit).and_then(|state| state.requested());
@@ -29,7 +29,7 @@ pub(super) fn due(turn: &mut Turn<'_>, unit: &UnitKey) {
         return;
     };
     let (reply, request) = (request.when_due(at, timeout), Box::new(request.clone()));
-    turn.effects.push(Effect::Withdraw { unit: unit.clone(), n, request });
+    turn.effects.push(Effect::Withdraw { unit: unit.clone(), n, at, request });
     end_request(turn, unit, n, reply);
 }
 
@@ -40,11 +40,22 @@ pub(super) fn has_timer(turn: &Turn<'_>, unit: &UnitKey) -> bool {
     asked.is_some_and(|(_, at, request)| request.due(at, timeout).is_some())
 }
 
+/// What the unit holds once its request is answered well.
+fn locks(turn: &Turn<'_>, unit: &UnitKey) -> Option<Held> {
+    let (n, _, request) = turn.state.unit(unit)?.requested()?;
+    let Request::Lock(lock) = request else { return None };
+    Some(Held { name: lock.name.clone(), unit: unit.clone(), n, permits: lock.permits })
+}
+
 fn end_request(turn: &mut Turn<'_>, unit: &UnitKey, n: u32, reply: Reply) {
     let Some(number) = turn.number(&unit.node.node) else { return };
     let (at, error) = (turn.env.now, reply.as_ref().err().cloned());
+    let held = locks(turn, unit);
     let exit = error.as_ref().and_then(|error| error.code);
     turn.fact(Fact::AttemptEnded { unit: unit.clone(), n, at, exit, error, lost: false });
+    if let (Ok(_), Some(held)) = (&reply, held) {
+        turn.fact(Fact::LockTaken { held });
+    }
     match reply {
         Ok(outcome) => settle(turn, unit, n, outcome),
         Err(error) => fail(turn, number, unit, n, error),

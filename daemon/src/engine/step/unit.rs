@@ -88,6 +88,13 @@ pub(super) fn settle(turn: &mut Turn<'_>, unit: &UnitKey, n: u32, outcome: Outco
             turn.fact(Fact::UnitDone { unit, output: Handles::new() });
             begin_ending(turn, Ending::Stopped { node, status, message });
         }
+        Outcome::Release(name, output) => {
+            if turn.state.held.iter().any(|held| held.name == name) {
+                turn.fact(Fact::LockReleased { name: name.clone() });
+                turn.effects.push(Effect::Release(name));
+            }
+            turn.fact(Fact::UnitDone { unit, output });
+        }
         Outcome::Request(_) => {
             let message = "the node definition asked for something where it may not";
             let error = NodeError::new("INTERNAL", message);
@@ -171,7 +178,8 @@ pub(super) fn cancel_unit(turn: &mut Turn<'_>, unit: &UnitKey) {
 
 /// Ends a unit's request that nobody needs the answer of any more.
 fn take_back(turn: &mut Turn<'_>, unit: &UnitKey) {
-    let Some((n, _, request)) = turn.state.unit(unit).and_then(|state| state.requested()) else {
+    let Some((n, asked, request)) = turn.state.unit(unit).and_then(|state| state.requested())
+    else {
         return;
     };
     let request = Box::new(request.clone());
@@ -181,7 +189,7 @@ fn take_back(turn: &mut Turn<'_>, unit: &UnitKey) {
     let effects = turn.effects.len();
     turn.effects.retain(|effect| !matches!(effect, Effect::Request { unit: of, .. } if of == unit));
     if turn.effects.len() == effects {
-        turn.effects.push(Effect::Withdraw { unit: unit.clone(), n, request });
+        turn.effects.push(Effect::Withdraw { unit: unit.clone(), n, at: asked, request });
     }
     let error = Some(NodeError::new("CANCELLED", "cancelled while it waited for an answer"));
     let at = turn.env.now;

@@ -407,7 +407,6 @@ fn what_is_not_built_yet_is_named() {
     insta::assert_snapshot!(named("a: all\nb: if\na -> b\nb.false -> a\nb.true -> c\nc: all\ns: all\ns -> a"), @"nodes[0]: loops are not built yet: node `a` begins one");
     insta::assert_snapshot!(named(r#"a: all {} {"join": "ANY"}"#), @"nodes[0].join: join ANY, which node `a` asks for, is not built yet");
     insta::assert_snapshot!(named(r#"a: all {} {"finally": true}"#), @"nodes[0].finally: finally, which node `a` asks for, is not built yet");
-    insta::assert_snapshot!(named("a: all\nsettings {\"errorWorkflow\": \"x\"}"), @"settings.errorWorkflow: settings.errorWorkflow is not built yet");
     insta::assert_snapshot!(named("a: all\nsettings {\"concurrency\": {\"policy\": \"QUEUE\"}}"), @"settings.concurrency: settings.concurrency is not built yet: only policy ALLOW without maxInstances runs");
 }
 

@@ -223,10 +223,10 @@ fn a_pause_waits_for_the_answer_and_starts_nothing_after_it() {
     Running a=Running b=-
     {}
     ");
-    insta::assert_snapshot!(check_end("a: ask\nb: all\na -> b", "begin\npause\nreply a#0"), @r#"
+    insta::assert_snapshot!(check_end("a: ask\nb: all\na -> b", "begin\npause\nreply a#0"), @"
     Paused User a=Success b=-
-    {"a":{"output":[{"told":"a#0"}]}}
-    "#);
+    {}
+    ");
 }
 
 #[test]
@@ -259,4 +259,106 @@ fn a_definition_may_not_answer_a_request_with_another() {
     let reply = Box::new(Reply::Ok(Outcome::Request(Box::new(request))));
     run.tell(Input::Replied { unit, n, reply });
     assert!(run.outcome().contains("where it may not"), "{}", run.outcome());
+}
+
+#[test]
+fn a_lock_is_held_from_the_answer_to_its_release() {
+    insta::assert_snapshot!(check(
+        "a: lock\nb: job\nc: free\nd: job\na -> b\nb -> c\nc -> d",
+        "begin\nreply a [1]\nok b#0\nrecover",
+    ), @r#"
+    > begin
+      began
+      a started
+      a attempt 1
+      a asks: 1 of lock `l`
+      paused Waiting after 0
+    ! ask a 1: 1 of lock `l`
+    > reply a [1]
+      a attempt 1 ended ok
+      a holds 1 of `l`
+      a done {"output":[1]}
+      a Success output:1
+      b started 1 items
+      b#0 attempt 1
+      running, 0 so far
+    ! start b#0 {} {"input":[1]}
+    > ok b#0
+      b#0 attempt 1 ended ok
+      b#0 done {"output":[{"ran":"b#0"}]}
+      b Success output:1
+      c started
+      `l` is free
+      c done {"output":[{"ran":"b#0"}]}
+      c Success output:1
+      d started 1 items
+      d#0 attempt 1
+    ! release `l`
+    ! start d#0 {} {"input":[{"ran":"b#0"}]}
+    > recover
+      running, 0 so far
+      d#0 attempt 1 ended IN_DOUBT lost
+      d#0 in doubt
+      paused InDoubt after 0
+    Paused InDoubt a=Success b=Success c=Success d=Running
+    {}
+    "#);
+}
+
+#[test]
+fn who_waits_for_a_lock_is_paused_and_says_so() {
+    let plan = plan(r#"a: lock {} {"timeout": 500}"#);
+    let mut run = Run::new(&plan);
+    run.play("begin");
+    let row = view::node_states(&plan, &run.state, false).remove(0);
+    let waiting = row.waiting.unwrap();
+    assert_eq!(waiting.kind, a2n_proto::execution::WaitingKind::Limit);
+    assert_eq!(waiting.until.unwrap().as_unix_ms(), 500);
+    assert_eq!(waiting.detail.as_deref(), Some("mutex `l`"));
+    run.play("tick 500");
+    assert!(run.outcome().contains("no answer came within 500 ms"), "{}", run.outcome());
+    assert!(run.state.held().is_empty());
+}
+
+#[test]
+fn a_retry_after_a_lock_that_was_held_to_the_end_is_refused() {
+    use crate::engine::retry::{Error, RetryFrom, again};
+    use crate::engine::scenario::start;
+    let again = |script: &str, workflow: &str, from: &RetryFrom| {
+        let plan = plan(workflow);
+        let mut run = Run::new(&plan);
+        run.play(script);
+        again(&plan, &plan, &run.state, from, start()).map(|(start, _)| start.carried.len())
+    };
+    let held = "a: lock\nb: job\na -> b";
+    let script = "begin\nreply a\nfail b#0 EXIT 1";
+    assert_eq!(again(script, held, &RetryFrom::FailedNode), Err(Error::Locked("a".into())));
+    assert_eq!(again(script, held, &RetryFrom::Node("a".into())), Ok(0));
+    let released = "a: lock\nb: free\nc: job\na -> b\nb -> c";
+    let script = "begin\nreply a\nfail c#0 EXIT 1";
+    assert_eq!(again(script, released, &RetryFrom::FailedNode), Ok(2));
+}
+
+#[test]
+fn of_those_that_wait_to_be_last_one_goes_on_by_itself() {
+    insta::assert_snapshot!(check("a: calm", "begin\ntick 99\ntick 1"), @r#"
+    > begin
+      began
+      a started 1 items
+      a#0 attempt 1
+      a#0 asks: debounce `k`
+      paused Waiting after 0
+    ! ask a#0 1: debounce `k`
+    ! timer request a#0 100
+    > tick 99
+    > tick 1
+      a#0 attempt 1 ended ok
+      a#0 done {"output":[{"x":1}]}
+      a Success output:1
+      ended Success
+    ! withdraw a#0 1
+    ! ended Success
+    Success a=Success
+    {"a":{"output":[{"x":1}]}}
+    "#);
 }

@@ -28,6 +28,8 @@ const SCENARIOS: &[&str] = &[
     "a: bulk {} {\"runOnEmpty\": true}\nb: stop {\"status\": \"FAILED\", \"message\": \"x\"}\na -> b",
     "a: list {\"of\": [1, 2, 3]}\nb: ask {} {\"concurrency\": 2, \"timeout\": 9000}\nc: job\na -> b\nb -> c",
     "a: ask {} {\"retry\": {\"maxRetries\": 2, \"retryDelay\": 100}, \"onError\": \"BRANCH\"}\nb: all\nc: all\na -> b\na.error -> c",
+    "a: lock\nb: job\nc: free\nd: job\na -> b\nb -> c\nc -> d",
+    "a: calm\nb: job\na -> b",
     "a: filter {\"where\": false}\nb: job\nc: job {} {\"runOnEmpty\": true}\na -> b\nb -> c",
 ];
 
@@ -113,7 +115,7 @@ fn nothing_open(run: &Run<'_>) {
         let key = crate::engine::execution::NodeKey::outside_loops(&node.id);
         assert!(run.state.node(&key).is_some_and(|n| n.is_settled()), "{}", run.journal);
     }
-    assert!(run.state.running().is_empty());
+    assert!(run.state.running().is_empty() && run.state.held().is_empty());
     assert!(run.requests.is_empty() && run.state.requests().next().is_none(), "{}", run.journal);
     assert!(run.timers.is_empty(), "{:?}\n{}", run.timers, run.journal);
     folds(run);

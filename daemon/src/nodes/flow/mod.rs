@@ -3,9 +3,12 @@
 pub(super) mod approval;
 pub(super) mod choose;
 pub(super) mod emit;
+pub(super) mod lock;
 pub(super) mod merge;
 pub(super) mod noop;
+pub(super) mod pace;
 pub(super) mod state;
 pub(super) mod stop;
 pub(super) mod switch;
 pub(super) mod wait;
+pub(super) mod workflow;

@@ -194,11 +194,11 @@ mod tests {
         insta::assert_snapshot!(asked(json!({"action": "GET", "key": 7})), @"Workflow 7 Get");
         insta::assert_snapshot!(
             asked(json!({"action": "ADD", "key": "n", "scope": "GLOBAL", "ttl": "1s"})),
-            @"Global n Add { by: Json(1), ttl: Some(1s) }"
+            @"Global n Add { by: 1, ttl: Some(1s) }"
         );
         insta::assert_snapshot!(
             asked(json!({"action": "COMPARE_AND_SET", "key": "n", "expected": null, "value": [1]})),
-            @"Workflow n CompareAndSet { expected: Json(null), value: Json([1]), ttl: None }"
+            @"Workflow n CompareAndSet { expected: null, value: [1], ttl: None }"
         );
         insta::assert_snapshot!(
             asked(json!({"action": "ADD", "key": "n", "by": "x"})),

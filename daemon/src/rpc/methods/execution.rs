@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use a2n_proto::api::Which;
-use a2n_proto::api::execution::{Cancel, CancelParams, Filter, Get, List, Retry, Stats, Wait};
+use a2n_proto::api::execution::{
+    Cancel, CancelParams, Filter, Get, List, Retry, Stats, Tree, Wait,
+};
 use a2n_proto::execution::Execution;
 use a2n_proto::workflow::SharePermission;
 use a2n_proto::{ErrorKind, ExecutionId, Json, RpcError};
@@ -20,6 +22,7 @@ use crate::store::{self, Tx, View, execution};
 mod approve;
 mod retry;
 mod stats;
+mod tree;
 
 pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<List, _>(|context, call, params| async move {
@@ -41,6 +44,12 @@ pub(super) fn register(registry: &mut Registry<Context>) {
         retry::again(&context, &call, params).await
     });
     approve::register(registry);
+    registry.method::<Tree, _>(|context, call, params| async move {
+        let view = context.view(&call)?;
+        tokio::task::spawn_blocking(move || tree::tree(&view, params.id))
+            .await
+            .map_err(|_| super::panicked("the executions"))?
+    });
     registry.method::<Stats, _>(|context, call, params| async move {
         let view = context.view(&call)?;
         tokio::task::spawn_blocking(move || stats::stats(&view, &params, context.now()))

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use a2n_proto::{UserId, WorkflowId};
+use a2n_proto::{ExecutionId, Timestamp, UserId, WorkflowId};
 use tokio::sync::{mpsc, watch};
 
+use super::debounce::{self, Debounces};
 use super::events::Waits;
-use super::{approval, emit, shared};
+use super::locks::{LockId, Locks};
+use super::{approval, child, emit, failed, lock, shared, throttle};
 use crate::engine::driving::driver::Back;
 use crate::engine::driving::handle::Tuning;
 use crate::engine::driving::inbox::Inbox;
-use crate::engine::execution::UnitKey;
+use crate::engine::driving::start::Starter;
+use crate::engine::execution::{State, UnitKey};
 use crate::engine::job::JobKey;
 use crate::engine::kind::NodeError;
 use crate::engine::request::{Reply, Request};
@@ -22,10 +25,22 @@ use crate::system::System;
 pub(in crate::engine::driving) struct Asked {
     /// Which attempt.
     pub(in crate::engine::driving) key: JobKey,
+    /// Since when.
+    pub(in crate::engine::driving) at: Timestamp,
     /// Its workflow.
     pub(in crate::engine::driving) workflow: WorkflowId,
     /// Whose workflow that is.
     pub(in crate::engine::driving) owner: UserId,
+    /// Whose rights it has.
+    pub(in crate::engine::driving) user: UserId,
+    /// Higher first.
+    pub(in crate::engine::driving) priority: i32,
+    /// How many executions stand above it.
+    pub(in crate::engine::driving) depth: u32,
+    /// Whether it, or one above it, was started because another one failed.
+    pub(in crate::engine::driving) handles_error: bool,
+    /// Given by the caller to find it again.
+    pub(in crate::engine::driving) correlation_id: Option<String>,
 }
 
 /// Answers requests.
@@ -37,20 +52,33 @@ pub(in crate::engine::driving) struct Desk {
     pub(super) system: System,
     pub(super) tuning: watch::Receiver<Arc<Tuning>>,
     pub(super) back: mpsc::UnboundedSender<Back>,
+    pub(super) starter: Starter,
+    pub(super) locks: Locks,
+    pub(super) debounces: Debounces,
 }
 
 impl Desk {
     pub(in crate::engine::driving) fn new(
-        (store, inbox): (Store, Inbox),
-        system: System,
+        starter: Starter,
+        inbox: Inbox,
         tuning: watch::Receiver<Arc<Tuning>>,
         back: mpsc::UnboundedSender<Back>,
     ) -> Self {
-        Self { store, inbox, waits: Waits::default(), system, tuning, back }
+        Self {
+            store: starter.store.clone(),
+            inbox,
+            waits: Waits::default(),
+            system: starter.system.clone(),
+            tuning,
+            back,
+            starter,
+            locks: Locks::default(),
+            debounces: Debounces::default(),
+        }
     }
 
-    /// Has a request answered. Never waits: the answer comes back as [`Back::Replied`].
-    pub(in crate::engine::driving) fn ask(&self, asked: Asked, request: Request) {
+    /// Has a request answered. Never waits: the answer comes back to the driver.
+    pub(in crate::engine::driving) fn ask(&mut self, asked: Asked, request: Request) {
         match request {
             Request::Shared(request) => shared::ask(self, asked, request),
             Request::Approval(_) => approval::ask(self, asked),
@@ -58,17 +86,66 @@ impl Desk {
             Request::Event(request) => {
                 self.waits.wait((&self.store, &self.inbox, &self.back), asked, request);
             }
+            Request::Child(request) => child::ask(self, asked, request),
+            Request::Lock(request) => lock::ask(self, &asked, &request),
+            Request::Throttle(request) => throttle::ask(self, asked, request),
+            Request::Debounce(request) => debounce::ask(self, &asked, &request.key),
         }
     }
 
-    /// Nobody needs this answer any more.
-    pub(in crate::engine::driving) fn withdraw(&self, key: &JobKey, request: &Request) {
+    /// Nobody needs this answer any more. A child is the driver's to cancel.
+    pub(in crate::engine::driving) fn withdraw(&mut self, asked: &Asked, request: &Request) {
         match request {
             // It is done at once, or was done before.
-            Request::Shared(_) | Request::Emit(_) => {}
-            Request::Approval(_) => approval::withdraw(self, key),
-            Request::Event(_) => self.waits.forget(key),
+            Request::Shared(_) | Request::Throttle(_) | Request::Child(_) | Request::Emit(_) => {}
+            Request::Approval(_) => approval::withdraw(self, &asked.key),
+            Request::Event(_) => self.waits.forget(&asked.key),
+            Request::Lock(request) => lock::withdraw(self, asked.owner, &asked.key, &request.name),
+            Request::Debounce(request) => {
+                debounce::withdraw(self, asked.workflow, &asked.key, &request.key);
+            }
         }
+    }
+
+    /// Notes what an unfinished execution holds and waits for, before any of them goes on.
+    pub(in crate::engine::driving) fn take_up(&mut self, state: &State) {
+        lock::take_up(self, state);
+        debounce::take_up(self, state);
+    }
+
+    /// An execution gives back a lock; that is committed.
+    pub(in crate::engine::driving) fn release(
+        &mut self,
+        owner: UserId,
+        name: String,
+        execution: ExecutionId,
+    ) {
+        let granted = self.locks.release(&LockId { owner, name }, execution);
+        lock::tell(self, granted);
+    }
+
+    /// An execution is over; that is committed.
+    pub(in crate::engine::driving) fn ended(&mut self, execution: ExecutionId) {
+        let granted = self.locks.end(execution);
+        lock::tell(self, granted);
+        self.debounces.leave(execution);
+    }
+
+    /// An execution that has not ended is not looked after until the next start.
+    pub(in crate::engine::driving) fn left(&mut self, execution: ExecutionId) {
+        let granted = self.locks.leave(execution);
+        lock::tell(self, granted);
+        self.debounces.leave(execution);
+    }
+
+    /// Starts the error workflow for an execution that failed.
+    pub(in crate::engine::driving) fn start_for_failed(&self, execution: ExecutionId) {
+        failed::begin(&self.starter, execution);
+    }
+
+    /// The same for those whose start a crash prevented.
+    pub(in crate::engine::driving) fn start_for_all_failed(&self) {
+        failed::begin_all(&self.starter);
     }
 
     pub(super) fn origin(&self) -> Origin {
@@ -85,10 +162,10 @@ impl Desk {
         move |result| {
             // The driver is gone only when the daemon has stopped; the next start asks again.
             let _ = match result {
-                Ok(Some(reply)) => back.send(replied(key, reply)),
+                Ok(Some(reply)) => back.send(replied(&key, reply)),
                 Ok(None) => Ok(()),
                 Err(error) if is_for_good(&error) => {
-                    back.send(replied(key, Err(NodeError::new("STORE", error.to_string()))))
+                    back.send(replied(&key, Err(NodeError::new("STORE", error.to_string()))))
                 }
                 Err(error) => back.send(Back::Unanswered(key.execution, error)),
             };
@@ -96,13 +173,13 @@ impl Desk {
     }
 }
 
-pub(super) fn replied(key: JobKey, reply: Reply) -> Back {
-    let (id, unit, n) = (key.execution, UnitKey::of(&key), key.attempt);
+pub(super) fn replied(key: &JobKey, reply: Reply) -> Back {
+    let (id, unit, n) = (key.execution, UnitKey::of(key), key.attempt);
     Back::Replied { id, unit, n, reply: Box::new(reply) }
 }
 
 /// Whether asking again would fail again.
-fn is_for_good(error: &store::Error) -> bool {
+pub(super) fn is_for_good(error: &store::Error) -> bool {
     use store::Error as E;
     matches!(error, E::Damaged { .. } | E::TooLarge { .. } | E::Panicked { .. })
 }

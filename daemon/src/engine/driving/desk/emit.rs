@@ -4,6 +4,7 @@ use a2n_proto::event::Event;
 
 use super::asking::{Asked, Desk};
 use super::once::once;
+use crate::engine::kind::NodeError;
 use crate::engine::request::event::EmitRequest;
 use crate::store::{event, execution};
 
@@ -15,6 +16,14 @@ pub(super) fn ask(desk: &Desk, asked: Asked, request: EmitRequest) {
         move |tx| {
             let mut seq = None;
             let reply = once(tx, &asked.key, |tx| {
+                let depth = asked.depth.saturating_add(1);
+                if depth > Event::MAX_DEPTH {
+                    let message = format!(
+                        "{} executions and events led to this one; it tells of no more",
+                        Event::MAX_DEPTH
+                    );
+                    return Ok(Err(NodeError::new("DEPTH", message)));
+                }
                 let head = execution::head(tx, asked.key.execution)?;
                 let workflow = head.map(|head| head.workflow_name).unwrap_or_default();
                 let what = Event {
@@ -27,7 +36,7 @@ pub(super) fn ask(desk: &Desk, asked: Asked, request: EmitRequest) {
                     shared: request.shared,
                     user_id: asked.owner,
                     execution_id: Some(asked.key.execution),
-                    depth: 1,
+                    depth,
                 };
                 let made = event::emit(tx, what)?;
                 seq = Some(made.seq);

@@ -187,7 +187,7 @@ impl Looker {
 
     fn answer(&self, key: JobKey, request: &EventRequest, event: &Event) {
         // The driver is gone only when the daemon has stopped; the next start asks again.
-        let _ = self.back.send(replied(key, request.met(event)));
+        let _ = self.back.send(replied(&key, request.met(event)));
     }
 
     /// The execution is read again, and asks again.

@@ -6,10 +6,17 @@
 
 mod approval;
 mod asking;
+mod child;
+mod debounce;
 mod emit;
 mod events;
+mod failed;
+mod lock;
+mod locks;
 mod once;
 mod shared;
+mod throttle;
 
 pub(super) use asking::{Asked, Desk};
+pub(super) use child::{child_of, reply_of};
 pub(super) use once::asker;

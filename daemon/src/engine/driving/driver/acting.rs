@@ -6,14 +6,12 @@ use std::ops::Bound;
 use a2n_proto::ExecutionId;
 
 use super::{Back, Driver};
-use crate::engine::driving::desk::Asked;
+use crate::engine::driving::desk::reply_of;
 use crate::engine::driving::live::Live;
 use crate::engine::effect::Effect;
-use crate::engine::execution::UnitKey;
 use crate::engine::input::Input;
 use crate::engine::job::{JobEnd, JobKey};
 use crate::engine::kind::NodeError;
-use crate::engine::request::Request;
 
 impl Driver {
     pub(super) fn take_back(&mut self, back: Back) {
@@ -45,6 +43,8 @@ impl Driver {
             Back::Replied { id, unit, n, reply } => {
                 self.advance(id, Input::Replied { unit, n, reply });
             }
+            Back::Granted { id, unit, n } => self.granted(id, unit, n),
+            Back::Superseded { id, unit, n } => self.superseded(id, unit, n),
             Back::Unanswered(id, error) => self.lost(id, &error),
         }
     }
@@ -104,10 +104,11 @@ impl Driver {
                         token.cancel();
                     }
                 }
-                Effect::Request { unit, n, request, .. } => self.ask(id, &unit, n, *request),
-                Effect::Withdraw { unit, n, request } => {
-                    self.desk.withdraw(&unit.job(id, n), &request);
+                Effect::Request { unit, n, at, request } => self.ask(id, &unit, n, at, *request),
+                Effect::Withdraw { unit, n, at, request } => {
+                    self.withdraw(id, &unit, n, at, &request);
                 }
+                Effect::Release(name) => self.release(id, name),
                 Effect::SetTimer { key, due } => {
                     self.timers.set((id, key), due, self.parts.system.clock.monotonic());
                 }
@@ -118,19 +119,22 @@ impl Driver {
         }
     }
 
-    /// Brings a recorded request to the desk.
-    fn ask(&self, id: ExecutionId, unit: &UnitKey, n: u32, request: Request) {
-        let Some(live) = self.live.get(&id) else { return };
-        let start = live.state.start();
-        let (workflow, owner) = (start.workflow, start.owner);
-        self.desk.ask(Asked { key: unit.job(id, n), workflow, owner }, request);
-    }
-
     /// The end of an execution is committed.
     pub(super) fn ended(&mut self, id: ExecutionId) {
         self.timers.clear_all(id);
         let Some(live) = self.live.get_mut(&id) else { return };
         self.parts.observer.ended(&live.execution);
+        self.desk.ended(id);
+        let asker = live.state.start().parent.as_ref();
+        if let Some((parent, (unit, n))) =
+            asker.and_then(|parent| Some((parent.execution, parent.asker.clone()?)))
+        {
+            let reply = Box::new(reply_of(&live.execution));
+            let _ = self.back.send(Back::Replied { id: parent, unit, n, reply });
+        }
+        if live.is_for_error_workflow() {
+            self.desk.start_for_failed(id);
+        }
         for waiter in std::mem::take(&mut live.waiters) {
             let _ = waiter.send(live.execution.clone());
         }
@@ -152,6 +156,9 @@ impl Driver {
     pub(super) fn forget(&mut self, id: ExecutionId) {
         self.timers.clear_all(id);
         if let Some(live) = self.live.remove(&id) {
+            if !live.state.status().is_ended() {
+                self.desk.left(id);
+            }
             self.live_bytes -= live.input_bytes;
             self.parts.observer.gone(&live.execution);
             self.again.remove(&id);

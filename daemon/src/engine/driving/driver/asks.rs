@@ -33,9 +33,14 @@ impl Driver {
                 let _ = reply.send(live.map(|l| (Arc::clone(&l.plan), l.state.clone())));
             }
             Ask::Recover(revived, reply) => {
+                for one in &revived {
+                    self.desk.take_up(&one.state);
+                }
                 for one in revived {
                     self.revive(one);
                 }
+                self.cancel_unwanted();
+                self.desk.start_for_all_failed();
                 let _ = reply.send(());
             }
             Ask::Load(reply) => {
@@ -66,11 +71,24 @@ impl Driver {
         beginning: Beginning,
         reply: oneshot::Sender<Result<Accepted, Error>>,
     ) {
-        if let Err(error) = self.may_accept() {
+        let allowed = match beginning.is_owed {
+            true if self.stopping => Err(Error::Stopping),
+            true if !self.is_wanted(beginning.state.start().parent.as_ref()) => {
+                Err(Error::Unwanted)
+            }
+            true => Ok(()),
+            false => self.may_accept(),
+        };
+        if let Err(error) = allowed {
             let _ = reply.send(Err(error));
             return;
         }
-        let Beginning { execution, plan, state, origin, within, waiter } = beginning;
+        let Beginning { execution, plan, state, origin, within, waiter, .. } = beginning;
+        if self.live.contains_key(&execution.id) {
+            // Asked for twice, which only those do whose id follows from what they are.
+            let _ = reply.send(Ok(Accepted::Already(execution.id)));
+            return;
+        }
         let id = execution.id;
         let accepted = execution.clone();
         self.parts.observer.began(&accepted);

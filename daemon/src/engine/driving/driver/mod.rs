@@ -9,6 +9,7 @@ mod acting;
 mod asks;
 mod deciding;
 mod mending;
+mod requests;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,9 @@ use super::desk::Desk;
 use super::handle::{Ask, Engine, Gauges, Load, Observer, Tuning};
 use super::inbox::Inbox;
 use super::live::Live;
+use super::plans::Plans;
 use super::runner::Runner;
+use super::start::Starter;
 use super::timers::Timers;
 use crate::engine::effect::Effect;
 use crate::engine::execution::UnitKey;
@@ -68,6 +71,18 @@ pub(in crate::engine::driving) enum Back {
         n: u32,
         reply: Box<Reply>,
     },
+    /// A wish for permits of a lock is granted.
+    Granted {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+    },
+    /// Another one came after one that waits to be the last.
+    Superseded {
+        id: ExecutionId,
+        unit: UnitKey,
+        n: u32,
+    },
     /// A request of this execution could not be answered now.
     Unanswered(ExecutionId, store::Error),
 }
@@ -85,6 +100,10 @@ pub struct Parts {
     pub system: System,
     /// Who carries attempts out.
     pub executor: Arc<dyn Executor>,
+    /// Plans of the workflows that executions start.
+    pub plans: Arc<Plans>,
+    /// Whether nodes that touch the world may run in those.
+    pub outside_steps: bool,
     /// Which boot of the machine this is.
     pub boot: String,
     /// How the engine is tuned; read at each step.
@@ -132,12 +151,15 @@ impl Driver {
             parts.system.clone(),
             back.clone(),
         );
-        let desk = Desk::new(
-            (parts.store.clone(), parts.inbox.clone()),
-            parts.system.clone(),
-            parts.tuning.clone(),
-            back.clone(),
-        );
+        let engine = Engine { asks: asks_in, gauges: Arc::clone(&gauges) };
+        let starter = Starter {
+            store: parts.store.clone(),
+            plans: Arc::clone(&parts.plans),
+            engine: engine.clone(),
+            system: parts.system.clone(),
+            outside_steps: parts.outside_steps,
+        };
+        let desk = Desk::new(starter, parts.inbox.clone(), parts.tuning.clone(), back.clone());
         let driver = Self {
             parts,
             runner,
@@ -151,12 +173,12 @@ impl Driver {
             live_bytes: 0,
             hungry: BTreeSet::new(),
             again: BTreeMap::new(),
-            gauges: Arc::clone(&gauges),
+            gauges,
             stopping: false,
             interrupting: false,
             last_chance: None,
         };
-        (driver, Engine { asks: asks_in, gauges })
+        (driver, engine)
     }
 
     /// Runs until `stop`, then lets running attempts end within the grace, then stops them.

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::engine::driving::handle::{Accepted, Admission};
 use crate::engine::driving::start::Version;
 use crate::engine::driving::stuck;
-use crate::engine::execution::{Start, State};
+use crate::engine::execution::{Parent, Start, State};
 use crate::engine::retry;
 use crate::rpc::methods::execution_node_state::read;
 use crate::rpc::methods::workflow::metadata;
@@ -66,6 +66,8 @@ pub(super) async fn again(
         inputs: params.inputs.clone().unwrap_or_else(|| began.inputs.clone()),
         payload: params.inputs.unwrap_or_else(|| began.payload.clone()),
         retry_of: Some(old.id),
+        // Who waited for the earlier one was told of its end.
+        parent: began.parent.as_ref().map(Parent::without_asker),
         carried: std::collections::BTreeMap::new(),
         ..began.clone()
     };
