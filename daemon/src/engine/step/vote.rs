@@ -28,7 +28,7 @@ pub(super) fn vote(
     for (unit, n) in open {
         // An earlier one may have ended the execution.
         let asked = turn.state.unit(&unit).and_then(|state| state.requested());
-        let Some((_, _, Request::Approval(request))) = asked else { continue };
+        let Some((_, at, Request::Approval(request))) = asked else { continue };
         match request.vote(voter, ballot, turn.env.now) {
             Standing::Open(next) => {
                 let request = Box::new(Request::Approval(Box::new(next)));
@@ -36,7 +36,7 @@ pub(super) fn vote(
             }
             Standing::Decided(outcome) => {
                 let request = Box::new(Request::Approval(request.clone()));
-                turn.effects.push(Effect::Withdraw { unit: unit.clone(), n, request });
+                turn.effects.push(Effect::Withdraw { unit: unit.clone(), n, at, request });
                 replied(turn, &unit, n, Ok(outcome));
             }
         }
