@@ -60,6 +60,8 @@ build:
 install *ARGS:
     systemd/install.sh {{ARGS}}
 
-# Ten thousand seeds of the simulation, about a quarter of an hour; SIM_SEED=n runs one again
+# A hundred thousand seeds of the engine alone and ten thousand of the whole machine, about a quarter of
+# an hour; SIM_SEED=n runs one again
 sim-long:
+    SIM_SEEDS=100000 cargo test --release -p a2n-daemon --lib -- --nocapture simulation
     SIM_SEEDS=10000 cargo test --release -p a2n-tests --test sim -- --nocapture whatever

@@ -547,7 +547,7 @@ fn request_text(request: &Request) -> String {
     }
 }
 
-fn fact_text(fact: &Fact) -> String {
+pub(crate) fn fact_text(fact: &Fact) -> String {
     match fact {
         Fact::Began { .. } => "began".into(),
         Fact::NodeStarted { node, units, each, .. } => {

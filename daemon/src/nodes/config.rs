@@ -72,6 +72,18 @@ impl<'a> Config<'a> {
             })
             .transpose()
     }
+    /// A number of things; a text that says one will do.
+    pub(super) fn count(&self, name: &str) -> Result<Option<usize>, NodeError> {
+        let read = |value: &Value| match value {
+            Value::String(text) => text.trim().parse().ok(),
+            other => other.as_u64().and_then(|n| usize::try_from(n).ok()),
+        };
+        self.get(name)
+            .map(|value| {
+                read(value).ok_or_else(|| wrong(&self.at(name), value, "a whole number from 0"))
+            })
+            .transpose()
+    }
     /// One of `words`; the first where absent.
     pub(super) fn choice<'w>(&self, name: &str, words: &[&'w str]) -> Result<&'w str, NodeError> {
         let Some(value) = self.get(name) else { return Ok(words[0]) };

@@ -1,14 +1,18 @@
 //! `docs/nodes.md` is written from the registry: `UPDATE_DOCS=1 cargo test -p a2n-daemon docs`.
 //! Beside it, what every definition has to be: its schema valid, its examples accepted by it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 use a2n_proto::document::Repeat;
+use a2n_proto::{Json, Timestamp};
 use serde_json::{Value, json};
 
-use super::{CarryOut, Definition, Registry};
-use crate::engine::kind::{Inputs, Kind, Kinds, WorksOn};
+use super::context::output;
+use super::definition::CarryOut;
+use super::{Definition, Registry};
+use crate::engine::kind::{InboxAt, Inputs, Kind, Kinds, Outcome, Work, WorksOn};
 
 #[test]
 fn the_page_on_nodes_is_current() {
@@ -44,6 +48,42 @@ fn every_schema_is_valid_and_accepts_the_examples() {
         }
         assert!(jsonschema::draft202012::new(&definition.output_schema).is_ok());
     }
+}
+
+/// An example with items (`in:` or `in1:`, `in2:`, then `out:`) does what stands there.
+#[test]
+fn examples_with_items_come_out_as_they_say() {
+    let mut ran = Vec::new();
+    for definition in Registry::built_in().all() {
+        let blocks: Vec<&str> = definition.documentation.split("```").skip(1).step_by(2).collect();
+        for pair in blocks.windows(2) {
+            let (Some(node), Some(items)) =
+                (pair[0].strip_prefix("yaml\n"), pair[1].strip_prefix("text\n"))
+            else {
+                continue;
+            };
+            let config = yaml(node).get("config").cloned().unwrap_or(json!({}));
+            let (mut given, mut wanted) = (BTreeMap::<String, Vec<Json>>::new(), Vec::new());
+            for line in items.lines() {
+                let (side, item) = line.split_once(':').unwrap_or_else(|| panic!("{line}"));
+                let item = Json::parse(item.trim()).unwrap_or_else(|e| panic!("{line}: {e}"));
+                match side.strip_prefix("in") {
+                    Some(n) => given.entry(format!("input{n}")).or_default().push(item),
+                    None => wanted.push(item),
+                }
+            }
+            let done = definition.compute(&Work {
+                config,
+                items: given,
+                now: Timestamp::from_unix_ms(0),
+                inbox: InboxAt::default(),
+            });
+            assert_eq!(done, Ok(Outcome::Items(output(wanted))), "{definition:?}: {node}");
+            ran.push(definition.name);
+        }
+    }
+    ran.dedup();
+    assert_eq!(ran, ["aggregate", "dedupe", "limit", "merge", "sort", "split"]);
 }
 
 #[test]
@@ -88,19 +128,24 @@ fn a_kind_is_found_by_name_and_version() {
     assert_eq!(
         registry.names(),
         [
+            "aggregate",
             "approval",
             "debounce",
+            "dedupe",
             "emit",
             "file",
             "filter",
             "http",
             "if",
+            "limit",
             "merge",
             "mutex",
             "noop",
             "semaphore",
             "set",
             "shell",
+            "sort",
+            "split",
             "state",
             "stop",
             "switch",
@@ -110,7 +155,7 @@ fn a_kind_is_found_by_name_and_version() {
         ]
     );
     let ids: std::collections::BTreeSet<_> = registry.definitions().iter().map(|d| d.id).collect();
-    assert_eq!(ids.len(), 17);
+    assert_eq!(ids.len(), 24);
 }
 
 fn has_description(schema: &Value) -> bool {

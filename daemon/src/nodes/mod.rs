@@ -24,6 +24,8 @@ mod bench;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod sweep_items_tests;
+#[cfg(test)]
 mod sweep_tests;
 
 pub use context::Context;

@@ -29,6 +29,22 @@ pub(super) fn constant(description: &str) -> Value {
     json!({"type": "string", "description": description})
 }
 
+/// A place within an item.
+pub(super) fn path(description: &str) -> Value {
+    with(text(description), "examples", json!(["size", "disk.name"]))
+}
+
+/// A place within an item, or several.
+pub(super) fn path_or_paths(description: &str) -> Value {
+    json!({
+        "type": ["string", "array"],
+        "items": path("A path."),
+        "minItems": 1,
+        "description": description,
+        "examples": ["host", ["host", "disk.name"]],
+    })
+}
+
 /// One of these words.
 pub(super) fn choice(words: &[&str], default: Option<&str>, description: &str) -> Value {
     let mut schema = json!({"description": description, "enum": words});

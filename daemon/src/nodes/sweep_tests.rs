@@ -1,5 +1,8 @@
-//! Every member of every definition with values that nobody should write: each ends as a step that
-//! failed or was done, never as a fault of ours.
+//! What every definition of the registry has to stand: values that nobody should write, in every member
+//! and every text of its configuration, a cancel and a time limit. Each ends as a step that failed or
+//! was done, never as a fault of ours. A new definition is swept from the moment it is registered.
+
+use std::time::Duration;
 
 use a2n_proto::Timestamp;
 use futures_util::FutureExt;
@@ -7,11 +10,13 @@ use serde_json::{Map, Value, json};
 
 use super::Registry;
 use super::bench::{Bench, told};
+use super::definition::Definition;
+use crate::engine::job::Job;
 use crate::engine::kind::Kind;
 use crate::system::sim::Sim;
 
 /// A configuration that works, for each definition.
-fn works(kind: &str) -> Value {
+pub(super) fn works(kind: &str) -> Value {
     match kind {
         "shell" => json!({"command": ["echo", "x"]}),
         "http" => json!({"url": "http://nobody.invalid/"}),
@@ -25,8 +30,22 @@ fn works(kind: &str) -> Value {
         "throttle" => json!({"limit": 2, "window": "1s"}),
         "debounce" => json!({"window": "1s"}),
         "wait" => json!({"duration": "1s"}),
+        "limit" => json!({"first": 1_000_000}),
+        "split" => json!({"missing": "NONE", "field": "list"}),
         _ => json!({}),
     }
+}
+
+/// Texts that broke others, from the list of that name; none where it is not there.
+pub(super) fn naughty() -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/naughty-strings/blns.json");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        eprintln!("{path} is not there: its texts are not tried");
+        return Vec::new();
+    };
+    let mut texts: Vec<String> = serde_json::from_str(&text).expect("a list of texts");
+    texts.extend(["\0", "a\0b", "\u{feff}", "\u{202e}", "\u{10ffff}", "\r\n"].map(str::to_owned));
+    texts
 }
 
 fn hostile() -> Vec<Value> {
@@ -55,9 +74,15 @@ fn hostile() -> Vec<Value> {
     values
 }
 
+/// A made-up machine, and a bench on it.
+fn machine() -> (Sim, Bench) {
+    let sim = Sim::new(7, Timestamp::from_unix_ms(1_800_000_000_000));
+    let bench = Bench::with(sim.system.clone(), |_| {});
+    (sim, bench)
+}
+
 /// Runs it to its end on a machine whose time passes by itself.
-async fn end(bench: &Bench, sim: &Sim, kind: &str, config: &Value) -> String {
-    let job = Bench::job(kind, config.clone(), r#"{"a":1}"#);
+async fn end_of(bench: &Bench, sim: &Sim, job: Job) -> String {
     let mut end = Box::pin(bench.end(job));
     loop {
         for _ in 0..20 {
@@ -70,15 +95,24 @@ async fn end(bench: &Bench, sim: &Sim, kind: &str, config: &Value) -> String {
     }
 }
 
+async fn end(bench: &Bench, sim: &Sim, kind: &str, config: &Value) -> String {
+    end_of(bench, sim, Bench::job(kind, config.clone(), r#"{"a":1,"list":[1,{"b":2}]}"#)).await
+}
+
+#[track_caller]
+fn not_ours(definition: &Definition, config: &Value, done: &str) {
+    let ours = ["PANIC", "INTERNAL"].iter().any(|kind| done.starts_with(kind));
+    let shown: String = config.to_string().chars().take(200).collect();
+    assert!(!ours, "{definition:?} with {shown}: {done}");
+}
+
 #[tokio::test]
 async fn every_member_takes_any_value() {
-    let sim = Sim::new(7, Timestamp::from_unix_ms(1_800_000_000_000));
-    let bench = Bench::with(sim.system.clone(), |_| {});
+    let (sim, bench) = machine();
     for definition in Registry::built_in().all() {
         let base = works(definition.name);
         let done = end(&bench, &sim, definition.name, &base).await;
-        let failed = done.starts_with("CONFIG");
-        assert!(!failed, "{definition:?} with {base}: {done}");
+        assert!(!done.starts_with("CONFIG"), "{definition:?} with {base}: {done}");
         let none = Map::new();
         let members = definition.settings_schema()["properties"].as_object().unwrap_or(&none);
         for member in members.keys().map(String::as_str).chain(["unknown", "", "\0"]) {
@@ -87,24 +121,100 @@ async fn every_member_takes_any_value() {
                 config[member] = value;
                 let _told_when_saved = definition.check_config(&config);
                 let done = end(&bench, &sim, definition.name, &config).await;
-                let ours = ["PANIC", "INTERNAL"].iter().any(|kind| done.starts_with(kind));
-                let shown: String = config.to_string().chars().take(200).collect();
-                assert!(!ours, "{definition:?} with {shown}: {done}");
+                not_ours(definition, &config, &done);
                 assert!(
                     members.contains_key(member) || done.starts_with("CONFIG"),
-                    "{definition:?} with {shown}: {done}"
+                    "{definition:?} takes the unknown member {member:?}: {done}"
                 );
             }
         }
     }
 }
 
-#[test]
-fn what_works_on_everything_at_once_sends_everything() {
-    use super::bench::check_all;
-    let items = [("input", r#"[{"a":1},{"a":2}]"#)];
-    check_all("filter", r#"{"where":true}"#, &items, r#"output: {"a":1} {"a":2}"#);
-    check_all("if", r#"{"where":false}"#, &items, r#"false: {"a":1} {"a":2}"#);
-    check_all("switch", r#"{"cases":[]}"#, &items, r#"default: {"a":1} {"a":2}"#);
-    check_all("if", r#"{"where":false}"#, &[], "false: null");
+/// The places in a configuration that take a text, as the schema shows them.
+fn slots(schema: &Value, at: &str, found: &mut Vec<String>) {
+    let kinds = &schema["type"];
+    let is = |kind: &str| {
+        kinds == kind || kinds.as_array().is_some_and(|kinds| kinds.iter().any(|k| k == kind))
+    };
+    if is("string") || schema == &json!(true) || schema.get("anyOf").is_some() {
+        found.push(at.to_owned());
+    }
+    for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+        slots(member, &format!("{at}/{name}"), found);
+    }
+    if schema["items"].is_object() {
+        slots(&schema["items"], &format!("{at}/-"), found);
+    }
+    if schema["additionalProperties"].is_object() || schema["additionalProperties"] == true {
+        slots(&schema["additionalProperties"], &format!("{at}/*"), found);
+    }
+}
+
+/// Puts a text where a slot says: `-` stands for one more element, `*` for a member of that very name.
+fn put(config: &mut Value, slot: &str, text: &str) {
+    let Some((first, rest)) = slot.strip_prefix('/').map(|s| s.split_once('/').unwrap_or((s, "")))
+    else {
+        *config = text.into();
+        return;
+    };
+    let rest = if rest.is_empty() { String::new() } else { format!("/{rest}") };
+    if first == "-" {
+        if !config.is_array() {
+            *config = json!([]);
+        }
+        let list = config.as_array_mut().expect("a list");
+        list.push(json!(null));
+        return put(list.last_mut().expect("the new one"), &rest, text);
+    }
+    if !config.is_object() {
+        *config = json!({});
+    }
+    let name = if first == "*" { text } else { first };
+    put(&mut config[name], &rest, text);
+}
+
+#[tokio::test]
+async fn every_text_takes_what_broke_others() {
+    let (sim, bench) = machine();
+    let texts = naughty();
+    for definition in Registry::built_in().all() {
+        let mut all = Vec::new();
+        slots(definition.settings_schema(), "", &mut all);
+        for slot in all.iter().filter(|slot| !slot.is_empty()) {
+            for text in &texts {
+                let mut config = works(definition.name);
+                put(&mut config, slot, text);
+                let _told_when_saved = definition.check_config(&config);
+                let _handles = definition.outputs(&config);
+                let done = end(&bench, &sim, definition.name, &config).await;
+                not_ours(definition, &config, &done);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_and_a_time_limit_end_it() {
+    for definition in Registry::built_in().all() {
+        let config = works(definition.name);
+        let job = || Bench::job(definition.name, config.clone(), r#"{"a":1}"#);
+        // At once, and while it works: nothing may hang, and what was not done says why.
+        for yields in [0, 1, 5] {
+            let (sim, bench) = machine();
+            let cancel = async {
+                for _ in 0..yields {
+                    tokio::task::yield_now().await;
+                }
+                bench.stop.cancel();
+            };
+            let (done, ()) = tokio::join!(end_of(&bench, &sim, job()), cancel);
+            not_ours(definition, &config, &done);
+            let mut cut = job();
+            cut.timeout = Some(Duration::from_millis(1));
+            let (sim, bench) = machine();
+            let done = end_of(&bench, &sim, cut).await;
+            not_ours(definition, &config, &done);
+        }
+    }
 }

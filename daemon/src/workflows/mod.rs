@@ -10,6 +10,8 @@ mod publishing;
 mod references;
 mod saving;
 mod schema;
+#[cfg(test)]
+mod shapes_tests;
 pub mod triggers;
 pub mod validate;
 

@@ -3,7 +3,7 @@
 
 use a2n_proto::execution::{ExecutionStatus, NodeStatus};
 
-use super::conclude::conclude;
+use super::conclude::{conclude, resume};
 use super::node::{start_node, work_on_node};
 use super::turn::Turn;
 use crate::engine::effect::Effect;
@@ -24,6 +24,8 @@ pub(super) fn advance(turn: &mut Turn<'_>) {
             Some(_) => {}
         }
         if turn.budget == 0 && !turn.state.is_ending() {
+            // What was started runs, although the rest of the nodes was not looked at yet.
+            resume(turn);
             turn.effects.push(Effect::Continue);
             return;
         }

@@ -139,7 +139,8 @@ fn pause(turn: &mut Turn<'_>, reason: PausedReason) {
     turn.fact(Fact::Paused { reason, ran_ms });
 }
 
-fn resume(turn: &mut Turn<'_>) {
+/// Something runs again.
+pub(super) fn resume(turn: &mut Turn<'_>) {
     if turn.state.status() == ExecutionStatus::Paused {
         let (moment, ran_ms) = (turn.moment(), turn.ran_ms());
         turn.fact(Fact::Resumed { moment, ran_ms });

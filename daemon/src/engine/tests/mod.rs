@@ -7,5 +7,7 @@ mod guards;
 mod items;
 mod names;
 mod requests;
+mod rules;
+mod simulation;
 mod sweep;
 mod trouble;

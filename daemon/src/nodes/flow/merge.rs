@@ -1,38 +1,47 @@
 //! `merge`: brings the items of several ways together.
 
-use std::collections::BTreeMap;
-
-use a2n_proto::Json;
 use a2n_proto::document::Repeat;
 use a2n_proto::nodes::NodeType;
 use serde_json::{Value, json};
 
+use super::joined::{Input, Rule, by_key, by_position};
 use crate::engine::kind::{Handles, Inputs, NodeError, Outcome, Work, WorksOn};
 use crate::nodes::config::{Config, is_expression};
 use crate::nodes::context::output;
-use crate::nodes::data::members::Members;
+use crate::nodes::data::path::Path;
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_output};
 use crate::nodes::schema;
 
-/// Most items that a join gives: a key that repeats on both sides multiplies.
-const MAX_ITEMS: usize = 1_000_000;
+const MODES: [&str; 4] = ["APPEND", "POSITION", "KEY", "FIRST"];
+const JOINS: [&str; 3] = ["INNER", "LEFT", "OUTER"];
+const WINS: [&str; 2] = ["LAST", "FIRST"];
 
 const DOCUMENTATION: &str = "\
 Connect the ways to the handles `input1`, `input2`, … The mode says how they come together:
 
 - `APPEND` (default): all items, those of `input1` first.
 - `POSITION`: the first items of all inputs become one item, then the second ones, and so on.
-- `KEY`: items whose member `key` is equal become one item, in the order of `input1`. A key that
-  repeats gives every combination. An item without the key, or with `null`, finds no partner.
+- `KEY`: items where the same stands at the path `key` become one item, in the order of `input1`; a list
+  of paths wants all of them. A key that repeats gives every combination. An item without the key, or
+  with `null`, finds no partner. `1` and `1.0` are the same, `1` and `\"1\"` are not.
 - `FIRST`: the items of the first input that brought any.
 
 For `POSITION` and `KEY`, `join` says what happens with items that find no partner: `INNER` (default)
 drops them, `LEFT` keeps those of `input1`, `OUTER` keeps all. Where members have the same name, the
-later input wins.
+`LAST` input wins, or with `wins: FIRST` the first that has it. A join gives at most 1,000,000 items and
+64 MiB; beyond, it fails.
 
 ```yaml
 type: merge
 config: {mode: KEY, key: host, join: LEFT}
+```
+
+```text
+in1: {\"host\":\"web1\",\"load\":0.50}
+in1: {\"host\":\"web2\",\"load\":1.00}
+in2: {\"host\":\"web1\",\"free\":7}
+out: {\"host\":\"web1\",\"load\":0.50,\"free\":7}
+out: {\"host\":\"web2\",\"load\":1.00}
 ```
 ";
 
@@ -50,9 +59,10 @@ pub(in crate::nodes) fn definition() -> Definition {
         documentation: DOCUMENTATION,
         settings_schema: schema::object(
             json!({
-                "mode": schema::choice(&["APPEND", "POSITION", "KEY", "FIRST"], Some("APPEND"), "How the items come together."),
-                "key": schema::with(schema::text("KEY: the member that has to be equal."), "examples", json!(["host"])),
-                "join": schema::choice(&["INNER", "LEFT", "OUTER"], Some("INNER"), "POSITION and KEY: what happens with items that find no partner."),
+                "mode": schema::choice(&MODES, Some("APPEND"), "How the items come together."),
+                "key": schema::path_or_paths("KEY: the path of what has to be equal, or a list of paths."),
+                "join": schema::choice(&JOINS, Some("INNER"), "POSITION and KEY: what happens with items that find no partner."),
+                "wins": schema::choice(&WINS, Some("LAST"), "POSITION and KEY: whose member stays where names are the same."),
             }),
             &[],
         ),
@@ -77,27 +87,35 @@ fn check(config: &Value) -> Vec<Fault> {
     let unused = |name: &str, modes: &str, hint: &str| {
         (name.to_owned(), format!("`{name}` is read only with mode {modes}"), Some(hint.to_owned()))
     };
-    let mut faults = Vec::new();
+    let mut faults: Vec<Fault> = Path::check("key", config.get("key")).into_iter().collect();
+    faults.extend(Path::check_list("key", config.get("key")));
     if config.get("key").is_some() && mode != "KEY" {
         faults.push(unused("key", "KEY", "set mode: KEY"));
     }
-    if config.get("join").is_some() && !matches!(mode, "KEY" | "POSITION") {
-        faults.push(unused("join", "KEY or POSITION", "set mode: KEY"));
+    for name in ["join", "wins"] {
+        if config.get(name).is_some() && !matches!(mode, "KEY" | "POSITION") {
+            faults.push(unused(name, "KEY or POSITION", "set mode: KEY"));
+        }
     }
     if mode == "KEY" && config.get("key").is_none() {
-        let hint = Some("name the member that has to be equal".to_owned());
+        let hint = Some("name what has to be equal".to_owned());
         faults.push(("key".into(), "mode KEY needs a `key`".into(), hint));
     }
     faults
 }
 
 fn compute(work: &Work) -> Result<Outcome, NodeError> {
-    let config = Config::of(&work.config, &["mode", "key", "join"])?;
-    let join = config.choice("join", &["INNER", "LEFT", "OUTER"])?;
+    let config = Config::of(&work.config, &["mode", "key", "join", "wins"])?;
+    let join = config.choice("join", &JOINS)?;
+    let rule = Rule {
+        keeps_first: join != "INNER",
+        keeps_all: join == "OUTER",
+        last_wins: config.choice("wins", &WINS)? == "LAST",
+    };
     let inputs = in_order(&work.items);
-    let items = match config.choice("mode", &["APPEND", "POSITION", "KEY", "FIRST"])? {
-        "POSITION" => by_position(&inputs, join)?,
-        "KEY" => by_key(&inputs, &config.require_text("key")?, join)?,
+    let items = match config.choice("mode", &MODES)? {
+        "POSITION" => by_position(&inputs, rule)?,
+        "KEY" => by_key(&inputs, &key(&config)?, rule)?,
         "FIRST" => {
             inputs.iter().find(|(_, i)| !i.is_empty()).map(|(_, i)| i.to_vec()).unwrap_or_default()
         }
@@ -106,7 +124,16 @@ fn compute(work: &Work) -> Result<Outcome, NodeError> {
     Ok(Outcome::Items(output(items)))
 }
 
-type Input<'a> = (&'a str, &'a [Json]);
+/// One path, or several.
+fn key(config: &Config<'_>) -> Result<Vec<Path>, NodeError> {
+    match config.require("key")? {
+        Value::Array(list) if list.is_empty() => {
+            Err(NodeError::new("CONFIG", "`key` is an empty list; name what has to be equal"))
+        }
+        Value::Array(_) => Path::list(config, "key"),
+        one => Ok(vec![Path::of("key", one)?]),
+    }
+}
 
 /// `input2` before `input10`.
 fn in_order(items: &Handles) -> Vec<Input<'_>> {
@@ -115,90 +142,6 @@ fn in_order(items: &Handles) -> Vec<Input<'_>> {
         handle.strip_prefix("input").and_then(|n| n.parse().ok()).unwrap_or(u64::MAX)
     });
     inputs
-}
-
-fn members(handle: &str, n: usize, item: &Json) -> Result<Members, NodeError> {
-    Members::of(item).ok_or_else(|| {
-        let message = format!("item {n} of {handle} is not an object, so it can't be joined");
-        NodeError::new("ITEM", message)
-    })
-}
-
-fn by_position(inputs: &[Input<'_>], join: &str) -> Result<Vec<Json>, NodeError> {
-    let lengths = inputs.iter().map(|(_, items)| items.len());
-    let count = match join {
-        "LEFT" => inputs.first().map(|(_, items)| items.len()),
-        "OUTER" => lengths.max(),
-        _ => lengths.min(),
-    };
-    let mut merged = Vec::new();
-    for n in 0..count.unwrap_or(0) {
-        let mut all = Members::default();
-        for (handle, items) in inputs {
-            if let Some(item) = items.get(n) {
-                all.merge(&members(handle, n, item)?);
-            }
-        }
-        merged.push(all.into_item());
-    }
-    Ok(merged)
-}
-
-fn by_key(inputs: &[Input<'_>], key: &str, join: &str) -> Result<Vec<Json>, NodeError> {
-    let mut inputs = inputs.iter();
-    let Some((handle, items)) = inputs.next() else { return Ok(Vec::new()) };
-    let mut left = all_members(handle, items)?;
-    for (handle, items) in inputs {
-        let right = all_members(handle, items)?;
-        let mut partners = BTreeMap::<String, Vec<usize>>::new();
-        for (n, item) in right.iter().enumerate() {
-            if let Some(key) = comparable(item.get(key)) {
-                partners.entry(key).or_default().push(n);
-            }
-        }
-        let mut found = vec![false; right.len()];
-        let mut joined = Vec::new();
-        for item in &left {
-            let matches = comparable(item.get(key)).and_then(|key| partners.get(&key));
-            if matches.is_none() && join != "INNER" {
-                joined.push(item.clone());
-            }
-            for &n in matches.into_iter().flatten() {
-                found[n] = true;
-                let mut both = item.clone();
-                both.merge(&right[n]);
-                joined.push(both);
-                if joined.len() > MAX_ITEMS {
-                    let message = format!("the join by `{key}` gives more than {MAX_ITEMS} items");
-                    return Err(NodeError::new("TOO_LARGE", message));
-                }
-            }
-        }
-        if join == "OUTER" {
-            joined.extend(right.into_iter().zip(found).filter(|(_, f)| !f).map(|(item, _)| item));
-        }
-        left = joined;
-    }
-    Ok(left.into_iter().map(Members::into_item).collect())
-}
-
-fn all_members(handle: &str, items: &[Json]) -> Result<Vec<Members>, NodeError> {
-    items.iter().enumerate().map(|(n, item)| members(handle, n, item)).collect()
-}
-
-/// A key as a text that is equal where the values are: 1 and 1.0 are, 1 and "1" are not.
-fn comparable(value: Option<&Json>) -> Option<String> {
-    match value?.to_value() {
-        Value::Null => None,
-        Value::Number(number) => match number.as_f64() {
-            #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
-            Some(float) if float.fract() == 0.0 && float.abs() < 9.0e15 => {
-                Some(format!("{}", float as i64))
-            }
-            _ => Some(number.to_string()),
-        },
-        other => Some(other.to_string()),
-    }
 }
 
 #[cfg(test)]
@@ -252,6 +195,47 @@ mod tests {
     }
 
     #[test]
+    fn several_paths_every_digit_and_whose_member_stays() {
+        let items = [
+            ("input1", r#"[{"a":{"b":12345678901234567891},"c":"x","n":1}]"#),
+            (
+                "input2",
+                r#"[{"a":{"b":12345678901234567892},"c":"x","n":2},{"a":{"b":12345678901234567891.0},"c":"x","n":3}]"#,
+            ),
+        ];
+        let joined = |config: &str, wanted: &str| check_all("merge", config, &items, wanted);
+        joined(
+            r#"{"mode":"KEY","key":["a.b","c"],"wins":"FIRST"}"#,
+            r#"output: {"a":{"b":12345678901234567891},"c":"x","n":1}"#,
+        );
+        joined(
+            r#"{"mode":"KEY","key":["a.b","c"]}"#,
+            r#"output: {"a":{"b":12345678901234567891.0},"c":"x","n":3}"#,
+        );
+        joined(
+            r#"{"mode":"POSITION","wins":"FIRST"}"#,
+            r#"output: {"a":{"b":12345678901234567891},"c":"x","n":1}"#,
+        );
+        joined(r#"{"mode":"KEY","key":["a.b","z"]}"#, "");
+        joined(
+            r#"{"mode":"KEY","key":[]}"#,
+            "CONFIG: `key` is an empty list; name what has to be equal",
+        );
+        joined(
+            r#"{"mode":"KEY","key":"a["}"#,
+            "CONFIG: `key` lacks a `]`; write it as `size`, `disk.name`, `disks[0]` or `['a.b']`",
+        );
+    }
+
+    #[test]
+    fn a_key_that_repeats_everywhere_is_bounded() {
+        let same = format!("[{}]", vec![r#"{"k":1}"#; 1_001].join(","));
+        let items = [("input1", same.as_str()), ("input2", same.as_str())];
+        let wanted = "TOO_LARGE: this gives more than 1000000 items; leave out what is not needed before (`filter`, `set`)";
+        check_all("merge", r#"{"mode":"KEY","key":"k"}"#, &items, wanted);
+    }
+
+    #[test]
     fn what_can_not_be_joined_is_named() {
         check(r#"{"mode":"KEY"}"#, "CONFIG: `key` is missing or null");
         check(
@@ -259,7 +243,7 @@ mod tests {
             r#"CONFIG: `mode` is "ZIP", but must be one of APPEND, POSITION, KEY, FIRST"#,
         );
         let text = [("input1", r#"[{"k":1}]"#), ("input2", r#"[{"k":1},"x"]"#)];
-        let wanted = "ITEM: item 1 of input2 is not an object, so it can't be joined";
+        let wanted = "ITEM: item 1 of input2 is not an object, so it can't be joined; make it one with `set`, or use mode APPEND";
         check_all("merge", r#"{"mode":"KEY","key":"k"}"#, &text, wanted);
     }
 
@@ -272,5 +256,7 @@ mod tests {
         assert_eq!(faults(serde_json::json!({"mode": "POSITION", "join": "LEFT"})), "");
         assert_eq!(faults(serde_json::json!({"mode": "KEY", "key": "a", "join": "LEFT"})), "");
         assert_eq!(faults(serde_json::json!({"mode": "{{ m }}", "key": "a"})), "");
+        assert_eq!(faults(serde_json::json!({"mode": "KEY", "key": ["a", "a."]})), "key[1]");
+        assert_eq!(faults(serde_json::json!({"wins": "FIRST"})), "wins");
     }
 }

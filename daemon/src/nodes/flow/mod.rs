@@ -12,3 +12,5 @@ pub(super) mod stop;
 pub(super) mod switch;
 pub(super) mod wait;
 pub(super) mod workflow;
+
+mod joined;
