@@ -37,6 +37,8 @@ impl Registry {
             flow::noop::definition(),
             flow::stop::definition(),
             flow::state::definition(),
+            flow::approval::definition(),
+            flow::emit::definition(),
             flow::workflow::definition(),
             flow::lock::mutex(),
             flow::lock::semaphore(),

@@ -1,6 +1,7 @@
 //! Stories of the pure half: a workflow and a script in, a journal out.
 
 mod again;
+mod approvals;
 mod crash;
 mod flow;
 mod guards;

@@ -1,6 +1,8 @@
 //! Definitions that decide where items go, and when.
 
+pub(super) mod approval;
 pub(super) mod choose;
+pub(super) mod emit;
 pub(super) mod lock;
 pub(super) mod merge;
 pub(super) mod noop;

@@ -89,7 +89,8 @@ impl Driver {
         let (id, workflow) = (execution.id, execution.workflow_id);
         let root = self.root_of(&execution);
         let accepted = execution.clone();
-        let live = Live::new(plan, state, execution);
+        let mut live = Live::new(plan, state, execution);
+        live.state.accepted_at(self.parts.inbox.last());
         self.places.learn(workflow, &rule);
         self.know_holders(workflow);
         let begins = match self.places.admit(workflow, live.rank(), root, self.is_full()) {
