@@ -374,7 +374,7 @@ fn waiting(plan: &PlanNode, node: &NodeState) -> Option<Waiting> {
             Phase::Backoff { .. } => {}
             Phase::Requested { .. } => {
                 let (_, at, request) = unit.requested()?;
-                let Some(kind) = request.waits() else { return None };
+                let kind = request.waits()?;
                 let until = request.due(at, plan.timeout);
                 found = Some(Waiting { kind, until, detail: request.detail() });
             }

@@ -146,6 +146,8 @@ impl<'p> World<'p> {
                 }
                 Effect::ClearTimer(key) => drop(self.timers.remove(&key)),
                 Effect::Continue | Effect::Ended(_) => {}
+                // No node of these graphs asks for anything.
+                Effect::Request { .. } | Effect::Withdraw { .. } | Effect::Release(_) => {}
             }
         }
         Ok(())
