@@ -7,9 +7,9 @@ use crate::engine::kind::{NodeError, Outcome};
 /// What a unit came to, or why that is too much with what the execution has already.
 pub(super) fn bounded(turn: &Turn<'_>, node: &str, outcome: Outcome) -> Result<Outcome, NodeError> {
     let more = match &outcome {
-        Outcome::Items(items)
-        | Outcome::WaitUntil(_, items)
-        | Outcome::Release(_, items) => handles_bytes(items),
+        Outcome::Items(items) | Outcome::WaitUntil(_, items) | Outcome::Release(_, items) => {
+            handles_bytes(items)
+        }
         _ => 0,
     };
     let (all, limit) = (turn.state.result_bytes.saturating_add(more), turn.env.limits.result_bytes);

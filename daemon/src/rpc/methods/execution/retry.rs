@@ -165,7 +165,11 @@ fn refused(old: &Execution, error: &retry::Error) -> RpcError {
         Error::GivenAndAgain(_) => {
             (ErrorKind::Invalid, "results", "give results for nodes before it".to_owned())
         }
-        Error::NothingFailed | Error::NoItemFailed | Error::Cut(_) | Error::Locked(_) | Error::NotEnded => {
+        Error::NothingFailed
+        | Error::NoItemFailed
+        | Error::Cut(_)
+        | Error::Locked(_)
+        | Error::NotEnded => {
             (ErrorKind::Precondition, "from", "START runs everything again".to_owned())
         }
     };
