@@ -7,6 +7,7 @@ mod flow;
 mod guards;
 mod items;
 mod names;
+mod rehearse;
 mod requests;
 mod rules;
 mod simulation;
