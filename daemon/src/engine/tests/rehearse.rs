@@ -13,6 +13,7 @@ use crate::engine::step::rehearse::rehearse;
 fn check(workflow: &str) -> String {
     let plan = plan(workflow);
     let env = Env {
+        inbox: 0,
         now: Timestamp::from_unix_ms(0),
         boot: String::new(),
         monotonic: Duration::ZERO,
