@@ -111,6 +111,7 @@ mod tests {
         ("system.health", ACCOUNT),
         ("system.metrics", ACCOUNT),
         ("system.stats", ACCOUNT),
+        ("system.leaveSafeMode", ADMIN),
         ("system.subscribe", ACCOUNT),
         ("system.unsubscribe", ACCOUNT),
         ("system.verify", ADMIN),
@@ -242,6 +243,7 @@ mod tests {
     system.health               401  yes  yes   yes   | yes  yes  yes     yes
     system.metrics              401  yes  yes   yes   | yes  yes  yes     yes
     system.stats                401  yes  yes   yes   | yes  yes  yes     yes
+    system.leaveSafeMode        401  403  yes   yes   | 403  403  403     403
     system.subscribe            401  yes  yes   yes   | yes  yes  yes     yes
     system.unsubscribe          401  yes  yes   yes   | yes  yes  yes     yes
     system.verify               401  403  yes   yes   | 403  403  403     403

@@ -60,7 +60,19 @@ fn what_the_engine_computes_is_computed_and_the_rest_is_shown() {
         c -> d
         a -> f
         "#,
-    ), @"");
+    ), @r#"
+    1 a: Yes [{"n":2}] → {"output":[{"x":1,"n":2}]}
+    2 b: Yes [{"where":true}] → {"true":[{"x":1,"n":2}]}
+    3 c: Yes [{"n":2}]
+      not known: what it sends: it works outside
+    4 d: Unknown
+      it runs if `c` sends something to it
+      not known: what comes in from `c`
+    3 e: No [{}]
+      nothing comes in
+    2 f: Yes
+      not known: `nodes['c']`: what node `c` sends is not known
+    "#);
 }
 
 #[test]
@@ -77,5 +89,15 @@ fn waits_are_not_waited_for_pinned_output_stands_and_failures_are_told() {
         c -> d
         d -> e
         "#,
-    ), @"");
+    ), @r#"
+    1 a: Yes [{}] → {"output":[{"ran":1},{"ran":2}]}
+      its pinned output is used
+    2 b: Yes [{"ms":60000}] → {"output":[{"ran":1},{"ran":2}]}
+      waits until 1970-01-01T00:01:00.000Z
+    3 c: Yes [{"twice":2},{"twice":4}] → {"output":[{"ran":1,"twice":2},{"ran":2,"twice":4}]}
+    4 d: Yes [{"kind":"IO"},{"kind":"IO"}]
+      fails: it went wrong
+    5 e: No [{}]
+      node `d` fails before it
+    "#);
 }
