@@ -6,6 +6,7 @@ mod flow;
 mod guards;
 mod items;
 mod names;
+mod rehearse;
 mod requests;
 mod rules;
 mod simulation;
