@@ -3,6 +3,7 @@
 
 use a2n_proto::{ErrorKind, RpcError};
 
+use crate::access::people;
 use crate::engine::driving::{handle, start};
 use crate::engine::plan::Unsupported;
 use crate::store::{self, logs};
@@ -143,6 +144,23 @@ impl From<start::Error> for RpcError {
                     .hint("a node definition that it needs may be gone")
             },
             Error::Engine(source) => source.into(),
+            Error::Store(source) => source.into(),
+        }
+    }
+}
+
+impl From<people::Error> for RpcError {
+    fn from(error: people::Error) -> Self {
+        use people::Error;
+        let message = error.to_string();
+        match error {
+            Error::OwnersOnly { .. } => {
+                RpcError::new(ErrorKind::Forbidden, message).hint("`a2n user ls` shows who is one")
+            }
+            Error::Wrong { path, hint, .. } => {
+                RpcError::new(ErrorKind::Invalid, message).at(path).hint(hint)
+            }
+            Error::Patch(refused) => refused.into(),
             Error::Store(source) => source.into(),
         }
     }

@@ -19,6 +19,7 @@ pub mod secret_mask;
 mod time;
 
 pub mod credentials;
+pub mod event;
 pub mod execution;
 pub mod identity;
 pub mod nodes;

@@ -5,6 +5,7 @@ use std::path::Path;
 use a2n_tests::command::a2n_ok;
 use a2n_tests::daemon::World;
 use anyhow::Result;
+use serde_json::json;
 
 #[test]
 fn every_example_runs() -> Result<()> {
@@ -46,5 +47,18 @@ fn every_example_runs() -> Result<()> {
     let notes = format!("notes={}", named("watch.txt"));
     run(&["service-watch", "-i", "url=http://127.0.0.1:1/", "-i", &notes])?;
     assert!(std::fs::read_to_string(named("watch.txt"))?.contains("http://127.0.0.1:1/"));
+
+    let mut lines = world.lines()?;
+    lines.call("system.subscribe", json!({"topics": ["executionNodeState"]}))?;
+    let run = lines.call("workflow.run", json!({"name": "deploy-approval"}))?["id"].clone();
+    a2n_ok(&world, &["emit", "build.done", "-d", "{\"version\": \"1.2\"}"])?;
+    while !lines.notification()?.to_string().contains("\"APPROVAL\"") {}
+    let asked = a2n_ok(&world, &["approvals", "-o", "json"])?;
+    assert!(asked.contains("Deploy 1.2?"), "{asked}");
+    a2n_ok(&world, &["approve", "deploy-approval", "--yes", "-i", "window=now"])?;
+    let ended = lines.call("execution.wait", json!({"id": run, "timeout": 60000}))?;
+    assert_eq!(ended["status"], "SUCCESS", "{ended}");
+    let told = a2n_ok(&world, &["events", "deploy.done", "-o", "name"])?;
+    assert_eq!(told, "2\n");
     Ok(())
 }

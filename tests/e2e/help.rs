@@ -5,7 +5,7 @@ use a2n_tests::daemon::{World, binary};
 use anyhow::Result;
 
 /// The commands whose examples need no workflow, no file and no other machine.
-const ALONE: [&[&str]; 17] = [
+const ALONE: [&[&str]; 21] = [
     &["settings"],
     &["settings", "ls"],
     &["settings", "get"],
@@ -17,6 +17,10 @@ const ALONE: [&[&str]; 17] = [
     &["node", "show"],
     &["trigger", "ls"],
     &["health"],
+    &["approvals"],
+    &["emit"],
+    &["events"],
+    &["user", "ls"],
     &["audit"],
     &["audit", "list"],
     &["verify"],
@@ -25,7 +29,7 @@ const ALONE: [&[&str]; 17] = [
     &["rpc"],
 ];
 /// Words by which an example of these needs something more, or does not end.
-const MORE: [&str; 3] = ["backup", "--system", ".subscribe"];
+const MORE: [&str; 4] = ["backup", "--system", ".subscribe", "--seq"];
 
 /// The examples of a help text, without what is said about them.
 fn examples(help: &str) -> Vec<String> {

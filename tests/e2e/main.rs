@@ -1,11 +1,13 @@
 //! End-to-end stories: the real `a2nd`, the real `a2n`, the real socket. One file a theme.
 
+mod approvals;
 mod attachments;
 mod cancel;
 mod children;
 mod conversation;
 mod crash;
 mod editors;
+mod events;
 mod examples;
 mod first_start;
 mod flood;
@@ -16,6 +18,7 @@ mod http;
 mod install;
 mod keys;
 mod mute;
+mod people;
 mod places;
 mod poison;
 mod quickstart;

@@ -117,8 +117,12 @@ fn an_output_that_is_too_large_to_keep_is_handed_on_whole_and_marked_after_the_e
             lines.call("executionNodeState.get", json!({"executionId": id, "nodeId": node}))
         };
         let (prints, counts) = (node("prints")?, node("counts")?);
-        assert_eq!(prints["outputData"], json!({"cut": true}), "{prints}");
-        assert_eq!(counts["inputData"], json!({"cut": true}), "{counts}");
+        let cut = |data: &serde_json::Value| {
+            let bytes = data["bytes"].as_u64().unwrap_or_default();
+            data["cut"] == true && (3000..3100).contains(&bytes)
+        };
+        assert!(cut(&prints["outputData"]), "{prints}");
+        assert!(cut(&counts["inputData"]), "{counts}");
         assert_eq!(counts["outputData"]["output"][0]["n"], 3000, "{counts}");
         world.stop()?;
         world.start()?;

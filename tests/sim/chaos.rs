@@ -443,6 +443,12 @@ impl Life {
             let load = self.daemon().engine.last_load();
             self.wrong.push(format!("all have ended, and the driver holds on: {load:?}"));
         }
+        // One that only waits may wait for another one: its lock, its place, its end.
+        let moves = |one: &&Execution| {
+            let runs = running_of(&self.machine.witness.seen(), one.id) > 0;
+            runs || matches!(one.paused_reason, Some(PausedReason::User | PausedReason::InDoubt))
+        };
+        let others_move = open.iter().any(|one| moves(&one));
         for one in open {
             let runs = running_of(&self.machine.witness.seen(), one.id) > 0;
             let input = match one.paused_reason {
@@ -458,6 +464,7 @@ impl Life {
                 {
                     continue;
                 }
+                Some(PausedReason::Waiting) if others_move => continue,
                 // It waits for the slot that such a step has.
                 None if self.daemon().engine.last_load().jobs > 0 => continue,
                 _ => None,

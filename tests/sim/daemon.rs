@@ -10,6 +10,7 @@ use a2n_daemon::engine::driving::driver::{Driver, Parts};
 use a2n_daemon::engine::driving::handle::{
     Accepted, Admission, Engine, Error as EngineError, Observer, Tuning,
 };
+use a2n_daemon::engine::driving::inbox::Inbox;
 use a2n_daemon::engine::driving::plans::Plans;
 use a2n_daemon::engine::driving::recover;
 use a2n_daemon::engine::driving::safe_mode::SafeMode;
@@ -106,7 +107,9 @@ impl Daemon {
         // The sender may go: the last value stays.
         let (_, tuning) = watch::channel(Arc::new(tuning));
         let stuck = Stuck::default();
+        let inbox = Inbox::open(store.clone()).map_err(|e| format!("inbox: {e}"))?;
         let (driver, engine) = Driver::new(Parts {
+            inbox,
             store: store.clone(),
             logs: logs.clone(),
             system: system.clone(),

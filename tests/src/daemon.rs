@@ -1,6 +1,7 @@
 //! A real `a2nd` in a temporary world: its own home, data folder and socket.
 
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -28,6 +29,8 @@ pub struct World {
     /// Words before the daemon's own command line: a program that sets something up and then
     /// becomes the daemon (`prlimit`, `nsenter`, `strace -D`).
     pub within: Vec<String>,
+    /// Whose daemon it is: `--user`, or `--system` for several people.
+    pub mode: &'static str,
 }
 
 #[derive(Debug)]
@@ -54,7 +57,7 @@ impl World {
     pub fn new() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("a2n-").tempdir()?;
         std::fs::create_dir(folder.path().join("home"))?;
-        Ok(Self { folder, running: None, env: Vec::new(), within: Vec::new() })
+        Ok(Self { folder, running: None, env: Vec::new(), within: Vec::new(), mode: "--user" })
     }
 
     /// A fresh folder with a running, ready daemon.
@@ -136,12 +139,14 @@ impl World {
         let notify = self.path().join("notify");
         let _ = std::fs::remove_file(&notify);
         let ready = UnixDatagram::bind(&notify)?;
+        // The daemon may run as somebody else.
+        std::fs::set_permissions(&notify, PermissionsExt::from_mode(0o777))?;
         ready.set_read_timeout(Some(LIMIT))?;
         let stderr =
             std::fs::File::options().create(true).append(true).open(self.path().join("stderr"))?;
         let mut child = self
             .daemon()
-            .args(["--user", "--socket"])
+            .args([self.mode, "--socket"])
             .arg(self.socket())
             .arg("--data-dir")
             .arg(self.data_dir())

@@ -8,9 +8,9 @@ use clap::{Parser, Subcommand};
 
 use super::output::Format;
 use super::{
-    apply, audit, cancel, completions, diff, export, health, info, logs, ls, man, metrics, node,
-    pipe, ps, publish, quickstart, retry, rpc, run, safe_mode, schedule, settings, show, steer,
-    test, tree, trigger, validate, verify, versions,
+    apply, approve, audit, cancel, completions, diff, event, export, health, info, logs, ls, man,
+    metrics, node, pipe, ps, publish, quickstart, retry, rpc, run, safe_mode, schedule, settings,
+    show, steer, test, tree, trigger, user, validate, verify, versions,
 };
 
 /// The text under a command's options: examples and the exit codes.
@@ -91,6 +91,8 @@ pub(super) enum Command {
     Resume(steer::ResumeArgs),
     Answer(steer::AnswerArgs),
     Retry(retry::Args),
+    Approvals(approve::ListArgs),
+    Approve(approve::Args),
     Ls(ls::Args),
     Apply(apply::Args),
     Validate(validate::Args),
@@ -107,6 +109,9 @@ pub(super) enum Command {
     Health(health::Args),
     SafeMode(safe_mode::Args),
     Metrics(metrics::Args),
+    Emit(event::EmitArgs),
+    Events(event::EventsArgs),
+    User(user::Args),
     Audit(audit::Args),
     Verify(verify::Args),
     Info(info::Args),

@@ -5,6 +5,7 @@
 //! To add one: a file here and its line in `command_line` and `start`.
 
 mod apply;
+mod approve;
 mod audit;
 mod cancel;
 mod command_line;
@@ -13,6 +14,7 @@ mod context;
 mod diff;
 mod documents;
 mod ending;
+mod event;
 mod export;
 mod external;
 mod failure;
@@ -49,6 +51,7 @@ mod steer;
 mod test;
 mod tree;
 mod trigger;
+mod user;
 mod validate;
 mod verify;
 mod versions;

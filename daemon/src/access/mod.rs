@@ -5,5 +5,6 @@
 //! arguments, the transaction is the caller's.
 
 pub mod audit;
+pub mod people;
 pub mod policy;
 pub mod record;

@@ -7,10 +7,9 @@ use a2n_proto::api::Access;
 use a2n_proto::identity::Role;
 use a2n_proto::{ErrorKind, RpcError};
 
-/// What a user without an account can do: this version makes one account, the OWNER's, and has
-/// neither `auth.login` nor a way to link another.
-pub const OWNER_ONLY: &str = "only its owner (root, for the system's daemon) can use it in this \
-                              version; `a2n quickstart` starts a daemon of your own";
+/// What a user without an account can do.
+pub const NO_ACCOUNT: &str = "an ADMIN or OWNER of it can give you one (`a2n user add NAME --uid N`); \
+                              `a2n quickstart` starts a daemon of your own";
 
 /// Whether the door opens at all, before anything is read. `role` is that of the caller's account.
 ///
@@ -20,7 +19,7 @@ pub fn at_the_door(access: Access, role: Option<Role>) -> Result<(), RpcError> {
         (Access::Open, _) | (Access::Account | Access::Workflow(_), Some(_)) => Ok(()),
         (_, None) => {
             Err(RpcError::new(ErrorKind::Unauthenticated, "you have no account here")
-                .hint(OWNER_ONLY))
+                .hint(NO_ACCOUNT))
         }
         (Access::Role(needed), Some(role)) if role < needed => {
             let message = format!("this needs the role {}", needed.as_str());
@@ -80,6 +79,10 @@ mod tests {
         ("workflowTrigger.next", VIEW),
         ("workflowVersion.list", ACCOUNT),
         ("workflowVersion.get", VIEW),
+        // Events are whose they are; who sees which is decided row by row.
+        ("event.emit", ACCOUNT),
+        ("event.list", ACCOUNT),
+        ("event.get", ACCOUNT),
         ("execution.list", ACCOUNT),
         ("execution.get", VIEW),
         ("execution.wait", VIEW),
@@ -88,6 +91,9 @@ mod tests {
         ("execution.resume", EXECUTE),
         ("execution.answer", EXECUTE),
         ("execution.retry", EXECUTE),
+        // Who may decide is said by the node that asks; others do not see it, or may not.
+        ("execution.approve", ACCOUNT),
+        ("execution.approvals", ACCOUNT),
         ("execution.tree", VIEW),
         ("execution.stats", ACCOUNT),
         ("executionLog.query", VIEW),
@@ -105,10 +111,20 @@ mod tests {
         ("system.health", ACCOUNT),
         ("system.metrics", ACCOUNT),
         ("system.stats", ACCOUNT),
+        ("system.leaveSafeMode", ADMIN),
         ("system.subscribe", ACCOUNT),
         ("system.unsubscribe", ACCOUNT),
         ("system.verify", ADMIN),
         ("auth.whoami", OPEN),
+        // Who an ADMIN may not touch (an OWNER) is decided where the user is read.
+        ("auth.link", ADMIN),
+        ("auth.unlink", ADMIN),
+        ("user.list", ACCOUNT),
+        ("user.get", ACCOUNT),
+        ("user.create", ADMIN),
+        ("user.update", ADMIN),
+        ("user.delete", ADMIN),
+        ("account.list", ACCOUNT),
         ("auditLog.list", ADMIN),
         ("auditLog.verify", ADMIN),
         ("systemLog.query", ADMIN),
@@ -197,6 +213,9 @@ mod tests {
     workflowTrigger.next        401  404  yes   yes   | yes  yes  yes     yes
     workflowVersion.list        401  yes  yes   yes   | yes  yes  yes     yes
     workflowVersion.get         401  404  yes   yes   | yes  yes  yes     yes
+    event.emit                  401  yes  yes   yes   | yes  yes  yes     yes
+    event.list                  401  yes  yes   yes   | yes  yes  yes     yes
+    event.get                   401  yes  yes   yes   | yes  yes  yes     yes
     execution.list              401  yes  yes   yes   | yes  yes  yes     yes
     execution.get               401  404  yes   yes   | yes  yes  yes     yes
     execution.wait              401  404  yes   yes   | yes  yes  yes     yes
@@ -205,6 +224,8 @@ mod tests {
     execution.resume            401  404  yes   yes   | 403  403  yes     yes
     execution.answer            401  404  yes   yes   | 403  403  yes     yes
     execution.retry             401  404  yes   yes   | 403  403  yes     yes
+    execution.approve           401  yes  yes   yes   | yes  yes  yes     yes
+    execution.approvals         401  yes  yes   yes   | yes  yes  yes     yes
     execution.tree              401  404  yes   yes   | yes  yes  yes     yes
     execution.stats             401  yes  yes   yes   | yes  yes  yes     yes
     executionLog.query          401  404  yes   yes   | yes  yes  yes     yes
@@ -222,10 +243,19 @@ mod tests {
     system.health               401  yes  yes   yes   | yes  yes  yes     yes
     system.metrics              401  yes  yes   yes   | yes  yes  yes     yes
     system.stats                401  yes  yes   yes   | yes  yes  yes     yes
+    system.leaveSafeMode        401  403  yes   yes   | 403  403  403     403
     system.subscribe            401  yes  yes   yes   | yes  yes  yes     yes
     system.unsubscribe          401  yes  yes   yes   | yes  yes  yes     yes
     system.verify               401  403  yes   yes   | 403  403  403     403
     auth.whoami                 yes  yes  yes   yes   | yes  yes  yes     yes
+    auth.link                   401  403  yes   yes   | 403  403  403     403
+    auth.unlink                 401  403  yes   yes   | 403  403  403     403
+    user.list                   401  yes  yes   yes   | yes  yes  yes     yes
+    user.get                    401  yes  yes   yes   | yes  yes  yes     yes
+    user.create                 401  403  yes   yes   | 403  403  403     403
+    user.update                 401  403  yes   yes   | 403  403  403     403
+    user.delete                 401  403  yes   yes   | 403  403  403     403
+    account.list                401  yes  yes   yes   | yes  yes  yes     yes
     auditLog.list               401  403  yes   yes   | 403  403  403     403
     auditLog.verify             401  403  yes   yes   | 403  403  403     403
     systemLog.query             401  403  yes   yes   | 403  403  403     403

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::engine::driving::driver::{Driver, Parts};
+use crate::engine::driving::inbox::Inbox;
 use crate::engine::driving::plans::Plans;
 use crate::engine::driving::start::Starter;
 use crate::engine::driving::stuck::Stuck;
@@ -178,8 +179,11 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     follow_step_settings(&tasks, &settings, &config, Arc::clone(&executor));
     let tuning = follow_tuning(&tasks, &settings, &config, shares);
     let stuck = Stuck::default();
+    let inbox = Inbox::open(store.clone());
+    let inbox = inbox.map_err(|error| NotStarted::later("events not read", &error))?;
     let (driver, engine) = Driver::new(Parts {
         store: store.clone(),
+        inbox: inbox.clone(),
         logs: logs.clone(),
         system: system.clone(),
         executor: executor.clone(),
@@ -260,6 +264,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         environment: Arc::new(config.environment.clone()),
         stuck,
         safe_mode: safe_mode.clone(),
+        inbox,
         starter,
         plans: Arc::clone(&plans),
         workflows: Workflows {
@@ -284,7 +289,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         turns: Turns::default(),
     });
     let identities = Identities::new(store.clone(), config.mode, host::uid());
-    spawn_until_stop(&tasks, "identities", Arc::clone(&identities).follow());
+    let follower = Arc::clone(&identities);
     if let Some(every) = systemd::watchdog_interval() {
         let feeding = watchdog::feed(engine.clone(), Arc::clone(&system.clock), every);
         spawn_until_stop(&tasks, "watchdog", feeding);
@@ -299,6 +304,13 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
     );
     let pages = Arc::new(Pages { health, metrics, store: store.clone(), safe_mode });
     let _ = eyes.dispatcher.set(Arc::downgrade(&dispatcher));
+    let told = Arc::downgrade(&dispatcher);
+    let tell = move || {
+        if let Some(dispatcher) = told.upgrade() {
+            dispatcher.people_changed();
+        }
+    };
+    spawn_until_stop(&tasks, "identities", follower.follow(tell));
     let server = Server::new(dispatcher, pages, openrpc::document, stop);
     let _ = eyes.clients.set(Box::new(server.connections()));
     running_marker.tell();

@@ -67,6 +67,10 @@ pub struct Start {
     pub workflow: WorkflowId,
     /// Whose workflow that is: who shares what is kept and locked by name.
     pub owner: UserId,
+    /// The person who started it; none where a trigger did.
+    pub started_by: Option<UserId>,
+    /// The number of the newest event when it was accepted.
+    pub inbox: u64,
     /// The version it runs.
     pub version: u32,
     /// When it was accepted.
@@ -343,6 +347,10 @@ impl State {
             })
         });
         dues.min()
+    }
+    /// It is accepted; the newest event has this number.
+    pub fn accepted_at(&mut self, inbox: u64) {
+        self.start.inbox = inbox;
     }
     /// Permits that it holds, in the order in which it got them.
     pub fn held(&self) -> &[Held] {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use a2n_proto::{Json, Timestamp};
 
+use super::approval::{Ballot, Voter};
 use super::effect::TimerKey;
 use super::execution::UnitKey;
 use super::job::{JobEnd, JobKey};
@@ -45,6 +46,19 @@ pub enum Input {
         n: u32,
         /// The answer.
         reply: Box<Reply>,
+    },
+    /// Somebody decides what an `approval` asks.
+    Vote {
+        /// Which node.
+        node: String,
+        /// Path of loop iterations, empty outside loops.
+        iteration: String,
+        /// For which item; all that are open where absent.
+        item: Option<u32>,
+        /// Who. Boxed because it is much larger than the other inputs.
+        voter: Box<Voter>,
+        /// What they say.
+        ballot: Ballot,
     },
     /// A timer's moment has come.
     TimerFired {
@@ -106,6 +120,8 @@ pub struct Env {
     pub boot: String,
     /// CLOCK_MONOTONIC since that boot: measures running time.
     pub monotonic: Duration,
+    /// The number of the newest event that was told.
+    pub inbox: u64,
     /// The environment variables that the administrator lets expressions see.
     pub allowed: Arc<BTreeMap<String, String>>,
     /// How much one step and one execution may do at once.

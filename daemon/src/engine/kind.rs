@@ -116,6 +116,17 @@ pub struct Work {
     pub items: Handles,
     /// The commit's time.
     pub now: Timestamp,
+    /// Where the inbox of events stands.
+    pub inbox: InboxAt,
+}
+
+/// Where the inbox of events stands: numbers of events, each the newest of its moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InboxAt {
+    /// When the execution was accepted.
+    pub start: u64,
+    /// Now.
+    pub now: u64,
 }
 
 /// How a unit of work ended well.

@@ -1,6 +1,7 @@
 //! Runs executions. What stands in this folder is pure: plan, expression, execution, input, step,
 //! retry decide, and import only proto and themselves. `driving/` commits and acts.
 
+pub mod approval;
 pub mod check;
 pub mod driving;
 pub mod effect;

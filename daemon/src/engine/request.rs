@@ -13,11 +13,14 @@ use serde::{Deserialize, Serialize};
 use super::kind::{NodeError, Outcome};
 
 pub mod child;
+pub mod event;
 pub mod lock;
 pub mod pace;
 pub mod shared;
 
+use super::approval::ApprovalRequest;
 use child::ChildRequest;
+use event::{EmitRequest, EventRequest};
 use lock::LockRequest;
 use pace::{DebounceRequest, ThrottleRequest};
 use shared::SharedRequest;
@@ -35,6 +38,12 @@ pub enum Request {
     Throttle(ThrottleRequest),
     /// To be the last of those that come close together (`debounce`).
     Debounce(DebounceRequest),
+    /// People's decision (`approval`).
+    Approval(Box<ApprovalRequest>),
+    /// That an event is told (`emit`).
+    Emit(Box<EmitRequest>),
+    /// That an event comes (`wait`).
+    Event(Box<EventRequest>),
 }
 
 /// What a request is answered with.
@@ -45,34 +54,50 @@ impl Request {
     /// of its node's `concurrency`, and an execution with nothing else is PAUSED.
     pub fn waits(&self) -> Option<WaitingKind> {
         match self {
-            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) => None,
+            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) | Self::Emit(_) => None,
             Self::Lock(_) => Some(WaitingKind::Limit),
             Self::Debounce(_) => Some(WaitingKind::Timer),
+            Self::Approval(_) => Some(WaitingKind::Approval),
+            Self::Event(_) => Some(WaitingKind::Event),
         }
     }
     /// The wait in a few words, for people.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) => None,
+            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) | Self::Emit(_) => None,
             Self::Lock(lock) if lock.limit == 1 => Some(format!("mutex `{}`", lock.name)),
             Self::Lock(lock) => {
                 Some(format!("{} of {} of semaphore `{}`", lock.permits, lock.limit, lock.name))
             }
             Self::Debounce(_) => Some("until no other execution comes".to_owned()),
+            Self::Approval(request) => Some(request.detail()),
+            Self::Event(request) => Some(request.detail()),
         }
     }
     /// When it is over by itself.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self {
-            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) | Self::Lock(_) => None,
+            Self::Shared(_)
+            | Self::Child(_)
+            | Self::Throttle(_)
+            | Self::Lock(_)
+            | Self::Emit(_) => None,
             Self::Debounce(debounce) => Some(debounce.until),
+            Self::Approval(request) => request.until,
+            Self::Event(request) => request.until,
         }
     }
     /// What it then comes to.
     pub fn at_deadline(&self) -> Reply {
         match self {
-            Self::Shared(_) | Self::Child(_) | Self::Throttle(_) | Self::Lock(_) => Err(late(None)),
+            Self::Shared(_)
+            | Self::Child(_)
+            | Self::Throttle(_)
+            | Self::Lock(_)
+            | Self::Emit(_) => Err(late(None)),
             Self::Debounce(debounce) => Ok(Outcome::Items(debounce.leave("output"))),
+            Self::Approval(request) => request.expired(),
+            Self::Event(request) => request.late(),
         }
     }
     /// When it is over without a reply: by itself, or by the node's time-out.

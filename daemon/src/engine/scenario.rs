@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_proto::document::Repeat;
-use a2n_proto::execution::{ExecutionStatus, NodeStatus};
+use a2n_proto::execution::{Decision, ExecutionStatus, NodeStatus};
+use a2n_proto::identity::Role;
 use a2n_proto::nodes::NodeCredentials;
 use a2n_proto::{ExecutionId, Json, Timestamp, UserId, WorkflowId};
 use serde_json::{Map, Value, json};
 
+use super::approval::{ApprovalRequest, Approvers, Ballot, OnExpiry, Voter};
 use super::effect::{Due, Effect, TimerKey};
 use super::execution::{NodeKey, Start, State, UnitKey};
 use super::fact::Fact;
@@ -69,6 +71,8 @@ const STANDS: &[(&str, WorksOn, Runs, Repeat)] = &[
     ("bulk", WorksOn::All, Runs::Outside, Repeat::Once),
     // Asks for a shared value; the script replies.
     ("ask", WorksOn::Each, Runs::Inline, Repeat::Retryable),
+    // Asks people; the script votes.
+    ("sure", WorksOn::Each, Runs::Inline, Repeat::Retryable),
     // Waits for a lock, gives it back, lets others come.
     ("lock", WorksOn::All, Runs::Inline, Repeat::Retryable),
     ("free", WorksOn::All, Runs::Inline, Repeat::Retryable),
@@ -125,6 +129,7 @@ impl Kind for Stand {
             "loop" => vec!["done".into(), "loop".into()],
             "try" => vec!["try".into(), "catch".into()],
             "stop" | "break" => Vec::new(),
+            "sure" => vec!["approved".into(), "rejected".into()],
             _ => vec!["output".into()],
         }
     }
@@ -210,6 +215,28 @@ impl Kind for Stand {
                 key: work.config["key"].as_str().unwrap_or("k").to_owned(),
                 action: SharedAction::Get,
             }))),
+            "sure" => Outcome::Request(Box::new(Request::Approval(Box::new(ApprovalRequest {
+                message: "sure?".to_owned(),
+                form: None,
+                approvers: Approvers {
+                    users: Vec::new(),
+                    groups: Vec::new(),
+                    roles: vec![Role::User],
+                },
+                quorum: work.config["quorum"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or(1),
+                no_self_approval: false,
+                reason_required: false,
+                until: work.config["ms"]
+                    .as_u64()
+                    .map(|ms| work.now.plus(Duration::from_millis(ms))),
+                on_expiry: match work.config["onExpiry"].as_str() {
+                    Some("APPROVE") => OnExpiry::Approve,
+                    Some("REJECT") => OnExpiry::Reject,
+                    _ => OnExpiry::Fail,
+                },
+                items: work.items.values().flatten().cloned().collect(),
+                votes: Vec::new(),
+            })))),
             "lock" => Outcome::Request(Box::new(Request::Lock(LockRequest {
                 name: "l".to_owned(),
                 limit: 1,
@@ -258,6 +285,8 @@ pub(crate) fn start() -> Start {
         execution: ExecutionId::from_bytes([1; 16]),
         workflow: WorkflowId::from_bytes([2; 16]),
         owner: UserId::from_bytes([3; 16]),
+        started_by: Some(UserId::from_bytes([3; 16])),
+        inbox: 0,
         version: 1,
         created_at: Timestamp::from_unix_ms(0),
         trigger: Json::of(&json!({"by": "test"})),
@@ -297,6 +326,7 @@ impl<'p> Run<'p> {
             now: Timestamp::from_unix_ms(self.now),
             boot: self.boot.to_string(),
             monotonic: Duration::from_millis(self.now.unsigned_abs()),
+            inbox: 0,
             allowed: Arc::new(BTreeMap::from([("HOME".to_owned(), "/root".to_owned())])),
             limits: self.limits.clone(),
         };
@@ -354,7 +384,7 @@ impl<'p> Run<'p> {
     }
 
     /// Plays a script: `begin` · `ok UNIT [items]` · `fail UNIT KIND [code]` · `doubt UNIT` ·
-    /// `reply UNIT [items]` · `refuse UNIT KIND` · `tick MS` (and fires what is due) · `cancel` · `pause` · `resume` · `recover` ·
+    /// `reply UNIT [items]` · `refuse UNIT KIND` · `vote NODE NAME yes|no` · `tick MS` (and fires what is due) · `cancel` · `pause` · `resume` · `recover` ·
     /// `answer NODE done|failed|again` · `continue` · `progress UNIT PERCENT`.
     pub(crate) fn play(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -397,6 +427,10 @@ impl<'p> Run<'p> {
                     let error = NodeError::new(kind, format!("failed with {how}"));
                     self.end(unit, Err(NodeError { code: code.parse().ok(), ..error }));
                 }
+                ["vote", node, rest] => {
+                    let (name, word) = rest.split_once(' ').unwrap();
+                    self.vote(node, name, word);
+                }
                 ["reply", unit] => self.reply(unit, Ok(vec![Json::of(&json!({"told": unit}))])),
                 ["reply", unit, items] => {
                     self.reply(unit, Ok(Json::parse(items).unwrap().to().unwrap()));
@@ -421,6 +455,28 @@ impl<'p> Run<'p> {
             result.map(|items| Outcome::Items(Handles::from([("output".to_owned(), items)])));
         let end = Box::new(JobEnd { result, measured: Vec::new() });
         self.tell(Input::AttemptEnded { key: job.key, end });
+    }
+
+    /// Somebody says `yes` or `no` to what a node (`NODE` or `NODE#ITEM`) asks.
+    fn vote(&mut self, node: &str, name: &str, word: &str) {
+        let (node, item) = node.split_once('#').unwrap_or((node, ""));
+        let decision = if word == "yes" { Decision::Approve } else { Decision::Reject };
+        let voter = Voter {
+            user: UserId::from_bytes([name.as_bytes()[0]; 16]),
+            name: name.to_owned(),
+            also: Vec::new(),
+            groups: Vec::new(),
+            role: Role::User,
+            may_run: true,
+            is_starter: false,
+        };
+        self.tell(Input::Vote {
+            node: node.to_owned(),
+            iteration: String::new(),
+            item: item.parse().ok(),
+            voter: Box::new(voter),
+            ballot: Ballot { decision, comment: None, form: Json::null() },
+        });
     }
 
     /// Answers the request of a unit.
@@ -521,6 +577,9 @@ fn timer_text(key: &TimerKey) -> String {
 fn request_text(request: &Request) -> String {
     match request {
         Request::Shared(shared) => format!("shared `{}`", shared.key),
+        Request::Approval(approval) => approval.detail(),
+        Request::Emit(emit) => format!("emit {}", emit.event_type),
+        Request::Event(event) => event.detail(),
         Request::Child(child) => format!("workflow `{}`", child.workflow),
         Request::Lock(lock) => format!("{} of lock `{}`", lock.permits, lock.name),
         Request::Throttle(throttle) => format!("throttle `{}`", throttle.key),

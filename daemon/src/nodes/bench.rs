@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Context, Nodes, Registry, Settings};
 use crate::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice, Printed};
-use crate::engine::kind::{Handles, Kinds, NodeError, Outcome, Work};
+use crate::engine::kind::{Handles, InboxAt, Kinds, NodeError, Outcome, Work};
 use crate::system::System;
 use crate::system::attachments::{Attachments, Limits};
 
@@ -35,6 +35,7 @@ pub(super) fn check_all(kind: &str, config: &str, items: &[(&str, &str)], wanted
         config: serde_json::from_str(config).unwrap(),
         items: items.collect(),
         now: "2026-11-22T12:00:00Z".parse::<Timestamp>().unwrap(),
+        inbox: InboxAt { start: 3, now: 7 },
     };
     let done = Registry::built_in().find(kind).unwrap().compute(&work);
     assert_eq!(told(&done), wanted, "{kind} with {config}");

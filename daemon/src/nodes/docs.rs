@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::context::output;
 use super::definition::CarryOut;
 use super::{Definition, Registry};
-use crate::engine::kind::{Inputs, Kind, Kinds, Outcome, Work, WorksOn};
+use crate::engine::kind::{InboxAt, Inputs, Kind, Kinds, Outcome, Work, WorksOn};
 
 #[test]
 fn the_page_on_nodes_is_current() {
@@ -72,8 +72,12 @@ fn examples_with_items_come_out_as_they_say() {
                     None => wanted.push(item),
                 }
             }
-            let done =
-                definition.compute(&Work { config, items: given, now: Timestamp::from_unix_ms(0) });
+            let done = definition.compute(&Work {
+                config,
+                items: given,
+                now: Timestamp::from_unix_ms(0),
+                inbox: InboxAt::default(),
+            });
             assert_eq!(done, Ok(Outcome::Items(output(wanted))), "{definition:?}: {node}");
             ran.push(definition.name);
         }
@@ -123,8 +127,8 @@ fn a_kind_is_found_by_name_and_version() {
     assert!(registry.find("shell@2.0.0").is_none() && registry.find("").is_none());
     assert_eq!(
         registry.names().join(" "),
-        "aggregate break debounce dedupe file filter http if limit loop merge mutex noop semaphore \
-         set shell sort split state stop switch throttle try wait workflow"
+        "aggregate approval break debounce dedupe emit file filter http if limit loop merge mutex noop \
+         semaphore set shell sort split state stop switch throttle try wait workflow"
     );
     let ids: std::collections::BTreeSet<_> = registry.definitions().iter().map(|d| d.id).collect();
     assert_eq!(ids.len(), registry.names().len());

@@ -16,7 +16,7 @@ use super::definition::CarryOut;
 use super::registry::Registry;
 use super::settings::Settings;
 use crate::engine::job::{Executor, Job, JobEnd, JobVoice};
-use crate::engine::kind::{NodeError, Outcome, Work};
+use crate::engine::kind::{InboxAt, NodeError, Outcome, Work};
 use crate::system::System;
 use crate::system::attachments::Attachments;
 
@@ -120,6 +120,7 @@ async fn begin(carry_out: CarryOut, context: Context) -> Result<Outcome, NodeErr
             config: context.job.config.clone(),
             items: context.job.items.clone(),
             now: context.system.now(),
+            inbox: InboxAt::default(),
         }),
     }
 }

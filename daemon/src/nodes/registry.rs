@@ -40,6 +40,8 @@ impl Registry {
             flow::break_loop::definition(),
             flow::watch::definition(),
             flow::state::definition(),
+            flow::approval::definition(),
+            flow::emit::definition(),
             flow::workflow::definition(),
             flow::lock::mutex(),
             flow::lock::semaphore(),

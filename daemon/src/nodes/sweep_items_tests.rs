@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::Registry;
 use super::definition::{CarryOut, Definition};
 use super::sweep_tests::{naughty, works};
-use crate::engine::kind::{Handles, Inputs, Kind, NodeError, Outcome, Work, WorksOn};
+use crate::engine::kind::{Handles, InboxAt, Inputs, Kind, NodeError, Outcome, Work, WorksOn};
 use crate::engine::plan::Plan;
 use crate::engine::scenario::{Run, start};
 use crate::engine::view;
@@ -27,7 +27,12 @@ fn compute(definition: &Definition, config: Value, items: &[Json]) -> Result<Out
         Inputs::Numbered => "input1".into(),
     };
     let items = Handles::from([(handle, items.to_vec())]);
-    definition.compute(&Work { config, items, now: Timestamp::from_unix_ms(0) })
+    definition.compute(&Work {
+        config,
+        items,
+        now: Timestamp::from_unix_ms(0),
+        inbox: InboxAt::default(),
+    })
 }
 
 /// What came out, whatever it is for.
@@ -120,8 +125,12 @@ fn nothing_at_all_and_odd_values_are_no_panic() {
                 let _answer = compute(definition, config(), std::slice::from_ref(item));
             }
         }
-        let nothing =
-            Work { config: config(), items: BTreeMap::new(), now: Timestamp::from_unix_ms(0) };
+        let nothing = Work {
+            config: config(),
+            items: BTreeMap::new(),
+            now: Timestamp::from_unix_ms(0),
+            inbox: InboxAt::default(),
+        };
         let _answer = definition.compute(&nothing);
     }
 }

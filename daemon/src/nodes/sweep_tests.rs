@@ -30,6 +30,8 @@ pub(super) fn works(kind: &str) -> Value {
         "throttle" => json!({"limit": 2, "window": "1s"}),
         "debounce" => json!({"window": "1s"}),
         "wait" => json!({"duration": "1s"}),
+        "approval" => json!({"message": "sure?"}),
+        "emit" => json!({"type": "a"}),
         "limit" => json!({"first": 1_000_000}),
         "split" => json!({"missing": "NONE", "field": "list"}),
         _ => json!({}),

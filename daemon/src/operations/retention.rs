@@ -40,6 +40,8 @@ pub enum What {
     SystemLog,
     /// Changes in the feed.
     Feed,
+    /// Events in the inbox.
+    Events,
     /// What belonged to deleted workflows and triggers.
     Deleted,
     /// Measured values per minute.
@@ -102,6 +104,11 @@ pub fn sweeps(settings: &Settings, now: Timestamp) -> Vec<Sweep> {
             Some(kept(&table::RETENTION_SYSTEM_LOG_BYTES)),
         ),
         sweep(What::Feed, days(kept(&table::FEED_DAYS)), Some(kept(&table::FEED_CHANGES))),
+        sweep(
+            What::Events,
+            days(kept(&table::RETENTION_EVENT_DAYS)),
+            Some(kept(&table::RETENTION_EVENTS)),
+        ),
         sweep(What::Deleted, now, None),
         sweep(What::Rollups, days(kept(&table::RETENTION_ROLLUPS)), None),
         sweep(What::Audit, now, None),

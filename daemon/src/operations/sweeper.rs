@@ -13,7 +13,7 @@ use crate::store::history::mover::{self, Limits};
 use crate::store::history::purge::purge_some;
 use crate::store::history::{Kind, audit, in_slices, ledger, rollups};
 use crate::store::logs::{LogStore, SystemLogs};
-use crate::store::{Error, Origin, Store, execution, feed, idempotency, tombstone};
+use crate::store::{Error, Origin, Store, event, execution, feed, idempotency, tombstone};
 use crate::system::attachments::Attachments;
 use crate::system::{Clock, Later};
 
@@ -99,6 +99,14 @@ impl StoreSweeper {
                 self.on_store(move |store, origin| {
                     let old = feed::old(&store.read()?, before, keep, batch)?;
                     in_slices(store, origin, old, |tx, first| feed::forget(tx, *first))
+                })
+                .await
+            }
+            What::Events => {
+                let keep = at_most.unwrap_or(u64::MAX);
+                self.on_store(move |store, origin| {
+                    let old = event::old(&store.read()?, before, keep, batch)?;
+                    in_slices(store, origin, old, |tx, seq| event::forget(tx, *seq))
                 })
                 .await
             }

@@ -112,6 +112,25 @@ impl fmt::Debug for Call {
 }
 
 impl Identity {
+    /// Whether somebody who was let in as `before` may still have what was answered to them then.
+    pub(crate) fn still_is(&self, before: &Self) -> bool {
+        match (before, self) {
+            (Self::Account(before), Self::Account(now)) => {
+                before.user == now.user && before.role <= now.role
+            }
+            (Self::Account(_), Self::Unmapped | Self::Refused) => false,
+            // Who had no account was told nothing that needs one.
+            (Self::Unmapped | Self::Refused, _) => true,
+        }
+    }
+
+    /// Says that they were let in, and no longer are.
+    pub(crate) fn locked_out(peer: &Peer) -> RpcError {
+        let message = format!("the account of uid {} was changed meanwhile", peer.uid);
+        RpcError::new(ErrorKind::Unauthenticated, message)
+            .hint("`a2n whoami` tells who you are now")
+    }
+
     /// Whether a method that needs `access` may be asked at all. What depends on one object
     /// (shares) is decided where that object is read.
     pub(crate) fn admit(&self, access: Access, peer: &Peer) -> Result<(), RpcError> {
@@ -131,5 +150,5 @@ impl Identity {
 
 fn no_account(uid: u32) -> RpcError {
     RpcError::new(ErrorKind::Unauthenticated, format!("uid {uid} has no account here"))
-        .hint(policy::OWNER_ONLY)
+        .hint(policy::NO_ACCOUNT)
 }

@@ -4,14 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use a2n_proto::api::system::InfoAnswer;
+use a2n_proto::api::system::{InfoAnswer, Mode};
 use a2n_proto::api::{List, Match, Sort, Which};
 use a2n_proto::identity::Role;
 use a2n_proto::workflow::{SharePermission, Workflow};
 use a2n_proto::{ErrorKind, RpcError, Timestamp, WorkflowId};
 
 use super::{Call, Turns};
+use crate::access::people;
 use crate::engine::driving::handle::Engine;
+use crate::engine::driving::inbox::Inbox;
 use crate::engine::driving::plans::Plans;
 use crate::engine::driving::safe_mode::SafeMode;
 use crate::engine::driving::start::Starter;
@@ -50,6 +52,8 @@ pub struct Context {
     pub stuck: Stuck,
     /// Whether the engine is paused after crashes.
     pub safe_mode: SafeMode,
+    /// Where events are told.
+    pub inbox: Inbox,
     /// Starts executions.
     pub starter: Starter,
     /// Plans of versions.
@@ -118,6 +122,14 @@ impl Context {
         match which {
             Which::Id(id) => Ok(view.workflow_head(id, want)?),
             named => Ok(view.workflow_head_named(&spelled(named), want)?),
+        }
+    }
+
+    /// Refuses where the daemon belongs to one person.
+    pub fn several_people(&self) -> Result<(), RpcError> {
+        match self.info.mode {
+            Mode::System => Ok(()),
+            Mode::User => Err(people::refuse_in_user_mode().into()),
         }
     }
 

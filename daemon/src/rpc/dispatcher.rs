@@ -17,6 +17,7 @@ use std::time::Duration;
 use a2n_proto::{ErrorKind, RpcError};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use tokio::sync::watch;
 
 use super::caller::{Call, Identify, Identity};
 use super::envelope::{self, Frame, Refusal, Request};
@@ -46,6 +47,8 @@ pub struct Dispatcher {
     tag: String,
     counts: Counts,
     observer: Option<Arc<dyn Observer>>,
+    /// Rings when somebody's account or role has changed.
+    people: watch::Sender<()>,
 }
 
 /// How many calls came and what became of them; `/metrics` shows these.
@@ -94,7 +97,13 @@ impl Dispatcher {
         observer: Option<Arc<dyn Observer>>,
     ) -> Arc<Self> {
         let methods = registry.into_methods();
-        Arc::new(Self { methods, identify, limits, tag, counts: Counts::default(), observer })
+        let (counts, people) = (Counts::default(), watch::Sender::new(()));
+        Arc::new(Self { methods, identify, limits, tag, counts, observer, people })
+    }
+
+    /// Somebody's account or role has changed: subscriptions of who may no longer be here end.
+    pub fn people_changed(&self) {
+        self.people.send_replace(());
     }
 
     /// The counters.
@@ -173,17 +182,23 @@ impl Dispatcher {
             method: found.map_or(NO_METHOD, |(&method, _)| method),
             began: self.observer.as_ref().map(|observer| observer.running_time()),
         };
-        let (answering, slot) = match self.ask(session, request, found, id.clone()) {
+        let before = self.identify(session);
+        let (answering, slot) = match self.ask(session, &before, request, found, id.clone()) {
             Ok(begun) => begun,
             Err(error) => return self.refuse(id.as_deref(), timed, error),
         };
         let dispatcher = Arc::clone(self);
+        let is_reading = found.is_some_and(|(_, entry)| entry.is_reading);
+        let session = Arc::clone(session);
         let subject = Subject { method: timed.method, caller: session.peer.uid };
         Handling::Pending(Box::pin(subject.throughout(async move {
             let outcome = AssertUnwindSafe(answering).catch_unwind().await;
             drop(slot);
-            let outcome = outcome.unwrap_or_else(|panic| Err(dispatcher.panicked(&*panic)));
-            dispatcher.reply(id.as_deref(), timed, outcome)
+            let mut outcome = outcome.unwrap_or_else(|panic| Err(dispatcher.panicked(&*panic)));
+            if is_reading && outcome.is_ok() && !dispatcher.identify(&session).still_is(&before) {
+                outcome = Err(Identity::locked_out(&session.peer));
+            }
+            dispatcher.reply(id.as_deref(), timed, outcome, Some((&session, before)))
         })))
     }
 
@@ -191,11 +206,11 @@ impl Dispatcher {
     fn ask(
         &self,
         session: &Arc<Session>,
+        identity: &Identity,
         request: &Request<'_>,
         found: Option<(&&'static str, &Entry)>,
         id: Option<Arc<str>>,
     ) -> Result<(Answering, Slot), RpcError> {
-        let identity = self.identify(session);
         let Some((&method, entry)) = found else {
             let name: String = request.method.chars().take(100).collect();
             let message = format!("there is no method `{name}`");
@@ -213,7 +228,7 @@ impl Dispatcher {
         let call = Call {
             method,
             peer: session.peer,
-            identity,
+            identity: identity.clone(),
             way: session.way,
             request_id: id,
             session: Arc::clone(session),
@@ -240,16 +255,22 @@ impl Dispatcher {
         Err(error.hint("nothing was accepted; try again"))
     }
 
-    fn refuse(&self, id: Option<&str>, timed: Timed, error: RpcError) -> Handling {
-        let reply = self.reply(id, timed, Err(error));
+    fn refuse(self: &Arc<Self>, id: Option<&str>, timed: Timed, error: RpcError) -> Handling {
+        let reply = self.reply(id, timed, Err(error), None);
         if reply.text.is_empty() { Handling::Nothing } else { Handling::Ready(reply) }
     }
 
-    fn reply(&self, id: Option<&str>, timed: Timed, outcome: Result<Outcome, RpcError>) -> Reply {
+    fn reply(
+        self: &Arc<Self>,
+        id: Option<&str>,
+        timed: Timed,
+        outcome: Result<Outcome, RpcError>,
+        who: Option<(&Arc<Session>, Identity)>,
+    ) -> Reply {
         let max_bytes = self.limits.max_frame_out_bytes;
         let (answer, starts) = match outcome {
             Ok(Outcome::Answer(answer)) => (Ok(answer), Vec::new()),
-            Ok(Outcome::Opened(answer, task)) => (Ok(answer), vec![self.counted(task)]),
+            Ok(Outcome::Opened(answer, task)) => (Ok(answer), vec![self.counted(task, who)]),
             Err(error) => (Err(self.traced(error)), Vec::new()),
         };
         let answer = match answer {
@@ -271,16 +292,34 @@ impl Dispatcher {
         Reply { text, starts }
     }
 
-    /// A subscription's task that is counted while it runs.
+    /// A subscription's task that is counted while it runs, and ends when its client is locked out.
     fn counted(
-        &self,
-        task: Pin<Box<dyn Future<Output = ()> + Send>>,
+        self: &Arc<Self>,
+        mut task: Pin<Box<dyn Future<Output = ()> + Send>>,
+        who: Option<(&Arc<Session>, Identity)>,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let open = Arc::clone(&self.counts.subscriptions);
+        let who = who.map(|(session, before)| (Arc::clone(session), before));
+        // Not the dispatcher itself: it must be able to go while a subscription is left.
+        let (dispatcher, mut changes) = (Arc::downgrade(self), self.people.subscribe());
         Box::pin(async move {
             open.fetch_add(1, Ordering::Relaxed);
             let _slot = Slot(open);
-            task.await;
+            let Some((session, before)) = who else { return task.await };
+            loop {
+                let is_out = dispatcher
+                    .upgrade()
+                    .is_some_and(|dispatcher| !dispatcher.identify(&session).still_is(&before));
+                if is_out {
+                    session.end_all(ErrorKind::Unauthenticated.as_str());
+                    return task.await;
+                }
+                tokio::select! {
+                    biased;
+                    () = &mut task => return,
+                    rung = changes.changed() => if rung.is_err() { return task.await },
+                }
+            }
         })
     }
 

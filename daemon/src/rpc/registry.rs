@@ -40,6 +40,8 @@ pub(crate) struct Entry {
     pub(crate) access: Access,
     /// Whether it opens a subscription.
     pub(crate) is_subscription: bool,
+    /// Whether it only tells, so that an answer may be kept from somebody who was locked out.
+    pub(crate) is_reading: bool,
     pub(crate) body: Body,
 }
 
@@ -140,7 +142,9 @@ impl<C: Send + Sync + 'static> Registry<C> {
     }
 
     fn insert(&mut self, name: &'static str, access: Access, is_subscription: bool, body: Body) {
-        let before = self.methods.insert(name, Entry { access, is_subscription, body });
+        let is_reading = api::find(name).is_none_or(|method| !method.writes());
+        let entry = Entry { access, is_subscription, is_reading, body };
+        let before = self.methods.insert(name, entry);
         assert!(before.is_none(), "{name} has two bodies");
     }
 }

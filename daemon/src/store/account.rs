@@ -4,8 +4,8 @@
 use a2n_proto::identity::{Account, Role, User, UserStatus};
 use a2n_proto::{AccountId, ChangeKind, Json, UserId};
 
-use super::keys::{Key, last_id};
-use super::rows::{self, Stored, Unique};
+use super::keys::{Key, KeyRange, last_id};
+use super::rows::{self, Page, Paging, Stored, Unique};
 use super::schema::{self, ACCOUNT_BY_PROVIDER, ACCOUNT_BY_USER, Table};
 use super::{Error, Read, Tx, user};
 
@@ -47,6 +47,18 @@ pub fn list(read: &impl Read, user: UserId) -> Result<Vec<Account>, Error> {
     Ok(accounts)
 }
 
+/// Accounts of all users that `sees` does not leave out, newest first unless asked otherwise.
+pub(crate) fn list_where(
+    read: &impl Read,
+    paging: &Paging,
+    sees: &mut dyn FnMut(&Account) -> Result<bool, Error>,
+) -> Result<Page<Account>, Error> {
+    rows::page(read, schema::ACCOUNT, KeyRange::all(), paging, &mut |key, value| {
+        let one: Account = rows::decode(read, key, value)?;
+        Ok(sees(&one)?.then_some(one))
+    })
+}
+
 /// Writes an account with its indexes.
 pub fn put(tx: &mut Tx<'_>, account: &Account) -> Result<(), Error> {
     user::check(tx, account.user_id, "account", "userId")?;
@@ -84,7 +96,7 @@ pub fn first_start(
     login_name: &str,
     ids: (UserId, AccountId),
 ) -> Result<bool, Error> {
-    if !rows::some_keys(tx, schema::USER, &super::KeyRange::all(), 1)?.is_empty() {
+    if !rows::some_keys(tx, schema::USER, &KeyRange::all(), 1)?.is_empty() {
         return Ok(false);
     }
     let at = tx.at();

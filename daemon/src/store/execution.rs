@@ -41,7 +41,9 @@ use super::schema::{
     self, EXECUTION, EXECUTION_BY_KEY, EXECUTION_BY_STATUS, EXECUTION_BY_WORKFLOW_STATUS,
     EXECUTION_DATA, EXECUTION_ITERATION, EXECUTION_METRICS, EXECUTION_STATE,
 };
-use super::{Error, Read, Tx, execution_failed, execution_reply, user, workflow};
+use super::{
+    Error, Read, Tx, execution_approval, execution_failed, execution_reply, user, workflow,
+};
 
 fn key(id: ExecutionId) -> Key {
     Key::of_id(id.as_bytes())
@@ -124,6 +126,7 @@ pub fn save_waiting(
     write(tx, execution, state, wait.of(execution), Some(&old))?;
     if execution.status.is_ended() && !was_ended {
         execution_reply::remove_all(tx, execution.id)?;
+        execution_approval::remove_all(tx, execution.id)?;
         tx.note_ended(execution);
     }
     Ok(())
@@ -266,6 +269,7 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     forget_recoveries(tx, id)?;
     attachments::forget(tx, id)?;
     execution_reply::remove_all(tx, id)?;
+    execution_approval::remove_all(tx, id)?;
     execution_failed::remove(tx, id)?;
     rows::remove(tx, EXECUTION, &key(id))
 }

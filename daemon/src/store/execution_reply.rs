@@ -24,7 +24,7 @@ pub struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    fn key(&self) -> Key {
+    pub(super) fn key(&self) -> Key {
         let Self { execution, node, iteration, item, attempt } = *self;
         let key = Key::of_id(execution.as_bytes()).text(node).text(iteration);
         key.flag(item.is_some()).u32(item.unwrap_or(0)).u32(attempt)

@@ -122,6 +122,7 @@ tables! {
     EXECUTION_FAILED            "execution_failed"            "execution"                     => "text",             "Runs that failed, with the error workflow that is still to be started.";
     SHARED_VALUE                "shared_value"                "scope, its id, name"           => "SharedValue",      "Values that executions share, by workflow or owner.";
     SHARED_COUNT                "shared_value_count"          "scope, its id"                 => "u64",              "How many values are shared there.";
+    EXECUTION_APPROVAL          "execution_approval"          "execution, node, iteration, item, attempt" => "mark", "Where people are asked for a decision.";
     SCHEDULE                    "execution_schedule"          "plan"                          => "ExecutionSchedule", "Planned runs, and what became of them.";
     SCHEDULE_BY_INSTANT         "execution_schedule_by_instant" "trigger, instant"            => "plan",             "Unique: one due instant, one execution.";
     SCHEDULE_BY_TIME            "execution_schedule_by_time"  "instant, plan"                 => "mark",             "What is due when.";
@@ -129,6 +130,9 @@ tables! {
     SCHEDULE_BY_WORKFLOW        "execution_schedule_by_workflow" "workflow, instant, plan"    => "mark",             "A workflow's plans.";
     SCHEDULE_BY_NEXT            "execution_schedule_by_next"  "next attempt, plan"            => "mark",             "What is tried again when.";
     ROLLUP                      "metric_rollup"               "metric, scope, minute"         => "Rollup",           "Measured values per minute; scope is a workflow or everything.";
+
+    EVENT                       "event"                       "seq"                           => "Event",            "What happened, numbered; waits and triggers look here.";
+    EVENT_BY_TYPE               "event_by_type"               "type, seq"                     => "mark",             "Events of one sort.";
 
     SETTING                     "app_setting"                 "key"                           => "AppSetting",       "Tunables that were set in the store.";
     HEALTH                      "health_check"                "service name"                  => "HealthCheck",      "What is watched, and how it is.";

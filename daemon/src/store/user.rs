@@ -43,6 +43,17 @@ pub fn list(
     status: Option<UserStatus>,
     paging: &Paging,
 ) -> Result<Page<User>, Error> {
+    list_where(read, role, status, paging, &mut |_| Ok(true))
+}
+
+/// The same, without those that `sees` leaves out.
+pub(crate) fn list_where(
+    read: &impl Read,
+    role: Option<Role>,
+    status: Option<UserStatus>,
+    paging: &Paging,
+    sees: &mut dyn FnMut(&User) -> Result<bool, Error>,
+) -> Result<Page<User>, Error> {
     let (table, range) = match (role, status) {
         (Some(role), _) => (USER_BY_ROLE, Key::new().u8(role as u8).under()),
         (None, Some(status)) => (USER_BY_STATUS, Key::new().u8(status as u8).under()),
@@ -50,8 +61,9 @@ pub fn list(
     };
     rows::page(read, table, range, paging, &mut |key, _| {
         let id = last_id(key).ok_or_else(|| read.damaged(table, key))?;
-        let user = get(read, UserId::from_bytes(id))?;
-        Ok(user.filter(|user| status.is_none_or(|status| user.status == status)))
+        let Some(user) = get(read, UserId::from_bytes(id))? else { return Ok(None) };
+        let fits = status.is_none_or(|status| user.status == status) && sees(&user)?;
+        Ok(fits.then_some(user))
     })
 }
 

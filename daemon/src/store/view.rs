@@ -8,8 +8,9 @@
 mod eyes;
 
 use a2n_proto::api::auth::Via;
+use a2n_proto::event::Event;
 use a2n_proto::execution::{Execution, ExecutionSchedule};
-use a2n_proto::identity::Role;
+use a2n_proto::identity::{Account, Role, User, UserStatus};
 use a2n_proto::workflow::{
     SharePermission, Workflow, WorkflowComment, WorkflowShare, WorkflowTrigger, WorkflowVersion,
 };
@@ -20,8 +21,8 @@ use a2n_proto::{
 
 use super::rows::{Page, Paging};
 use super::{
-    Error, Read, Snapshot, Store, execution, execution_schedule, workflow, workflow_comment,
-    workflow_share, workflow_trigger, workflow_version,
+    Error, Read, Snapshot, Store, account, event, execution, execution_schedule, user, workflow,
+    workflow_comment, workflow_share, workflow_trigger, workflow_version,
 };
 
 pub use eyes::{check_execution, check_workflow, find_workflow};
@@ -328,6 +329,59 @@ impl View {
         let eyes = self.eyes(&read);
         let sees = &mut |one: &ExecutionSchedule| eyes.sees_within(one.workflow_id, None);
         execution_schedule::list_where(&read, query, paging, sees)
+    }
+
+    /// A user, where it is they themselves or their role reaches all.
+    pub fn user(&self, id: UserId) -> Result<User, Error> {
+        let read = self.read()?;
+        if !self.caller.reaches_all() && id != self.caller.user {
+            return Err(Error::NotFound { entity: "user", id: id.to_string() });
+        }
+        user::require(&read, id)
+    }
+
+    /// The users that they see and that fit.
+    pub fn users(
+        &self,
+        (role, status): (Option<Role>, Option<UserStatus>),
+        paging: &Paging,
+        fits: Fits<'_, User>,
+    ) -> Result<Page<User>, Error> {
+        let all = self.caller.reaches_all();
+        let sees = &mut |one: &User| Ok((all || one.id == self.caller.user) && fits(one));
+        user::list_where(&self.read()?, role, status, paging, sees)
+    }
+
+    /// The ways in that they see and that fit.
+    pub fn accounts(
+        &self,
+        paging: &Paging,
+        fits: Fits<'_, Account>,
+    ) -> Result<Page<Account>, Error> {
+        let all = self.caller.reaches_all();
+        let sees = &mut |one: &Account| Ok((all || one.user_id == self.caller.user) && fits(one));
+        account::list_where(&self.read()?, paging, sees)
+    }
+
+    /// An event with its data.
+    pub fn event(&self, seq: u64) -> Result<Event, Error> {
+        let found = event::get(&self.read()?, seq)?.filter(|one| self.sees_event(one));
+        found.ok_or_else(|| Error::NotFound { entity: "event", id: seq.to_string() })
+    }
+
+    /// The events that they see and that fit, without their data.
+    pub fn events(
+        &self,
+        event_type: Option<&str>,
+        paging: &Paging,
+        fits: Fits<'_, Event>,
+    ) -> Result<Page<Event>, Error> {
+        let sees = &mut |one: &Event| self.sees_event(one) && fits(one);
+        event::list_where(&self.read()?, event_type, paging, sees)
+    }
+
+    fn sees_event(&self, one: &Event) -> bool {
+        one.shared || self.caller.reaches_all() || one.user_id == self.caller.user
     }
 
     /// Whether they see a change of the feed.

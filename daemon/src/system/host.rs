@@ -1,7 +1,8 @@
 //! Facts about the machine and this process that do not change while it runs.
 
 use nix::sys::resource::{Resource, getrlimit};
-use nix::unistd::{Uid, User, getuid};
+use nix::unistd::{Gid, Group, Uid, User, getgrouplist, getuid};
+use std::ffi::CString;
 
 /// The kernel's id of this boot; empty where it can't be read.
 pub fn boot_id() -> String {
@@ -22,10 +23,21 @@ pub fn pid() -> u32 {
 
 /// The login name of a user; its number where it has none.
 pub fn login_name(uid: u32) -> String {
-    match User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => user.name,
-        _ => format!("uid-{uid}"),
-    }
+    known_login_name(uid).unwrap_or_else(|| format!("uid-{uid}"))
+}
+
+/// The login name of a user, where the operating system knows one.
+pub fn known_login_name(uid: u32) -> Option<String> {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
+}
+
+/// The names of the groups that a user of the operating system is in now, the own one included.
+pub fn groups_of(uid: u32) -> Vec<String> {
+    let Ok(Some(user)) = User::from_uid(Uid::from_raw(uid)) else { return Vec::new() };
+    let Ok(name) = CString::new(user.name) else { return Vec::new() };
+    let all = getgrouplist(&name, user.gid).unwrap_or_else(|_| vec![user.gid]);
+    let named = |gid: Gid| Group::from_gid(gid).ok().flatten().map(|group| group.name);
+    all.into_iter().filter_map(named).collect()
 }
 
 /// How many descriptors this process may have open at once.

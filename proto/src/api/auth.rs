@@ -1,12 +1,12 @@
-//! `auth.*`: who is calling.
+//! `auth.*`: who is calling, and which outside identities act as whom.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::method::methods;
-use super::{Access, Nothing};
+use super::{Access, Deleted, Nothing};
 use crate::UserId;
-use crate::identity::Role;
+use crate::identity::{Account, Role};
 
 methods! {
     /// Says as whom the caller acts, and by which way in.
@@ -17,6 +17,46 @@ methods! {
         "user": {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "name": "alice", "role": "OWNER"},
         "via": "UNIX", "uid": 1000
     };
+
+    /// Lets an outside identity act as a user: `unix` and a uid.
+    Link = "auth.link", Write, Access::Role(Role::Admin),
+    LinkParams => Account,
+    example {
+        "provider": "unix", "accountId": "1001", "userId": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f"
+    };
+
+    /// Takes an outside identity's way in back; the last one of a user stays.
+    Unlink = "auth.unlink", Write, Access::Role(Role::Admin),
+    UnlinkParams => Deleted,
+    example {"provider": "unix", "accountId": "1001"};
+}
+
+/// Who is to act as whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "AuthLinkParams")]
+pub struct LinkParams {
+    /// `unix`.
+    pub provider: String,
+    /// What the provider calls them: the uid for `unix`.
+    pub account_id: String,
+    /// → user.
+    pub user_id: UserId,
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
+/// Which link is to go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "AuthUnlinkParams")]
+pub struct UnlinkParams {
+    /// `unix`.
+    pub provider: String,
+    /// What the provider calls them: the uid for `unix`.
+    pub account_id: String,
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
 }
 
 /// How the caller showed who they are.

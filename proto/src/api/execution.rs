@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::method::methods;
 use super::{Access, List as Listing, Match, Page};
-use crate::execution::{Execution, ExecutionStatus};
+use crate::execution::{Decision, Execution, ExecutionStatus};
 use crate::workflow::SharePermission;
 use crate::{ExecutionId, Json, Timestamp, UserId, WorkflowId, WorkflowTriggerId};
 
@@ -50,6 +50,18 @@ methods! {
     RetryParams => Execution,
     example {"id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "from": "FAILED_NODE"};
 
+    /// Says yes or no to what an `approval` asks.
+    Approve = "execution.approve", Write, Access::Account,
+    ApproveParams => Execution,
+    example {
+        "id": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f", "nodeId": "sure", "decision": "APPROVE",
+        "comment": "looked at it"
+    };
+
+    /// Lists what waits for a decision that the caller may make or see.
+    Approvals = "execution.approvals", Read, Access::Account,
+    Listing<ApprovalFilter> => Page<OpenApproval>,
+    example {"filter": {"mine": true}};
     /// Gives an execution and those that its nodes started, and theirs, parents before children.
     Tree = "execution.tree", Read, Access::Workflow(SharePermission::View),
     One => TreeAnswer,
@@ -204,6 +216,29 @@ pub struct AnswerParams {
     pub idempotency_key: Option<String>,
 }
 
+/// What is decided how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ExecutionApproveParams")]
+pub struct ApproveParams {
+    /// Which execution.
+    pub id: ExecutionId,
+    /// Which node.
+    pub node_id: String,
+    /// Yes or no.
+    pub decision: Decision,
+    /// Why.
+    pub comment: Option<String>,
+    /// What the node's form asks for.
+    pub form: Option<Json>,
+    /// Path of loop iterations, empty outside loops.
+    pub iteration: Option<String>,
+    /// Which item; all that are open where absent.
+    pub item: Option<u32>,
+    /// The same key and params give the first answer again.
+    pub idempotency_key: Option<String>,
+}
+
 /// A person's word on a step in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -215,6 +250,66 @@ pub enum Outcome {
     Failed,
     /// Start it again, with the same idempotency key.
     RunAgain,
+}
+
+/// Which open decisions a list has.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ApprovalFilter {
+    /// By execution.
+    pub execution_id: Option<Match<ExecutionId>>,
+    /// By node.
+    pub node_id: Option<Match<String>>,
+    /// Only those that the caller may make.
+    pub mine: Option<bool>,
+}
+
+/// A decision that nobody has made yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenApproval {
+    /// → execution.
+    pub execution_id: ExecutionId,
+    /// → workflow.
+    pub workflow_id: WorkflowId,
+    /// The workflow's name when it started.
+    pub workflow_name: String,
+    /// Which node asks.
+    pub node_id: String,
+    /// Path of loop iterations, empty outside loops.
+    pub iteration: String,
+    /// For which item; none where the node asks once for all.
+    pub item: Option<u32>,
+    /// What is asked.
+    pub message: String,
+    /// JSON Schema of what is to be filled in.
+    pub form: Option<Json>,
+    /// Who may decide, in words.
+    pub approvers: String,
+    /// How many have to approve.
+    pub quorum: u32,
+    /// Whether a decision needs a comment.
+    pub reason_required: bool,
+    /// When it is over by itself.
+    pub until: Option<Timestamp>,
+    /// What people have said so far.
+    pub votes: Vec<ApprovalVote>,
+    /// Why the caller may not decide; `null` where they may.
+    pub refusal: Option<String>,
+}
+
+/// What one person has said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalVote {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Yes or no.
+    pub decision: Decision,
+    /// Why.
+    pub comment: Option<String>,
 }
 
 /// What to try again, from where.

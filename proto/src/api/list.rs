@@ -2,9 +2,9 @@
 
 use super::MethodInfo as M;
 use super::{
-    app_setting, audit_log, auth, execution, execution_log, execution_metrics,
-    execution_node_state, execution_schedule, node_definition, rpc, system, system_log, workflow,
-    workflow_trigger, workflow_version,
+    account, app_setting, audit_log, auth, event, execution, execution_log, execution_metrics,
+    execution_node_state, execution_schedule, node_definition, rpc, system, system_log, user,
+    workflow, workflow_trigger, workflow_version,
 };
 
 static ALL: &[M] = &[
@@ -35,6 +35,9 @@ static ALL: &[M] = &[
     M::of::<workflow_trigger::Next>(),
     M::of::<workflow_version::List>(),
     M::of::<workflow_version::Get>(),
+    M::of::<event::Emit>(),
+    M::of::<event::List>(),
+    M::of::<event::Get>(),
     M::of::<execution::List>(),
     M::of::<execution::Get>(),
     M::of::<execution::Wait>(),
@@ -43,6 +46,8 @@ static ALL: &[M] = &[
     M::of::<execution::Resume>(),
     M::of::<execution::Answer>(),
     M::of::<execution::Retry>(),
+    M::of::<execution::Approve>(),
+    M::of::<execution::Approvals>(),
     M::of::<execution::Tree>(),
     M::of::<execution::Stats>(),
     M::of::<execution_log::Query>(),
@@ -65,6 +70,14 @@ static ALL: &[M] = &[
     M::of::<system::Unsubscribe>(),
     M::of::<system::Verify>(),
     M::of::<auth::Whoami>(),
+    M::of::<auth::Link>(),
+    M::of::<auth::Unlink>(),
+    M::of::<user::List>(),
+    M::of::<user::Get>(),
+    M::of::<user::Create>(),
+    M::of::<user::Update>(),
+    M::of::<user::Delete>(),
+    M::of::<account::List>(),
     M::of::<audit_log::List>(),
     M::of::<audit_log::Verify>(),
     M::of::<system_log::Query>(),

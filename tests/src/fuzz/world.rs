@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use a2n_daemon::engine::driving::driver::{Driver, Parts};
 use a2n_daemon::engine::driving::handle::{Observer, Tuning};
+use a2n_daemon::engine::driving::inbox::Inbox;
 use a2n_daemon::engine::driving::plans::Plans;
 use a2n_daemon::engine::driving::safe_mode::SafeMode;
 use a2n_daemon::engine::driving::start::Starter;
@@ -161,7 +162,9 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
     let stuck = Stuck::default();
     let executor =
         Arc::new(Nodes::new(system.clone(), Arc::clone(&definitions), attachments.clone(), steps));
+    let inbox = Inbox::open(store.clone()).expect("in memory");
     let (driver, engine) = Driver::new(Parts {
+        inbox: inbox.clone(),
         store: store.clone(),
         logs: logs.clone(),
         system: system.clone(),
@@ -188,6 +191,7 @@ fn wire(stop: &CancellationToken) -> Arc<Dispatcher> {
         safe_mode: SafeMode::default(),
         stuck,
         turns: Turns::default(),
+        inbox,
         starter: Starter {
             store: store.clone(),
             plans: Arc::clone(&plans),

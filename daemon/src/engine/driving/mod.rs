@@ -3,6 +3,7 @@
 
 pub mod driver;
 pub mod handle;
+pub mod inbox;
 pub mod persist;
 pub mod plans;
 pub mod recover;

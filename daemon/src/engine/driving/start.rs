@@ -220,6 +220,9 @@ impl Starter {
             execution: id,
             workflow: wanted.workflow.id,
             owner: wanted.workflow.user_id,
+            // A child counts as started by whose rights it has.
+            started_by: origin.user.or(parent.as_ref().map(|_| wanted.user)),
+            inbox: 0,
             version,
             created_at: origin.at,
             trigger: wanted.trigger_data,

@@ -204,6 +204,8 @@ pub fn beginning(header: &Execution, owner: UserId, inputs: Option<&Json>) -> Op
         execution: header.id,
         workflow: header.workflow_id,
         owner,
+        started_by: None,
+        inbox: 0,
         version: header.workflow_version,
         created_at: header.created_at,
         payload: if trigger.is_null() { inputs.clone() } else { trigger.clone() },

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::execution::UnitKey;
 use crate::engine::job::{Executor, Job, JobVoice, Measured, Printed};
-use crate::engine::kind::{Handles, NodeError, Outcome};
+use crate::engine::kind::{Handles, NodeError, Outcome, TRY};
 use crate::engine::plan::{Plan, PlanNode};
 use crate::engine::step::rehearse::TrialUnit;
 use crate::system::System;
@@ -132,6 +132,15 @@ fn settled(outcome: Outcome, heard: &Mutex<Heard>) -> Result<Handles, NodeError>
         Outcome::WaitUntil(until, then) => {
             note(format!("in a run it would wait until {until}"));
             then
+        }
+        Outcome::Loop(_) => {
+            note("in a run it would repeat what comes after its handle `loop`".to_owned());
+            Handles::new()
+        }
+        Outcome::Try(items) => Handles::from([(TRY.to_owned(), items)]),
+        Outcome::Break(_) => {
+            note("in a run it would end the loop around it".to_owned());
+            Handles::new()
         }
         Outcome::Stop(status, message) => {
             let status = Json::of(&status);

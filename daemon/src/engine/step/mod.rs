@@ -23,6 +23,7 @@ mod sight;
 mod timer_fired;
 mod turn;
 mod unit;
+mod vote;
 
 use super::effect::Effect;
 use super::execution::{Folded, State};
@@ -65,6 +66,9 @@ pub fn step(plan: &Plan, state: &mut State, input: Input, env: &Env) -> Step {
         Input::Resume => pause::resume(&mut turn),
         Input::Answer { node, iteration, item, answer } => {
             answer::answer(&mut turn, node, iteration, item, &answer);
+        }
+        Input::Vote { node, iteration, item, voter, ballot } => {
+            vote::vote(&mut turn, node, iteration, item, (&voter, &ballot));
         }
         Input::Recovered { alive, not_begun } => {
             recovered::recovered(&mut turn, &alive, &not_begun);

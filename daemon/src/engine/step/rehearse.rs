@@ -16,7 +16,7 @@ use crate::engine::execution::{NodeState, Output, Start, State, UnitKey};
 use crate::engine::fact::Fact;
 use crate::engine::input::Env;
 use crate::engine::items::NodeInput;
-use crate::engine::kind::{Handles, NodeError, Outcome, TRY, Work};
+use crate::engine::kind::{Handles, InboxAt, NodeError, Outcome, TRY, Work};
 use crate::engine::plan::Plan;
 use crate::engine::scope::Scope;
 
@@ -337,7 +337,8 @@ fn resolve(turn: &mut Turn<'_>, number: usize, unit: &UnitKey) -> Result<Work, N
         None => node.template.resolve(&scope_of(turn, number, unit.item)),
     };
     let config = config.map_err(|fault| wrong_expression(&node.id, &fault))?;
-    Ok(Work { config, items: given(&input_of(turn, number), unit), now: turn.env.now })
+    let inbox = InboxAt { start: turn.state.start.inbox, now: turn.env.inbox };
+    Ok(Work { config, items: given(&input_of(turn, number), unit), now: turn.env.now, inbox })
 }
 
 impl Rehearsal {

@@ -20,7 +20,7 @@ use crate::engine::expression::Fault;
 use crate::engine::fact::Fact;
 use crate::engine::items::NodeInput;
 use crate::engine::job::Job;
-use crate::engine::kind::{Handles, NodeError, Outcome, TRY, Work};
+use crate::engine::kind::{Handles, InboxAt, NodeError, Outcome, TRY, Work};
 use crate::engine::request::Request;
 use crate::engine::retry;
 
@@ -61,7 +61,8 @@ pub(super) fn start_unit(turn: &mut Turn<'_>, site: &Site, unit: &UnitKey) {
         turn.effects.push(Effect::Start(Box::new(job)));
         return;
     }
-    let work = Work { config, items, now: turn.env.now };
+    let inbox = InboxAt { start: turn.state.start.inbox, now: turn.env.inbox };
+    let work = Work { config, items, now: turn.env.now, inbox };
     let computed = catch_unwind(AssertUnwindSafe(|| node.kind.compute(&work)));
     let panicked = || Err(NodeError::new("PANIC", "the node definition panicked"));
     let computed = computed.unwrap_or_else(|_| panicked());

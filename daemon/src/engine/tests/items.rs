@@ -262,9 +262,16 @@ fn results_beyond_the_limit_fail_their_node_by_name() {
     let mut run = Run::new(&plan);
     run.limits.result_bytes = 30;
     run.play("begin\nok a#0 [\"0123456789\"]");
-    insta::assert_snapshot!(run.outcome(), @"");
+    insta::assert_snapshot!(run.outcome(), @r#"
+    Success a=Success b=Success
+    {"b":{"output":["0123456789"]}}
+    "#);
     let mut run = Run::new(&plan);
     run.limits.result_bytes = 10;
     run.play("begin\nok a#0 [\"0123456789\"]");
-    insta::assert_snapshot!(run.outcome(), @"");
+    insta::assert_snapshot!(run.outcome(), @r"
+    Failed a=Failed b=Skipped
+    node `a` failed: with 12 bytes from node `a` the results of this execution would come to 12 bytes; 10 are allowed (engine.maxResultBytes): pass on less, or files
+    {}
+    ");
 }

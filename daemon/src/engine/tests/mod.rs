@@ -1,6 +1,7 @@
 //! Stories of the pure half: a workflow and a script in, a journal out.
 
 mod again;
+mod approvals;
 mod crash;
 mod finally;
 mod flow;
@@ -9,6 +10,7 @@ mod items;
 mod joins;
 mod loops;
 mod names;
+mod rehearse;
 mod requests;
 mod rules;
 mod scale;

@@ -1,8 +1,10 @@
 //! Definitions that decide where items go, and when.
 
+pub(super) mod approval;
 pub(super) mod break_loop;
 pub(super) mod choose;
 pub(super) mod each_loop;
+pub(super) mod emit;
 pub(super) mod lock;
 pub(super) mod merge;
 pub(super) mod noop;

@@ -172,12 +172,12 @@ fn by(config: Config<'_>) -> Result<Json, NodeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::kind::{Handles, Kinds};
+    use crate::engine::kind::{Handles, InboxAt, Kinds};
     use crate::nodes::Registry;
 
     fn asked(config: Value) -> String {
         let now = "2026-11-22T12:00:00Z".parse().unwrap();
-        let work = Work { config, items: Handles::new(), now };
+        let work = Work { config, items: Handles::new(), now, inbox: InboxAt::default() };
         match Registry::built_in().find("state").unwrap().compute(&work) {
             Ok(Outcome::Request(request)) => {
                 let Request::Shared(SharedRequest { scope, key, action }) = *request else {

@@ -1,14 +1,17 @@
-//! `wait`: lets time pass. Nothing is held meanwhile but a stored timer.
+//! `wait`: lets time pass, or waits for an event. Nothing is held meanwhile but a stored timer.
 
 use std::time::Duration;
 
-use a2n_proto::Timestamp;
 use a2n_proto::document::Repeat;
+use a2n_proto::event::Event;
 use a2n_proto::nodes::NodeType;
+use a2n_proto::{Json, Timestamp};
 use jiff::{Span, SpanRelativeTo};
 use serde_json::{Value, json};
 
 use crate::engine::kind::{NodeError, Outcome, Work, WorksOn};
+use crate::engine::request::Request;
+use crate::engine::request::event::EventRequest;
 use crate::nodes::config::{Config, is_expression, wrong};
 use crate::nodes::context::output;
 use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
@@ -18,16 +21,40 @@ use crate::nodes::schema;
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 const WANTED_DURATION: &str = "milliseconds or a text such as \"90s\", \"5m\", \"2h30m\", \"1d\"";
 const WANTED_TIME: &str = "a time in RFC 3339, for example 2026-11-22T12:00:00Z";
+/// What it may wait for, exactly one of them.
+const FOR: [&str; 3] = ["duration", "until", "event"];
+const FROM: [&str; 2] = ["NOW", "START_OF_EXECUTION"];
 
 const DOCUMENTATION: &str = "\
-Waits for `duration` (milliseconds, or a text such as `90s`, `5m`, `2h30m`, `1d`, `1w`; a day has 24
-hours) or `until` a time in RFC 3339, then passes all items on. A time in the past is over at once.
-The wait is a moment of the wall clock, kept in the store: it outlives restarts, ends at the right
-moment through suspend, and costs nothing. Where only waits are left the execution is PAUSED.
+Waits, then passes all items on:
+
+- `duration`: for so long (milliseconds, or a text such as `90s`, `5m`, `2h30m`, `1d`, `1w`; a day has 24
+  hours), or `until` a time in RFC 3339. A time in the past is over at once.
+- `event`: until something happens that `a2n emit`, `event.emit` or an `emit` node tells of. `type` is its
+  name; `source` and `where` narrow it: `where` names members that the event's data has to have, with
+  these values (`{order: {id: 7}}` fits `{\"order\": {\"id\": 7, \"n\": 1}}`). Expressions in it are worked
+  out when the wait begins. Each item goes on with a member `event` (`seq`, `at`, `source`, `type`, `data`).
+
+Events count `from: NOW` (when the wait began) or `from: START_OF_EXECUTION`, which also finds what came
+before the wait was reached. The wait remembers the number of the newest event of that moment, so none is
+lost while the daemon is down or dies. Every wait that an event fits gets it. A workflow sees the events
+of its owner and those that are `shared`; an ADMIN's and an OWNER's see all. With `timeout` the wait fails
+when nothing came in time (error kind `TIMEOUT`; `onError` says what then).
+
+The wait is kept in the store: it outlives restarts, ends at the right moment of the wall clock through
+suspend, and costs nothing. Where only waits are left the execution is PAUSED.
 
 ```yaml
 type: wait
 config: {duration: 5m}
+```
+
+```yaml
+type: wait
+config:
+  event: {type: order.paid, where: {id: \"{{ trigger.id }}\"}}
+  from: START_OF_EXECUTION
+  timeout: 2d
 ```
 ";
 
@@ -39,21 +66,40 @@ pub(in crate::nodes) fn definition() -> Definition {
         "minLength": 1,
         "examples": [5000, "5m", "2h30m"],
     });
+    let event = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["type"],
+        "description": "The event to wait for.",
+        "properties": {
+            "type": schema::with(schema::text("Its name."), "examples", json!(["backup.done"])),
+            "source": schema::text("Where it has to happen; anywhere where absent."),
+            "where": schema::map(json!(true), "Members that its data has to have, with these values."),
+        },
+    });
+    let timeout = schema::with(
+        duration.clone(),
+        "description",
+        json!("How long to wait for the event at most; without end where absent."),
+    );
     Definition {
         name: "wait",
         version: "1.0.0",
         display_name: "Wait",
-        description: "Lets time pass, then passes the items on.",
+        description: "Lets time pass or waits for an event, then passes the items on.",
         node_type: NodeType::Delay,
         category: "flow",
         icon: "◷",
         color: "blue",
-        tags: &["delay", "sleep", "pause", "timer"],
+        tags: &["delay", "sleep", "pause", "timer", "event", "signal"],
         documentation: DOCUMENTATION,
         settings_schema: schema::object(
             json!({
                 "duration": duration,
                 "until": {"type": "string", "minLength": 1, "description": "The moment, in RFC 3339.", "examples": ["2026-11-22T12:00:00Z"]},
+                "event": event,
+                "from": schema::choice(&FROM, Some("NOW"), "From when on an event counts."),
+                "timeout": timeout,
             }),
             &[],
         ),
@@ -74,43 +120,79 @@ fn check(config: &Value) -> Vec<Fault> {
     let fault = |at: &str, message: String, hint: &str| {
         vec![(at.to_owned(), message, Some(hint.to_owned()))]
     };
-    match (config.get("duration"), config.get("until")) {
-        (None, None) => fault(
-            "duration",
-            "`wait` needs `duration` or `until`".into(),
-            "for example duration: 5m",
-        ),
-        (Some(_), Some(_)) => {
-            fault("until", "`duration` and `until` exclude each other".into(), "leave one out")
+    let given: Vec<&str> = FOR.into_iter().filter(|name| config.get(name).is_some()).collect();
+    match given.as_slice() {
+        [] => {
+            let message = "`wait` needs `duration`, `until` or `event`".into();
+            return fault("duration", message, "for example duration: 5m");
         }
-        _ => {
-            if let Some(value) = known("duration")
-                && let Err(e) = duration("duration", value)
-            {
-                return fault("duration", e.message, "for example 5m");
-            }
-            if let Some(value) = known("until")
-                && let Err(e) = moment(value)
-            {
-                return fault("until", e.message, "for example 2026-11-22T12:00:00Z");
-            }
-            Vec::new()
+        [_] => {}
+        [first, second, ..] => {
+            let message = format!("`{first}` and `{second}` exclude each other");
+            return fault(second, message, "leave one out");
         }
+    }
+    for name in ["duration", "timeout"] {
+        if let Some(Err(e)) = known(name).map(|value| duration(name, value)) {
+            return fault(name, e.message, "for example 5m");
+        }
+    }
+    if let Some(Err(e)) = known("until").map(|value| moment("until", value)) {
+        return fault("until", e.message, "for example 2026-11-22T12:00:00Z");
+    }
+    let only_event = ["from", "timeout"].into_iter().find(|name| config.get(name).is_some());
+    if let (Some(name), None) = (only_event, config.get("event")) {
+        let message = format!("`{name}` says nothing without `event`");
+        return fault(name, message, "leave it out, or say which event");
+    }
+    let event_type = config.get("event").and_then(|event| event.get("type"));
+    match event_type.filter(|value| !is_expression(value)).and_then(Value::as_str) {
+        Some(name) if !Event::is_type(name) => {
+            let message = format!("`{}` is not the name of an event", name.escape_debug());
+            fault("event.type", message, "for example backup.done")
+        }
+        _ => Vec::new(),
     }
 }
 
 fn compute(work: &Work) -> Result<Outcome, NodeError> {
-    let config = Config::of(&work.config, &["duration", "until"])?;
-    let until = match (config.get("duration"), config.get("until")) {
-        (Some(value), None) => work.now.plus(duration("duration", value)?),
-        (None, Some(value)) => moment(value)?,
+    let config = Config::of(&work.config, &["duration", "until", "event", "from", "timeout"])?;
+    let until = match FOR.map(|name| config.get(name)) {
+        [Some(value), None, None] => work.now.plus(duration("duration", value)?),
+        [None, Some(value), None] => moment("until", value)?,
+        [None, None, Some(value)] => return wait_for_event(work, &config, value),
         _ => {
-            let message = "exactly one of `duration` and `until` is needed";
+            let message = "exactly one of `duration`, `until` and `event` is needed";
             return Err(NodeError::new("CONFIG", message));
         }
     };
     let items = output(work.items.values().flatten().cloned().collect());
     Ok(if until <= work.now { Outcome::Items(items) } else { Outcome::WaitUntil(until, items) })
+}
+
+fn wait_for_event(work: &Work, config: &Config<'_>, event: &Value) -> Result<Outcome, NodeError> {
+    let event = Config::within("event", event, &["type", "source", "where"])?;
+    let event_type = event.require_text("type")?;
+    if !Event::is_type(&event_type) {
+        return Err(wrong("event.type", &event_type.into(), "the name of an event"));
+    }
+    let matching = event.get("where");
+    if let Some(other) = matching.filter(|value| !value.is_object()) {
+        return Err(wrong("event.where", other, "an object"));
+    }
+    let timeout = config.get("timeout").map(|value| duration("timeout", value)).transpose()?;
+    let after = match config.choice("from", &FROM)? {
+        "START_OF_EXECUTION" => work.inbox.start,
+        _ => work.inbox.now,
+    };
+    Ok(Outcome::Request(Box::new(Request::Event(Box::new(EventRequest {
+        event_type,
+        source: event.text("source")?,
+        matching: matching.map(|value| Json::from(value.clone())).unwrap_or_default(),
+        after,
+        until: timeout.map(|timeout| work.now.plus(timeout)),
+        items: work.items.values().flatten().cloned().collect(),
+    })))))
 }
 
 /// Milliseconds, or a text such as `2h30m`.
@@ -131,14 +213,16 @@ pub(in crate::nodes) fn duration(at: &str, value: &Value) -> Result<Duration, No
     found.filter(|duration| *duration <= LONGEST).ok_or_else(|| wrong(at, value, WANTED_DURATION))
 }
 
-fn moment(value: &Value) -> Result<Timestamp, NodeError> {
+/// A time in RFC 3339.
+pub(in crate::nodes) fn moment(at: &str, value: &Value) -> Result<Timestamp, NodeError> {
     let found = value.as_str().and_then(|text| text.trim().parse().ok());
-    found.ok_or_else(|| wrong("until", value, WANTED_TIME))
+    found.ok_or_else(|| wrong(at, value, WANTED_TIME))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kind::{Handles, InboxAt};
     use crate::nodes::bench::check_all;
 
     #[test]
@@ -158,13 +242,42 @@ mod tests {
     }
 
     #[test]
+    fn it_waits_for_an_event_from_the_number_that_counts() {
+        let asked = |config: Value| {
+            let (now, inbox) =
+                ("2026-11-22T12:00:00Z".parse().unwrap(), InboxAt { start: 3, now: 7 });
+            let items = Handles::from([("input".to_owned(), vec![Json::of(&1)])]);
+            match compute(&Work { config, items, now, inbox }) {
+                Ok(Outcome::Request(request)) => match *request {
+                    Request::Event(event) => {
+                        let until = event.until.map(|at| at.to_string()).unwrap_or_default();
+                        format!("{} after {} {until}", event.detail(), event.after)
+                    }
+                    other => format!("{other:?}"),
+                },
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(asked(json!({"event": {"type": "a"}})), "event a after 7 ");
+        let whole = json!({
+            "event": {"type": "a.b", "source": "nas", "where": {"id": 7}},
+            "from": "START_OF_EXECUTION", "timeout": "1m",
+        });
+        let wanted = "event a.b from nas with {\"id\":7} after 3 2026-11-22T12:01:00.000Z";
+        assert_eq!(asked(whole), wanted);
+        assert!(asked(json!({"event": {"type": "a b"}})).contains("the name of an event"));
+        assert!(asked(json!({"event": {"type": "a", "where": 7}})).contains("must be an object"));
+        assert!(asked(json!({"event": {"type": "a"}, "duration": 1})).contains("exactly one of"));
+    }
+
+    #[test]
     fn what_is_no_time_is_refused_when_saved_and_when_run() {
         let problem = |config: Value| {
             check(&config)
                 .first()
                 .map_or(String::new(), |(at, message, _)| format!("{at}: {message}"))
         };
-        assert_eq!(problem(json!({})), "duration: `wait` needs `duration` or `until`");
+        assert_eq!(problem(json!({})), "duration: `wait` needs `duration`, `until` or `event`");
         assert_eq!(problem(json!({"duration": "5m"})), "");
         assert_eq!(problem(json!({"duration": "{{ vars.pause }}"})), "");
         for bad in [
@@ -178,6 +291,15 @@ mod tests {
             let said = problem(json!({"duration": bad}));
             assert!(said.ends_with(WANTED_DURATION), "{said}");
         }
+        assert_eq!(
+            problem(json!({"duration": "5m", "event": {"type": "a"}})),
+            "event: `duration` and `event` exclude each other"
+        );
+        assert_eq!(
+            problem(json!({"duration": "5m", "timeout": "5m"})),
+            "timeout: `timeout` says nothing without `event`"
+        );
+        assert!(problem(json!({"event": {"type": "a b"}})).starts_with("event.type: `a b`"));
         let said = problem(json!({"until": "2026-11-22T12:00:00"}));
         assert!(said.ends_with(WANTED_TIME), "{said}");
     }

@@ -177,6 +177,10 @@ settings! {
         "How long measured values per minute are kept.";
     RETENTION_SCHEDULE: u64 = "retention.scheduleDays" number(7, 36_500, 90, "days"), LIVE,
         "How long it is kept what became of each due instant.";
+    RETENTION_EVENT_DAYS: u64 = "retention.eventDays" number(1, 36_500, 30, "days"), LIVE,
+        "How long events stay in the inbox.";
+    RETENTION_EVENTS: u64 = "retention.events" number(1_000, 100_000_000, 100_000, "events"), LIVE,
+        "How many events stay in the inbox at most; the oldest go first.";
     RETENTION_BATCH: usize = "retention.batch" number(1, 100_000, 500, "rows"), LIVE,
         "How many rows the cleaner looks for at a time; it removes them in short commits that no writer waits for.";
 

@@ -16,6 +16,7 @@ use crate::engine::driving::handle::Error as EngineError;
 use crate::engine::driving::stuck::Why;
 use crate::store::{self, View, execution};
 
+mod approve;
 mod retry;
 mod stats;
 mod steer;
@@ -56,6 +57,7 @@ pub(super) fn register(registry: &mut Registry<Context>) {
     registry.method::<Retry, _>(|context, call, params| async move {
         retry::again(&context, &call, params).await
     });
+    approve::register(registry);
     registry.method::<Tree, _>(|context, call, params| async move {
         let view = context.view(&call)?;
         tokio::task::spawn_blocking(move || tree::tree(&view, params.id))

@@ -6,10 +6,12 @@ use a2n_proto::{ExecutionId, Timestamp, UserId, WorkflowId};
 use tokio::sync::{mpsc, watch};
 
 use super::debounce::{self, Debounces};
+use super::events::Waits;
 use super::locks::{LockId, Locks};
-use super::{child, failed, lock, shared, throttle};
+use super::{approval, child, emit, failed, lock, shared, throttle};
 use crate::engine::driving::driver::Back;
 use crate::engine::driving::handle::Tuning;
+use crate::engine::driving::inbox::Inbox;
 use crate::engine::driving::start::Starter;
 use crate::engine::execution::{State, UnitKey};
 use crate::engine::job::JobKey;
@@ -45,6 +47,8 @@ pub(in crate::engine::driving) struct Asked {
 #[derive(Debug)]
 pub(in crate::engine::driving) struct Desk {
     pub(super) store: Store,
+    pub(super) inbox: Inbox,
+    waits: Waits,
     pub(super) system: System,
     pub(super) tuning: watch::Receiver<Arc<Tuning>>,
     pub(super) back: mpsc::UnboundedSender<Back>,
@@ -56,11 +60,14 @@ pub(in crate::engine::driving) struct Desk {
 impl Desk {
     pub(in crate::engine::driving) fn new(
         starter: Starter,
+        inbox: Inbox,
         tuning: watch::Receiver<Arc<Tuning>>,
         back: mpsc::UnboundedSender<Back>,
     ) -> Self {
         Self {
             store: starter.store.clone(),
+            inbox,
+            waits: Waits::default(),
             system: starter.system.clone(),
             tuning,
             back,
@@ -74,6 +81,11 @@ impl Desk {
     pub(in crate::engine::driving) fn ask(&mut self, asked: Asked, request: Request) {
         match request {
             Request::Shared(request) => shared::ask(self, asked, request),
+            Request::Approval(_) => approval::ask(self, asked),
+            Request::Emit(request) => emit::ask(self, asked, *request),
+            Request::Event(request) => {
+                self.waits.wait((&self.store, &self.inbox, &self.back), asked, request);
+            }
             Request::Child(request) => child::ask(self, asked, request),
             Request::Lock(request) => lock::ask(self, &asked, &request),
             Request::Throttle(request) => throttle::ask(self, asked, request),
@@ -85,7 +97,9 @@ impl Desk {
     pub(in crate::engine::driving) fn withdraw(&mut self, asked: &Asked, request: &Request) {
         match request {
             // It is done at once, or was done before.
-            Request::Shared(_) | Request::Throttle(_) | Request::Child(_) => {}
+            Request::Shared(_) | Request::Throttle(_) | Request::Child(_) | Request::Emit(_) => {}
+            Request::Approval(_) => approval::withdraw(self, &asked.key),
+            Request::Event(_) => self.waits.forget(&asked.key),
             Request::Lock(request) => lock::withdraw(self, asked.owner, &asked.key, &request.name),
             Request::Debounce(request) => {
                 debounce::withdraw(self, asked.workflow, &asked.key, &request.key);

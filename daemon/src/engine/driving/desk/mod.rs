@@ -4,9 +4,12 @@
 //! Every answer goes back to the driver like the end of an attempt. A request is asked again after
 //! every start, so each file says how its answer stays the same.
 
+mod approval;
 mod asking;
 mod child;
 mod debounce;
+mod emit;
+mod events;
 mod failed;
 mod lock;
 mod locks;

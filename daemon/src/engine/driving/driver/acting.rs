@@ -56,7 +56,14 @@ impl Driver {
                 self.wake(id);
                 self.superseded(id, unit, n);
             }
-            Back::Unanswered(id, error) => self.lost(id, &error),
+            Back::Unanswered(id, error) => {
+                if self.live.contains_key(&id) {
+                    self.lost(id, &error);
+                } else {
+                    // What comes back into memory asks again.
+                    self.wake(id);
+                }
+            }
         }
     }
 

@@ -89,7 +89,8 @@ impl Driver {
         let (id, workflow) = (execution.id, execution.workflow_id);
         let root = self.root_of(&execution);
         let accepted = execution.clone();
-        let live = Live::new(plan, state, execution);
+        let mut live = Live::new(plan, state, execution);
+        live.state.accepted_at(self.parts.inbox.last());
         self.places.learn(workflow, &rule);
         self.know_holders(workflow);
         let begins = match self.places.admit(workflow, live.rank(), root, self.is_full()) {
@@ -143,7 +144,9 @@ impl Driver {
     /// The record of an execution that is accepted and does not begin yet.
     fn as_accepted(&mut self, id: ExecutionId, origin: Origin) -> Option<(Step, Kept)> {
         let live = self.live.get_mut(&id)?;
-        Some((Step::default(), Kept::of(live, &[], None, origin)))
+        let mut step = Step::default();
+        let kept = Kept::of(live, &mut step, None, origin);
+        Some((step, kept))
     }
 
     /// Answers that nothing was accepted; but what was accepted before under the same key stays so.

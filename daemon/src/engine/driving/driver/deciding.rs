@@ -79,6 +79,7 @@ impl Driver {
             now: origin.at,
             boot: self.parts.boot.clone(),
             monotonic,
+            inbox: self.parts.inbox.last(),
             allowed: Arc::clone(&tuning.allowed_env),
             limits: Limits {
                 parallel,

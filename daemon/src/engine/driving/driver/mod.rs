@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use super::alarm::Alarm;
 use super::desk::Desk;
 use super::handle::{Ask, Engine, Gauges, Load, Observer, Tuning};
+use super::inbox::Inbox;
 use super::live::Live;
 use super::parked::Parked;
 use super::places::Places;
@@ -106,6 +107,8 @@ pub(in crate::engine::driving) enum Back {
 pub struct Parts {
     /// Where executions are kept.
     pub store: Store,
+    /// Where events are told.
+    pub inbox: Inbox,
     /// Where their lines are kept.
     pub logs: LogStore,
     /// The world.
@@ -197,7 +200,7 @@ impl Driver {
             system: parts.system.clone(),
             outside_steps: parts.outside_steps,
         };
-        let desk = Desk::new(starter, parts.tuning.clone(), back.clone());
+        let desk = Desk::new(starter, parts.inbox.clone(), parts.tuning.clone(), back.clone());
         let driver = Self {
             parts,
             runner,

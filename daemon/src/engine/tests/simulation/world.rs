@@ -115,6 +115,7 @@ impl<'p> World<'p> {
             now: Timestamp::from_unix_ms(self.now),
             boot: self.boot.to_string(),
             monotonic: Duration::from_millis(self.monotonic.unsigned_abs()),
+            inbox: 0,
             allowed: Arc::default(),
             limits: self.limits.clone(),
         };

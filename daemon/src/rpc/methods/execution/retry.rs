@@ -69,6 +69,7 @@ pub(super) async fn again(
     };
     let start = Start {
         execution: id,
+        started_by: origin.user,
         version: number,
         created_at: origin.at,
         inputs: params.inputs.clone().unwrap_or_else(|| began.inputs.clone()),

@@ -284,6 +284,8 @@ fn start(
         parent: None,
         carried: if pinned { plan.pinned(created_at) } else { BTreeMap::new() },
         done_before: BTreeMap::new(),
+        inbox: context.inbox.last(),
+        started_by: None,
     }
 }
 
@@ -299,5 +301,6 @@ fn env(context: &Context) -> Env {
         monotonic: context.system.clock.monotonic(),
         allowed: Arc::new(allowed.collect()),
         limits: Limits::default(),
+        inbox: context.inbox.last(),
     }
 }
