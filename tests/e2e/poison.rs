@@ -1,8 +1,6 @@
 //! An execution that makes the engine fail is put aside, and the others go on; a daemon that keeps
 //! crashing starts in safe mode. The engine fails by a fail point that release builds do not have.
 
-use std::time::{Duration, Instant};
-
 use a2n_tests::command::{a2n, a2n_ok};
 use a2n_tests::daemon::World;
 use a2n_tests::lines::Lines;
@@ -48,14 +46,12 @@ fn a_panic_of_the_engine_puts_its_execution_aside_and_no_other() -> Result<()> {
         &mut lines,
         &json!({"name": "good", "nodes": [{"id": "a", "type": "shell", "config": {"command": ["true"]}}]}),
     )?;
-    let began = Instant::now();
     lines.call("system.subscribe", json!({"topics": ["execution"]}))?;
     let bad = lines.call("workflow.run", json!({"name": "poison"}))?["id"].clone();
     let id = bad.as_str().context("an id")?.to_owned();
     let good = lines.call("workflow.run", json!({"name": "good", "wait": true}))?;
     assert_eq!(good["status"], "SUCCESS", "{good}");
     while !lines.notification()?.to_string().contains("QUARANTINED") {}
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     let aside = lines.call("execution.get", json!({"id": bad}))?;
     assert_eq!(aside["status"], "PAUSED", "{aside}");
     let told = aside["errorMessage"].as_str().unwrap_or_default();
