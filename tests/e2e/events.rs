@@ -2,7 +2,7 @@
 
 use a2n_tests::command::{a2n, a2n_ok};
 use a2n_tests::daemon::World;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 #[test]
@@ -59,7 +59,7 @@ fn waiter(name: &str, config: &serde_json::Value) -> serde_json::Value {
 fn all_who_wait_get_the_event_also_across_a_crash() -> Result<()> {
     let mut world = World::started()?;
     let mut lines = world.lines()?;
-    let config = json!({"event": {"type": "paid", "where": {"order": {"id": "{{ trigger.id }}"}}}});
+    let config = json!({"event": {"type": "paid", "where": {"order": {"id": "{{ inputs.id }}"}}}});
     let create = json!({"definition": waiter("waits", &config), "publish": true});
     lines.call("workflow.create", create)?;
     let start = |lines: &mut a2n_tests::lines::Lines, id: u32| -> Result<_> {
@@ -106,11 +106,12 @@ fn a_wait_may_look_back_to_the_start_and_give_up_in_time() -> Result<()> {
     let mut lines = world.lines()?;
     let config = json!({"event": {"type": "built"}, "from": "START_OF_EXECUTION", "timeout": "1h"});
     let mut back = waiter("back", &config);
-    back["nodes"][1] = json!({"id": "first", "type": "wait", "config": {"event": {"type": "go"}}});
+    let first = json!({"id": "first", "type": "wait", "config": {"event": {"type": "go"}}});
+    back["nodes"].as_array_mut().context("nodes")?.push(first);
     back["connections"] = json!([{"source": "first", "target": "w"}]);
     lines.call("workflow.create", json!({"definition": back, "publish": true}))?;
     let tells = json!({"name": "tells", "nodes": [
-        {"id": "e", "type": "emit", "config": {"type": "built", "data": {"n": "{{ trigger.n }}"}}},
+        {"id": "e", "type": "emit", "config": {"type": "built", "data": {"n": "{{ inputs.n }}"}}},
     ]});
     lines.call("workflow.create", json!({"definition": tells, "publish": true}))?;
     let run = lines.call("workflow.run", json!({"name": "back"}))?["id"].clone();

@@ -105,31 +105,14 @@ fn one_broken_file_hides_no_problem_of_the_others_and_nothing_is_applied() -> Re
 fn what_this_version_cannot_run_is_saved_and_refused_when_published_or_run() -> Result<()> {
     let world = World::started()?;
     let mut lines = world.lines()?;
-    let cycle = json!({
-        "name": "cycle",
-        "nodes": [
-            {"id": "start", "type": "noop"},
-            {"id": "ask", "type": "noop"},
-            {"id": "done", "type": "if", "config": {"where": "{{ true }}"}},
-        ],
-        "connections": [
-            {"source": "start", "target": "ask"},
-            {"source": "ask", "target": "done"},
-            {"source": "done", "target": "ask", "sourceHandle": "false"},
-        ],
-    });
-    let join = json!({
-        "name": "join",
-        "nodes": [{"id": "a", "type": "noop"}, {"id": "b", "type": "noop", "join": "ANY"}],
-        "connections": [{"source": "a", "target": "b"}],
-    });
-    let finally = json!({"name": "finally", "nodes": [{"id": "a", "type": "noop"}, {"id": "b", "type": "noop", "finally": true}]});
-    let queue = json!({
-        "name": "queue",
-        "nodes": [{"id": "a", "type": "noop"}],
-        "settings": {"concurrency": {"maxInstances": 1, "policy": "QUEUE"}},
-    });
-    for definition in [cycle, join, finally, queue] {
+    let shell = |member: &str, value: Value| {
+        let mut node = json!({"id": "a", "type": "shell", "config": {"command": ["true"]}});
+        node[member] = value;
+        json!({"name": member, "nodes": [node]})
+    };
+    let user = shell("runAs", json!("nobody"));
+    let limits = shell("limits", json!({"memory": 1 << 20}));
+    for definition in [user, limits] {
         let name = definition["name"].clone();
         let checked = lines.call("workflow.validate", json!({"definition": definition}))?;
         let errors: Vec<&Value> = checked["problems"]

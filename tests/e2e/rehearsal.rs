@@ -34,7 +34,9 @@ fn a_dry_run_says_what_would_run_and_starts_nothing() -> Result<()> {
 
     let told = a2n_ok(&world, &["run", "report", "-i", "who=ada", "--dry-run"])?;
     assert!(told.contains("nothing is started") && told.contains("it works outside"), "{told}");
-    assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
+    // What stands below the table is only wrapped where a terminal says how wide it is.
+    let table = told.split("\npick\n").next().unwrap_or_default();
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{told}");
     // A draft's run goes on with what is recorded.
     let draft = lines
         .call("workflow.plan", json!({"name": "report", "draft": true, "inputs": {"who": "x"}}))?;

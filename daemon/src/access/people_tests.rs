@@ -1,3 +1,5 @@
+//! Who may do what with users and their ways in.
+
 use a2n_proto::identity::{Role, User, UserStatus};
 use a2n_proto::{AccountId, Json, UserId};
 

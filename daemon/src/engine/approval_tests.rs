@@ -1,3 +1,5 @@
+//! Who may decide, what counts, and what it comes to.
+
 use super::*;
 
 fn request() -> ApprovalRequest {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use a2n_proto::document::Repeat;
 use a2n_proto::execution::{Decision, ExecutionStatus, NodeStatus};
-use a2n_proto::identity::Role;
+use a2n_proto::identity::Role as UserRole;
 use a2n_proto::nodes::NodeCredentials;
 use a2n_proto::{ExecutionId, Json, Timestamp, UserId, WorkflowId};
 use serde_json::{Map, Value, json};
@@ -221,7 +221,7 @@ impl Kind for Stand {
                 approvers: Approvers {
                     users: Vec::new(),
                     groups: Vec::new(),
-                    roles: vec![Role::User],
+                    roles: vec![UserRole::User],
                 },
                 quorum: work.config["quorum"].as_u64().and_then(|n| n.try_into().ok()).unwrap_or(1),
                 no_self_approval: false,
@@ -466,7 +466,7 @@ impl<'p> Run<'p> {
             name: name.to_owned(),
             also: Vec::new(),
             groups: Vec::new(),
-            role: Role::User,
+            role: UserRole::User,
             may_run: true,
             is_starter: false,
         };
