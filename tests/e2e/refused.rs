@@ -284,11 +284,11 @@ fn documents_with_one_name_are_refused_with_both_places() -> Result<()> {
 #[test]
 fn what_is_not_built_yet_is_told_with_its_document_file_and_line() -> Result<()> {
     let world = World::started()?;
-    let text = "name: a\nnodes:\n  - {id: a, type: noop}\n---\nname: b\nnodes:\n  - id: a\n    type: noop\n    finally: true\n";
+    let text = "name: a\nnodes:\n  - {id: a, type: noop}\n---\nname: b\nnodes:\n  - id: a\n    type: noop\n    runAs: nobody\n";
     std::fs::write(world.path().join("two.yaml"), text)?;
     let ran = a2n(&world, &["apply", "-f", "two.yaml"])?;
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    let told = "a2n: two.yaml:9: nodes[0].finally: finally, which node `a` asks for, is not built";
+    let told = "a2n: two.yaml:9: nodes[0].runAs: runAs, which node `a` asks for, is not built";
     assert!(ran.stderr.contains(told), "{ran:?}");
     Ok(())
 }

@@ -17,7 +17,7 @@ use super::execution::{NodeKey, NodeState};
 use super::expression::Template;
 use super::graph::Graph;
 use super::kind::{Kind, Kinds, Role, Runs, WorksOn};
-use super::regions::{Edge, RegionKind, Regions};
+use super::regions::{Arrow, RegionKind, Regions};
 
 pub(super) mod flow;
 

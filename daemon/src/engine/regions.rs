@@ -11,7 +11,7 @@ use super::kind::Role;
 
 /// A connection, as far as the flow is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Edge {
+pub struct Arrow {
     /// Where it comes from.
     pub source: usize,
     /// Where it leads to.
@@ -92,7 +92,7 @@ pub enum Fault {
 
 impl Regions {
     /// Finds the parts of a document whose nodes have these roles.
-    pub fn new(roles: &[Role], edges: &[Edge]) -> Self {
+    pub fn new(roles: &[Role], edges: &[Arrow]) -> Self {
         let look = Look::new(roles, edges);
         let mut found = Self {
             all: vec![Region {
@@ -163,7 +163,7 @@ type Part = (RegionKind, usize, BTreeSet<usize>);
 
 struct Look<'r> {
     roles: &'r [Role],
-    edges: &'r [Edge],
+    edges: &'r [Arrow],
     /// For each node the number that stands for the way through its gate.
     gates: Vec<Option<usize>>,
     tree: Dominators,
@@ -171,7 +171,7 @@ struct Look<'r> {
 }
 
 impl<'r> Look<'r> {
-    fn new(roles: &'r [Role], edges: &'r [Edge]) -> Self {
+    fn new(roles: &'r [Role], edges: &'r [Arrow]) -> Self {
         let mut gates = vec![None; roles.len()];
         let mut n = roles.len();
         for (node, role) in roles.iter().enumerate() {
@@ -208,13 +208,13 @@ impl<'r> Look<'r> {
                 faults.push(Fault::Empty { node });
             }
             let entered = leads.find(|edge| !inner.contains(&edge.target));
-            if let Some(Edge { target: inner, .. }) = entered {
+            if let Some(Arrow { target: inner, .. }) = entered {
                 faults.push(Fault::Entered { node, inner: *inner });
             }
             let mut back = own.filter(|edge| edge.target == node);
             let again =
                 back.find(|e| !inner.contains(&e.source) && self.tree.dominates(node, e.source));
-            if let Some(Edge { source: from, .. }) = again.filter(|_| *role == Role::Loop) {
+            if let Some(Arrow { source: from, .. }) = again.filter(|_| *role == Role::Loop) {
                 faults.push(Fault::Reentered { node, from: *from });
             }
             let kind = if *role == Role::Loop { RegionKind::Body } else { RegionKind::Watched };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use a2n_proto::document::{Document, Node};
 use serde_json::Value;
 
-use super::{Edge, Graph, PlanConnection, PlanNode, RegionKind, Regions};
+use super::{Arrow, Graph, PlanConnection, PlanNode, RegionKind, Regions};
 use crate::engine::expression::Template;
 use crate::engine::kind::{Kinds, Role};
 
@@ -50,7 +50,7 @@ pub fn regions(document: &Document, kinds: &dyn Kinds) -> Regions {
         .collect();
     let numbers: BTreeMap<&str, usize> =
         document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i)).collect();
-    let edges: Vec<Edge> = document
+    let edges: Vec<Arrow> = document
         .connections
         .iter()
         .filter_map(|c| {
@@ -58,7 +58,7 @@ pub fn regions(document: &Document, kinds: &dyn Kinds) -> Regions {
                 (*numbers.get(c.source.as_str())?, *numbers.get(c.target.as_str())?);
             let gate = roles[source].gate() == Some(c.source_handle.as_str());
             let apart = document.nodes[target].finally && !document.nodes[source].finally;
-            Some(Edge { source, target, gate, apart })
+            Some(Arrow { source, target, gate, apart })
         })
         .collect();
     Regions::new(&roles, &edges)
