@@ -43,7 +43,7 @@ pub(super) struct Args {
     /// Inputs as a JSON or YAML object; - reads standard input
     #[arg(long = "inputs", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// What nodes are to have sent, instead of running: {NODE: {OUTPUT: [ITEM]}}
+    /// What nodes are to have sent, instead of running: a list of items by node and output
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
     /// Another version than before: its number, or `published`

@@ -4,7 +4,7 @@ use a2n_proto::Json;
 use a2n_proto::document::{InDoubt, OnError, Repeat};
 use a2n_proto::execution::{ExecutionStatus, NodeStatus};
 
-use super::world::World;
+use super::world::{SAID_OF_ALL, World};
 use crate::engine::effect::Effect;
 use crate::engine::execution::{Ending, Phase, State, UnitKey};
 use crate::engine::fact::Fact;
@@ -190,7 +190,10 @@ fn order(world: &World<'_>, fact: &Fact) -> Result<(), Wrong> {
         for (item, from) in sent.items.iter().zip(&sent.from) {
             let unit = unit_text(&UnitKey { node: node.clone(), item: Some(*from) });
             let is_its_own = match plan.on_error {
-                OnError::Stop => item.as_str().contains(&format!("\"u\":\"{unit}\"")),
+                OnError::Stop => {
+                    item.as_str() == format!("\"{SAID_OF_ALL}\"")
+                        || item.as_str().contains(&format!("\"u\":\"{unit}\""))
+                }
                 _ => true,
             };
             if !is_its_own {

@@ -20,6 +20,9 @@ use crate::engine::plan::Plan;
 use crate::engine::scenario::{fact_text, start, unit_text};
 use crate::engine::step::{Step, step};
 
+/// What a person says that came of all units of a node at once: of none by its name.
+pub(super) const SAID_OF_ALL: &str = "said of all";
+
 /// Steps after which something never ends.
 const MANY: usize = 5_000;
 
@@ -305,7 +308,9 @@ impl<'p> World<'p> {
         let all = self.in_doubt();
         let Some(unit) = all.get(which % all.len().max(1)) else { return Ok(()) };
         let answer = match how {
-            "done" => Answer::Done(Json::of(&json!([{"u": unit_text(unit), "said": true}]))),
+            "done" if one => Answer::Done(Json::of(&json!([{"u": unit_text(unit), "said": true}]))),
+            // The same for every unit of the node that is in doubt.
+            "done" => Answer::Done(Json::of(&json!([SAID_OF_ALL]))),
             "failed" => Answer::Failed,
             _ => Answer::RunAgain,
         };
