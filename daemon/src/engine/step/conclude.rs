@@ -123,9 +123,9 @@ fn end_what_is_left(turn: &mut Turn<'_>) {
         return;
     }
     end_loops(turn);
-    let at_end = turn.state.finally.is_some();
+    let (at_end, has_begun) = (turn.state.finally.is_some(), turn.state.started_at().is_some());
     for piece in &plan.regions[0].pieces {
-        if plan.nodes[plan.order[piece.place()]].finally == at_end {
+        if plan.nodes[plan.order[piece.place()]].finally == at_end || !has_begun {
             settle_unbegun(turn, *piece, "");
         }
     }
@@ -172,7 +172,9 @@ fn settle_unbegun(turn: &mut Turn<'_>, piece: Piece, path: &str) {
 
 /// The execution is over; where nodes run at the end whatever happened, they have their turn first.
 fn come_to_end(turn: &mut Turn<'_>, status: ExecutionStatus) {
-    if turn.state.finally.is_none() && turn.plan.has_finally() {
+    // What never began leaves nothing that they could clear away.
+    let has_begun = turn.state.started_at().is_some();
+    if turn.state.finally.is_none() && turn.plan.has_finally() && has_begun {
         disarm_timeout(turn);
         turn.fact(Fact::FinallyBegan { status });
         // `execution.status` is another one now.

@@ -1,6 +1,8 @@
 //! `finally: true`: what runs at the end, whatever happened.
 
-use crate::engine::scenario::{check, check_end};
+use a2n_proto::execution::ExecutionStatus;
+
+use crate::engine::scenario::{Run, check, check_end, plan};
 
 const CLEAN: &str = "
     a: job
@@ -252,4 +254,15 @@ fn it_goes_on_after_a_crash() {
     Success a=Success b=Success f=Success
     {"b":{"output":[{"ran":"a#0"}]},"f":{"output":[{"said":true}]}}
     "#);
+}
+
+/// What happened: an execution that waited for its turn and was cancelled there never ended.
+#[test]
+fn what_never_began_ends_at_once_and_without_them() {
+    let plan = plan("a: all\nf: job {} {\"finally\": true}");
+    let mut run = Run::new(&plan);
+    run.play("pause");
+    run.play("cancel");
+    assert_eq!(run.state.status(), ExecutionStatus::Cancelled);
+    assert!(run.jobs.is_empty(), "{}", run.outcome());
 }
