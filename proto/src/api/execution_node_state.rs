@@ -10,8 +10,7 @@ use crate::execution::{ExecutionNodeState, NodeStatus};
 use crate::workflow::SharePermission;
 
 methods! {
-    /// Lists the node states of one execution, without their data: outside loops in the document's
-    /// order, then iteration by iteration. A node that no iteration came to stands there once.
+    /// Lists the node states of one execution, without their data, outside loops first.
     List = "executionNodeState.list", Read, Access::Workflow(SharePermission::View),
     Listing<Filter> => Page<ExecutionNodeState>,
     example {"filter": {"executionId": "0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f"}};
