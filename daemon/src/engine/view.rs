@@ -1,22 +1,25 @@
-//! What people and programs see of an execution: rows, output, why it failed, what changed.
+//! What people and programs see of an execution: rows and output here, why it failed in `reason`, what
+//! changed in `changed`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use a2n_proto::execution::{
-    Attempt, ErrorDetails, ExecutionNodeState, ExecutionStatus, NodeStatus, Unit, Waiting,
-    WaitingKind,
+    Attempt, ExecutionNodeState, ExecutionStatus, NodeStatus, Unit, Waiting, WaitingKind,
 };
 use a2n_proto::{Json, Timestamp};
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
 
-use super::execution::{
-    Ending, Failure, Finally, Folded, NodeKey, NodeState, Output, Phase, State, UnitState,
-};
-use super::fact::Fact;
-use super::kind::NodeError;
+use super::execution::{Folded, NodeKey, NodeState, Output, Phase, State, UnitState};
 use super::plan::{Plan, PlanNode};
 use super::step;
+
+mod changed;
+mod reason;
+
+pub use changed::{Changed, changes};
+pub use reason::error;
+pub(super) use reason::error_seen;
+
+use reason::details;
 
 /// Every node of the execution, in the document's order. Without data (lists): no input, output,
 /// configuration and units.
@@ -94,231 +97,12 @@ enum Shown<'a> {
     Cut { cut: bool, bytes: usize },
 }
 
-/// `execution.error` as expressions see it once all but what runs at the end is over.
-pub(super) fn error_seen(plan: &Plan, state: &State) -> Json {
-    match error_so_far(plan, state) {
-        (Some(message), Some(details)) => Json::of(&serde_json::json!({
-            "kind": details.code, "message": message, "nodeId": details.node_id,
-        })),
-        _ => Json::null(),
-    }
-}
-
-/// Why it failed or was cancelled: a sentence, and details for programs.
-pub fn error(plan: &Plan, state: &State) -> (Option<String>, Option<ErrorDetails>) {
-    match &state.finally {
-        Some(Finally {
-            status: ExecutionStatus::Success,
-            failure: Some(failure),
-            stopped: None,
-        }) => failed(failure),
-        Some(Finally { status: ExecutionStatus::Success, stopped: Some(why), .. }) => {
-            why_ended(plan, why)
-        }
-        _ => error_so_far(plan, state),
-    }
-}
-
-/// The same without what runs at the end.
-fn error_so_far(plan: &Plan, state: &State) -> (Option<String>, Option<ErrorDetails>) {
-    match (&state.ending, &state.failure) {
-        (Some(why), _) => why_ended(plan, why),
-        (None, Some(failure)) => failed(failure),
-        (None, None) => (None, None),
-    }
-}
-
-fn why_ended(plan: &Plan, why: &Ending) -> (Option<String>, Option<ErrorDetails>) {
-    let plain = |code: &str, node: Option<&NodeKey>, message: String| {
-        let details = ErrorDetails {
-            code: code.to_owned(),
-            node_id: node.map(|node| node.node.clone()),
-            retry_count: 0,
-            cause: Vec::new(),
-        };
-        (Some(message), Some(details))
-    };
-    match why {
-        Ending::Failed(failure) => failed(failure),
-        Ending::Cancelled { by, reason } => {
-            let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-            let reason = reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            plain("CANCELLED", None, format!("cancelled{by}{reason}"))
-        }
-        Ending::TimedOut { after_ms } => {
-            plain("TIMEOUT", None, format!("ran longer than settings.timeout ({after_ms} ms)"))
-        }
-        Ending::Stopped { status: ExecutionStatus::Success, .. } => (None, None),
-        Ending::Stopped { node, message, .. } => {
-            let shown = plan.node(&node.node).map_or(node.node.as_str(), |node| &node.id);
-            let message = message.clone().unwrap_or_else(|| format!("stopped by node `{shown}`"));
-            plain("STOPPED", Some(node), message)
-        }
-    }
-}
-
 /// Attempts after the first, over all nodes.
 pub fn retry_count(state: &State) -> u32 {
     let own = state.nodes.values().filter(|node| !node.carried).map(NodeState::retries);
     // Those of iterations that are not in the state any more.
     let folded = state.frames.values().map(|frame| frame.retries);
     own.chain(folded).fold(0, u32::saturating_add)
-}
-
-/// What the feed should say changed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Changed {
-    /// `execution` or `executionNodeState`.
-    pub entity: &'static str,
-    /// The entity's id as text.
-    pub id: String,
-    /// Whether it is new.
-    pub created: bool,
-    /// The members that changed, never large data.
-    pub fields: Json,
-}
-
-/// What a step changed, one entry per entity: nodes in the order in which they were first touched,
-/// then the execution.
-pub fn changes(plan: &Plan, state: &State, facts: &[Fact], folded: &[Folded]) -> Vec<Changed> {
-    let mut nodes: Vec<&NodeKey> = Vec::new();
-    let mut members: BTreeMap<&NodeKey, BTreeSet<&'static str>> = BTreeMap::new();
-    let mut created: BTreeSet<&NodeKey> = BTreeSet::new();
-    let mut execution: BTreeSet<&'static str> = BTreeSet::new();
-    for fact in facts {
-        let (node, changed): (Option<&NodeKey>, &[&'static str]) = match fact {
-            Fact::NodeStarted { node, .. } => {
-                created.insert(node);
-                (Some(node), &["nodeId", "nodeName", "nodeType", "status", "startTime"])
-            }
-            Fact::NodeSkipped { node, .. } => {
-                created.insert(node);
-                (Some(node), &["nodeId", "nodeName", "nodeType", "status", "endTime"])
-            }
-            Fact::NodeEnded { node, error, .. } => {
-                let failed: &[_] =
-                    &["status", "endTime", "duration", "waiting", "errorMessage", "errorDetails"];
-                let kept = if error.is_some() { failed.len() } else { 4 };
-                (Some(node), &failed[..kept])
-            }
-            Fact::Progressed { node, .. } => (Some(node), &["progressPercentage"]),
-            Fact::AttemptStarted { unit, n, .. } if *n > 1 => {
-                execution.insert("retryCount");
-                (Some(&unit.node), &["retryCount", "waiting"])
-            }
-            Fact::UnitWaiting { unit, .. }
-            | Fact::UnitInDoubt { unit, .. }
-            | Fact::UnitRequested { unit, .. } => (Some(&unit.node), &["waiting"]),
-            Fact::Began { .. } => {
-                execution.extend(["status", "startTime"]);
-                continue;
-            }
-            Fact::Paused { .. } | Fact::Resumed { .. } | Fact::PauseLifted => {
-                execution.extend(["status", "pausedReason"]);
-                continue;
-            }
-            Fact::Ended { .. } => {
-                execution.extend(["status", "pausedReason", "endTime", "duration"]);
-                execution.extend(["errorMessage", "errorDetails"]);
-                continue;
-            }
-            _ => continue,
-        };
-        let Some(node) = node else { continue };
-        if !members.contains_key(node) {
-            nodes.push(node);
-        }
-        members.entry(node).or_default().extend(changed);
-    }
-    let mut all: Vec<Changed> = nodes
-        .into_iter()
-        .filter_map(|key| {
-            let number = *plan.by_id.get(&key.node)?;
-            let node = &plan.nodes[number];
-            let wanted = members.get(key)?;
-            let in_folded = || folded.iter().find_map(|round| round.nodes.get(key));
-            let found = state.nodes.get(key).or_else(in_folded);
-            let fields = Json::of(&NodeFields { node, key, state: found, wanted });
-            let id = row_id(state, key);
-            let created = created.contains(key);
-            Some(Changed { entity: "executionNodeState", id, created, fields })
-        })
-        .collect();
-    if !execution.is_empty() {
-        let fields = Json::of(&ExecutionFields { plan, state, wanted: &execution });
-        let id = state.start.execution.to_string();
-        all.push(Changed { entity: "execution", id, created: false, fields });
-    }
-    all
-}
-
-/// Members of an entity that changed, written as they stand in it. Every execution goes through
-/// here several times, so nothing is made that is not shown.
-type Wanted = BTreeSet<&'static str>;
-
-fn put<M: SerializeMap, T: Serialize>(
-    map: &mut M,
-    wanted: &Wanted,
-    name: &'static str,
-    value: impl FnOnce() -> T,
-) -> Result<(), M::Error> {
-    if wanted.contains(name) { map.serialize_entry(name, &value()) } else { Ok(()) }
-}
-
-struct ExecutionFields<'a> {
-    plan: &'a Plan,
-    state: &'a State,
-    wanted: &'a Wanted,
-}
-
-impl Serialize for ExecutionFields<'_> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let Self { plan, state, wanted } = self;
-        let mut map = s.serialize_map(None)?;
-        put(&mut map, wanted, "status", || state.status)?;
-        put(&mut map, wanted, "pausedReason", || state.paused)?;
-        put(&mut map, wanted, "startTime", || state.started_at)?;
-        put(&mut map, wanted, "endTime", || state.ended_at)?;
-        // One that never began took no time.
-        let from = state.started_at.or(state.ended_at);
-        put(&mut map, wanted, "duration", || between(from, state.ended_at))?;
-        put(&mut map, wanted, "errorMessage", || error(plan, state).0)?;
-        put(&mut map, wanted, "errorDetails", || error(plan, state).1)?;
-        put(&mut map, wanted, "retryCount", || retry_count(state))?;
-        map.end()
-    }
-}
-
-/// The members of an `executionNodeState` that may change, in its order.
-struct NodeFields<'a> {
-    node: &'a PlanNode,
-    key: &'a NodeKey,
-    state: Option<&'a NodeState>,
-    wanted: &'a Wanted,
-}
-
-impl Serialize for NodeFields<'_> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let Self { node, key, state, wanted } = self;
-        let error = state.and_then(|state| state.error.as_ref());
-        let retries = state.map_or(0, NodeState::retries);
-        let mut map = s.serialize_map(None)?;
-        put(&mut map, wanted, "nodeId", || &node.id)?;
-        put(&mut map, wanted, "nodeName", || &node.name)?;
-        put(&mut map, wanted, "nodeType", || node.kind.name())?;
-        put(&mut map, wanted, "status", || state.map_or(NodeStatus::Pending, |it| it.status))?;
-        put(&mut map, wanted, "startTime", || state.and_then(|it| it.started_at))?;
-        put(&mut map, wanted, "endTime", || state.and_then(|it| it.ended_at))?;
-        put(&mut map, wanted, "duration", || {
-            state.and_then(|it| between(it.started_at, it.ended_at))
-        })?;
-        put(&mut map, wanted, "errorMessage", || error.map(|error| &error.message))?;
-        put(&mut map, wanted, "errorDetails", || error.map(|error| details(key, error, retries)))?;
-        put(&mut map, wanted, "retryCount", || retries)?;
-        put(&mut map, wanted, "progressPercentage", || state.and_then(percentage))?;
-        put(&mut map, wanted, "waiting", || state.and_then(|it| waiting(node, it)))?;
-        map.end()
-    }
 }
 
 fn percentage(node: &NodeState) -> Option<u8> {
@@ -476,30 +260,6 @@ fn held_up(state: &State, node: &NodeState) -> Option<Waiting> {
         until: None,
         detail: Some("a free slot, or its turn where its definition is limited".to_owned()),
     })
-}
-
-fn failed(failure: &Failure) -> (Option<String>, Option<ErrorDetails>) {
-    let Failure { node, error, retries } = failure;
-    // A wrong expression names its node itself.
-    let message = if error.message.starts_with("node `") {
-        error.message.clone()
-    } else {
-        let at = match node.iteration.as_str() {
-            "" => String::new(),
-            path => format!(" in iteration {path}"),
-        };
-        format!("node `{}` failed{at}: {}", node.node, error.message)
-    };
-    (Some(message), Some(details(node, error, *retries)))
-}
-
-fn details(node: &NodeKey, error: &NodeError, retries: u32) -> ErrorDetails {
-    ErrorDetails {
-        code: error.kind.clone(),
-        node_id: Some(node.node.clone()),
-        retry_count: retries,
-        cause: vec![error.message.clone()],
-    }
 }
 
 fn between(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<u64> {

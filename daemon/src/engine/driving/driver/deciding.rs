@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use a2n_proto::ExecutionId;
 use tokio_util::sync::CancellationToken;
@@ -117,25 +118,36 @@ impl Driver {
             live.refresh(origin.at, tuning.output_cut_bytes, tuning.output_data_bytes);
         }
         let kept = Kept::of(live, &mut decided, replied, origin);
+        self.note_waits(id, &env.limits, tuning.parallel_jobs_per_execution, monotonic);
+        self.look_at_queued(id);
+        Some((decided, kept))
+    }
+
+    /// Whether the execution waits after a step: for a slot, or for the turn of a definition.
+    fn note_waits(
+        &mut self,
+        id: ExecutionId,
+        limits: &Limits,
+        per_execution: u32,
+        monotonic: Duration,
+    ) {
+        let Some(live) = self.live.get(&id) else { return };
+        let (place, workflow) = (live.rank(), live.execution.workflow_id);
         // Only where slots of the whole daemon are what is missing: a node's own concurrency brings
         // its next unit on by itself.
-        let is_short = live.jobs.len() >= parallel as usize
-            && parallel < tuning.parallel_jobs_per_execution
+        let is_short = live.jobs.len() >= limits.parallel as usize
+            && limits.parallel < per_execution
             && live.state.has_ready();
         if is_short {
             self.slots.wait(workflow, &place);
         } else {
             self.slots.stop_waiting(workflow, &place);
         }
-        if !env.limits.tokens.is_empty() {
-            for definition in env.limits.tokens.keys() {
-                let spent = self.rates.tokens(definition, monotonic) == Some(0);
-                let waits = spent && live.state.waits_for(&plan, definition);
-                self.rates.wait(definition, workflow, &place, waits);
-            }
+        for definition in limits.tokens.keys() {
+            let spent = self.rates.tokens(definition, monotonic) == Some(0);
+            let waits = spent && live.state.waits_for(&live.plan, definition);
+            self.rates.wait(definition, workflow, &place, waits);
         }
-        self.look_at_queued(id);
-        Some((decided, kept))
     }
 
     pub(super) fn hand_over<T: Send + 'static>(
