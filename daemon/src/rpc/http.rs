@@ -207,18 +207,12 @@ fn upgrade(hub: Arc<Hub>, mut request: Request<Incoming>, peer: Peer, place: Arc
         let Ok(parts) = upgraded.downcast::<TokioIo<HttpStream>>() else { return };
         let read_already = BytesMut::from(&*parts.read_buf);
         let stream = parts.io.into_inner().into_inner();
-        let connection = Connection::new(
-            Arc::clone(&hub),
-            stream,
-            peer,
-            Way::WebSocket,
-            user_agent,
-            read_already,
-        );
+        let connection =
+            Connection::new(Arc::clone(&hub), peer, Way::WebSocket, user_agent, read_already);
         tokio::select! {
             biased;
             () = hub.cut() => {}
-            () = connection.run() => {}
+            () = connection.run(stream) => {}
         }
         drop(place);
     });

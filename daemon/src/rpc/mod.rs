@@ -1,12 +1,12 @@
 //! The socket: one dispatcher behind three ways in, told apart by the first byte.
 //!
-//! `server` accepts; `http` and `stream` carry frames, and `pace` cuts off who stops in the middle of
-//! one; `dispatcher` asks the bodies that `registry`
-//! holds; `subscription` is what a subscription sends with. Bodies stand one file per namespace and
+//! `server` accepts; `http`, `stream` and `dialogue` carry frames, and `pace` cuts off who stops in the
+//! middle of one; `dispatcher` asks the bodies that `registry` holds; `subscription` is what a subscription sends with. Bodies stand one file per namespace and
 //! decide nothing: who, check, ask, answer.
 
 mod caller;
 mod context;
+mod dialogue;
 mod dispatcher;
 mod envelope;
 mod framing;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::future::BoxFuture;
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,7 +20,7 @@ use super::caller::Way;
 use super::dispatcher::Dispatcher;
 use super::limits::{Place, Places};
 use super::stream::Connection;
-use super::{envelope, http};
+use super::{dialogue, envelope, http};
 use crate::system::listen::{self, Socket};
 use crate::system::peer::Peer;
 use a2n_proto::{ErrorKind, Json, RpcError};
@@ -60,9 +61,11 @@ pub(crate) struct Hub {
     cut: CancellationToken,
     pub(crate) tracker: TaskTracker,
     places: Places,
+    /// Places for clients that ask quickly.
+    pub(crate) dialogues: Arc<Semaphore>,
     /// Connections over the limit that are being told so; while these are all taken, nobody is
     /// accepted.
-    refusing: Arc<tokio::sync::Semaphore>,
+    refusing: Arc<Semaphore>,
 }
 
 impl Server {
@@ -82,7 +85,8 @@ impl Server {
             cut: CancellationToken::new(),
             tracker: TaskTracker::new(),
             places: Places::default(),
-            refusing: Arc::new(tokio::sync::Semaphore::new(refusing)),
+            dialogues: Arc::new(Semaphore::new(dialogue::MOST)),
+            refusing: Arc::new(Semaphore::new(refusing)),
         };
         Self { hub: Arc::new(hub) }
     }
@@ -189,7 +193,7 @@ async fn serve(hub: Arc<Hub>, stream: UnixStream, peer: Peer, place: Place) {
     match first {
         Ok(Ok(Some(byte))) if is_http(byte) => http::serve(hub, stream, peer, place).await,
         Ok(Ok(Some(_))) => {
-            Connection::new(hub, stream, peer, Way::Lines, None, BytesMut::new()).run().await;
+            Connection::new(hub, peer, Way::Lines, None, BytesMut::new()).run(stream).await;
             drop(place);
         }
         Ok(Ok(None)) => {}

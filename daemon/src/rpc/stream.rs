@@ -1,7 +1,8 @@
 //! The loop of one connection with frames both ways: lines, or a WebSocket after its handshake.
 //!
 //! One task reads, drives the calls and writes; nothing is spawned for a call. Calls run side by
-//! side and are answered as they end. While the client leaves more than [`HIGH_WATER`] unread,
+//! side and are answered as they end. A client that asks again as soon as it is answered goes to
+//! [`dialogue`] while it does. While the client leaves more than [`HIGH_WATER`] unread,
 //! nothing is read, driven or taken from subscriptions; if that lasts, it is dropped. So a client
 //! that never reads costs a bounded buffer and stalls nobody.
 
@@ -16,11 +17,12 @@ use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::caller::Way;
+use super::dialogue;
 use super::dispatcher::{Handling, Reply};
 use super::framing::{Cut, Ending, Framing};
 use super::pace::Pace;
@@ -40,7 +42,6 @@ const LINGER: Duration = Duration::from_secs(10);
 /// A connection with its state.
 pub(crate) struct Connection {
     hub: Arc<Hub>,
-    stream: UnixStream,
     framing: Framing,
     session: Arc<Session>,
     notes: mpsc::Receiver<Note>,
@@ -52,6 +53,8 @@ pub(crate) struct Connection {
     is_input_over: bool,
     /// All bytes that were read.
     received: u64,
+    /// How many reads in a row were answered at once.
+    n_quick: u32,
     /// Runs while a message has begun and its rest is missing.
     pace: Pace,
     output: Vec<u8>,
@@ -80,10 +83,17 @@ enum Wake {
     Gone,
 }
 
+/// Why the loop was left.
+enum Left {
+    /// All is said, or the client is gone.
+    Done,
+    /// The client asks quickly, and there is a place for it among those that do.
+    ForDialogue(OwnedSemaphorePermit),
+}
+
 impl Connection {
     pub(crate) fn new(
         hub: Arc<Hub>,
-        stream: UnixStream,
         peer: Peer,
         way: Way,
         user_agent: Option<Arc<str>>,
@@ -100,7 +110,6 @@ impl Connection {
         let (session, notes) = Session::new(peer, way, user_agent, stopping);
         Self {
             hub,
-            stream,
             framing,
             session,
             notes,
@@ -109,6 +118,7 @@ impl Connection {
             is_input_held: false,
             is_input_over: false,
             received: 0,
+            n_quick: 0,
             pace: Pace::default(),
             output: Vec::new(),
             written: 0,
@@ -121,17 +131,28 @@ impl Connection {
     }
 
     /// Talks until either end has had enough.
-    pub(crate) async fn run(mut self) {
-        if let Err(error) = self.talk().await {
-            tracing::debug!(uid = self.session.peer.uid, %error, "connection lost");
+    pub(crate) async fn run(mut self, mut stream: UnixStream) {
+        let session = Arc::clone(&self.session);
+        let ended = loop {
+            match self.talk(&stream).await {
+                Ok(Left::Done) => break Ok(()),
+                Ok(Left::ForDialogue(place)) => match dialogue::hold(self, stream, place).await {
+                    Ok(back) => (self, stream) = back,
+                    Err(error) => break Err(error),
+                },
+                Err(error) => break Err(error),
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(uid = session.peer.uid, %error, "connection lost");
         }
-        self.session.close();
+        session.close();
     }
 
-    async fn talk(&mut self) -> io::Result<()> {
+    async fn talk(&mut self, stream: &UnixStream) -> io::Result<Left> {
         self.take_frames();
         loop {
-            self.write()?;
+            self.write(stream)?;
             if self.is_input_held && self.unread() <= HIGH_WATER {
                 self.take_frames();
                 continue;
@@ -139,8 +160,11 @@ impl Connection {
             if self.is_done() {
                 break;
             }
-            match poll_fn(|cx| self.poll_wake(cx)).await {
-                Wake::Readable => self.read()?,
+            if let Some(place) = self.place_for_dialogue() {
+                return Ok(Left::ForDialogue(place));
+            }
+            match poll_fn(|cx| self.poll_wake(stream, cx)).await {
+                Wake::Readable => self.read(stream)?,
                 Wake::Writable => {}
                 Wake::Reply(reply) => {
                     self.reply(reply);
@@ -149,16 +173,46 @@ impl Connection {
                 Wake::Note(note) => self.note(&note),
                 Wake::Stopping => self.end(Ending::Stopping),
                 Wake::Late => self.refuse(self.hub.dispatcher.overdue(), Ending::Overdue),
-                Wake::Gone => return Ok(()),
+                Wake::Gone => return Ok(Left::Done),
             }
         }
         let ending = self.ending.unwrap_or(Ending::Done);
         self.framing.finish(ending, &mut self.output);
-        self.write()?;
+        self.write(stream)?;
         if ending == Ending::TooLarge {
-            self.linger().await;
+            self.linger(stream).await;
         }
-        Ok(())
+        Ok(Left::Done)
+    }
+
+    /// A place among those that ask quickly, once this client has shown that it does.
+    fn place_for_dialogue(&mut self) -> Option<OwnedSemaphorePermit> {
+        if self.n_quick < dialogue::AFTER || !self.is_quick() {
+            return None;
+        }
+        self.n_quick = 0;
+        Arc::clone(&self.hub.dialogues).try_acquire_owned().ok()
+    }
+
+    /// Whether all that came is answered and nothing but a further call is waited for.
+    pub(super) fn is_quick(&self) -> bool {
+        self.ending.is_none()
+            && self.calls.is_empty()
+            && self.input.is_empty()
+            && self.unread() == 0
+            && self.session.n_subscriptions() == 0
+            && !self.session.stopping.is_cancelled()
+    }
+
+    /// Takes the next bytes from `receive` and answers what is whole, by way of `send`.
+    pub(super) fn turn(
+        &mut self,
+        receive: impl FnOnce(&mut BytesMut) -> io::Result<usize>,
+        send: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let n = receive(&mut self.input)?;
+        self.received(n);
+        self.write_by(send)
     }
 
     /// Whether all is said: nothing more comes in, and all that was asked is answered and written.
@@ -181,10 +235,10 @@ impl Connection {
         }
     }
 
-    fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<Wake> {
+    fn poll_wake(&mut self, stream: &UnixStream, cx: &mut Context<'_>) -> Poll<Wake> {
         let unread = self.unread();
         if unread > 0 {
-            if self.stream.poll_write_ready(cx).is_ready() {
+            if stream.poll_write_ready(cx).is_ready() {
                 return Poll::Ready(Wake::Writable);
             }
             let limit = self.hub.dispatcher.limits().write_stall;
@@ -211,13 +265,13 @@ impl Connection {
         let most = self.hub.dispatcher.limits().max_in_flight_per_connection;
         if self.ending.is_none() && !self.is_input_over {
             if self.calls.len() < most {
-                if self.stream.poll_read_ready(cx).is_ready() {
+                if stream.poll_read_ready(cx).is_ready() {
                     return Poll::Ready(Wake::Readable);
                 }
                 return self.poll_late(cx);
             }
             self.pace.rest();
-        } else if unread == 0 && self.poll_gone(cx) {
+        } else if unread == 0 && self.poll_gone(stream, cx) {
             return Poll::Ready(Wake::Gone);
         }
         Poll::Pending
@@ -235,9 +289,9 @@ impl Connection {
 
     /// After the end of input: whether the client has closed for good, so that nobody waits for the
     /// calls in flight any more.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_gone(&mut self, stream: &UnixStream, cx: &mut Context<'_>) -> bool {
         self.is_readiness_spent = true;
-        listen::poll_gone(&self.stream, cx).is_ready()
+        listen::poll_gone(stream, cx).is_ready()
     }
 
     /// How much of the output the client has not taken yet.
@@ -245,17 +299,21 @@ impl Connection {
         self.output.len() - self.written
     }
 
-    fn read(&mut self) -> io::Result<()> {
-        match listen::receive(&self.stream, &mut self.input) {
-            Ok(n) => {
-                self.is_input_over = n == 0;
-                self.received += n as u64;
-                self.take_frames();
-            }
+    fn read(&mut self, stream: &UnixStream) -> io::Result<()> {
+        match listen::receive(stream, &mut self.input) {
+            Ok(n) => self.received(n),
             Err(e) if is_again(&e) => {}
             Err(e) => return Err(e),
         }
         Ok(())
+    }
+
+    /// That many bytes came; none are the end of input.
+    fn received(&mut self, n: usize) {
+        self.is_input_over = n == 0;
+        self.received += n as u64;
+        self.take_frames();
+        self.n_quick = if self.calls.is_empty() { self.n_quick.saturating_add(1) } else { 0 };
     }
 
     /// Takes the frames that are here, as many as may be answered at once; the others wait for a
@@ -340,15 +398,16 @@ impl Connection {
     }
 
     /// Writes as much as the client takes now.
-    fn write(&mut self) -> io::Result<()> {
+    fn write(&mut self, stream: &UnixStream) -> io::Result<()> {
+        let is_readiness_spent = self.is_readiness_spent;
+        self.write_by(|rest| {
+            if is_readiness_spent { listen::send_now(stream, rest) } else { stream.try_write(rest) }
+        })
+    }
+
+    fn write_by(&mut self, mut send: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
         while self.written < self.output.len() {
-            let rest = &self.output[self.written..];
-            let sent = if self.is_readiness_spent {
-                listen::send_now(&self.stream, rest)
-            } else {
-                self.stream.try_write(rest)
-            };
-            match sent {
+            match send(&self.output[self.written..]) {
                 Ok(n) => {
                     self.written += n;
                     self.stall = None;
@@ -367,13 +426,13 @@ impl Connection {
     }
 
     /// Lets a client that sent too much get to our answer: its further input is thrown away.
-    async fn linger(&mut self) {
+    async fn linger(&mut self, stream: &UnixStream) {
         let discard = async {
             loop {
                 self.input.clear();
                 self.input.reserve(4 * READ_BYTES);
-                self.stream.readable().await?;
-                match self.stream.try_read_buf(&mut self.input) {
+                stream.readable().await?;
+                match stream.try_read_buf(&mut self.input) {
                     Ok(0) => return Ok::<(), io::Error>(()),
                     Ok(n) => self.input.advance(n),
                     Err(e) if is_again(&e) => {}
@@ -385,6 +444,6 @@ impl Connection {
     }
 }
 
-fn is_again(error: &io::Error) -> bool {
+pub(super) fn is_again(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }

@@ -9,7 +9,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::UnixListener as StdListener;
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
@@ -160,7 +160,7 @@ pub fn turn_away_waiting() {
 
 /// An error where a daemon answers at the path.
 pub fn refuse_taken(path: &Path) -> Result<(), Error> {
-    match std::os::unix::net::UnixStream::connect(path) {
+    match StdStream::connect(path) {
         Ok(_) => Err(Error::InUse { path: path.to_owned() }),
         Err(_) => Ok(()),
     }
@@ -230,7 +230,7 @@ fn is_gone(stream: &UnixStream) -> bool {
 }
 
 /// Writes what the kernel takes now, whatever tokio knows of its readiness.
-pub fn send_now(stream: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+pub fn send_now(stream: &impl AsRawFd, bytes: &[u8]) -> io::Result<usize> {
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
     send(stream.as_raw_fd(), bytes, flags).map_err(io::Error::from)
 }
@@ -266,6 +266,16 @@ pub fn receive(stream: &UnixStream, buffer: &mut BytesMut) -> io::Result<usize> 
     })
 }
 
+/// Waits for what comes next on a stream that blocks, and puts it behind what the buffer holds; 0 at the
+/// end of input, *would block* when the stream's own time for a read is over.
+pub fn receive_next(stream: &StdStream, buffer: &mut BytesMut) -> io::Result<usize> {
+    READ.with_borrow_mut(|place| {
+        let n = recv(stream.as_raw_fd(), place.as_mut_slice(), MsgFlags::empty())?;
+        buffer.extend_from_slice(&place[..n]);
+        Ok(n)
+    })
+}
+
 fn into_tokio(listener: StdListener) -> io::Result<UnixListener> {
     listener.set_nonblocking(true)?;
     UnixListener::from_std(listener)
@@ -280,7 +290,7 @@ fn remove_stale(path: &Path) -> Result<(), Error> {
     if !found.file_type().is_socket() {
         return Err(Error::NotASocket { path: path.to_owned() });
     }
-    match std::os::unix::net::UnixStream::connect(path) {
+    match StdStream::connect(path) {
         Ok(_) => Err(Error::InUse { path: path.to_owned() }),
         Err(e) if e.kind() == ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(|source| Error::Io {

@@ -7,6 +7,7 @@ mod conformance;
 mod contract;
 mod interop;
 mod limits;
+mod quick;
 mod stopping;
 mod subscriptions;
 mod unfinished;

@@ -114,6 +114,9 @@ fn registry(context: Arc<Context>) -> Registry<Context> {
     let mut registry = Registry::new(context);
     registry.method::<Echo, _>(|_, _, params: EchoParams| async move { Ok(params.text) });
     registry.method::<Panic, _>(|_, _, _| async move { panic!("on purpose") });
+    registry.method::<Thread, _>(|_, _, _| async move {
+        Ok(std::thread::current().name().unwrap_or_default().to_owned())
+    });
     registry.method::<OwnersOnly, _>(|_, _, _| async move { Ok(true) });
     registry.method::<Held, _>(|context, _, _| async move {
         let _left = Adds(&context.left);
@@ -193,6 +196,7 @@ macro_rules! test_method {
 }
 
 test_method!(Echo, "test.echo", Access::Open, EchoParams => String);
+test_method!(Thread, "test.thread", Access::Open, Nothing => String);
 test_method!(Panic, "test.panic", Access::Open, Nothing => bool);
 test_method!(Held, "test.held", Access::Open, Nothing => bool);
 test_method!(Big, "test.big", Access::Open, Nothing => String);
