@@ -249,7 +249,7 @@ fn a_broken_template_and_a_number_out_of_reach_are_found() {
         json!([]),
     )), @r"
     ✗ nodes[0].config.of EXPRESSION_SYNTAX: column 13: syntax error: unexpected `}`, expected end of variable block [to write two braces as they are, use {{ '{{' }}]
-    ✗ nodes[1].priority WRONG_VALUE: 99999999999 is greater than the maximum of 1000000 [write 1000000 or less; what is meant: Higher first.]
+    ✗ nodes[1].priority WRONG_VALUE: 99999999999 is greater than the maximum of 1000000 [write 1000000 or less; what is meant: Higher first where attempts wait for room; on top of the execution's own.]
     ! nodes[1].onError NO_ERROR_HANDLING: node `b` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
     ");
 }
