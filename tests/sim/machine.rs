@@ -1,7 +1,7 @@
 //! A made-up machine: its clock, its disks, its chance. It outlives the daemons that run on it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -55,11 +55,16 @@ pub(crate) enum Crash {
 impl Machine {
     pub(crate) fn new(seed: u64) -> Self {
         let mut keep_all = || true;
-        let clock = SimClock::new(START);
+        let (clock, ports) = (SimClock::new(START), SimDial::default());
+        let files = SimFiles::new(clock.clone());
+        files.put(Path::new("/in/ready"), b"ready".to_vec());
+        if seed.is_multiple_of(2) {
+            ports.open("db", 5432);
+        }
         Self {
             dice: Arc::new(SimEntropy::new(seed)),
-            files: SimFiles::new(clock.clone()),
-            ports: SimDial::default(),
+            files,
+            ports,
             clock,
             disk: made().disk.after_power_cut(&mut keep_all),
             log_disk: LogDisk::new(),

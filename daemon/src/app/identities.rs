@@ -13,8 +13,8 @@ use a2n_proto::identity::{Account, UserStatus};
 use crate::access::strangers;
 use crate::rpc::Identity;
 use crate::store::{Caller, Feed, FeedRead, Origin, Store, Tx, account};
-use crate::system::host;
 use crate::system::System;
+use crate::system::host;
 use crate::system::peer::Peer;
 
 /// Looks peers up and remembers what it found.

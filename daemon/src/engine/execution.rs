@@ -241,7 +241,26 @@ impl Ending {
     }
 }
 
+/// Loops that are over, and failures that a `try` has taken, of an earlier execution: what its nodes'
+/// results do not tell.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Finished {
+    /// The loops.
+    pub frames: BTreeMap<NodeKey, Frame>,
+    /// The failures.
+    pub caught: BTreeMap<NodeKey, Caught>,
+}
+
 impl State {
+    /// An execution that was accepted and has not begun, and has taken over whole loops and the like.
+    pub fn taking_over(start: Start, finished: Finished) -> Self {
+        let mut state = Self::new(start);
+        let sent = finished.frames.values().map(Frame::size_bytes).sum::<u64>();
+        state.result_bytes = state.result_bytes.saturating_add(sent);
+        (state.frames, state.caught) = (finished.frames, finished.caught);
+        state
+    }
+
     /// An execution that was accepted and has not begun.
     pub fn new(mut start: Start) -> Self {
         let nodes = std::mem::take(&mut start.carried);

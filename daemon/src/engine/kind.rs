@@ -64,6 +64,9 @@ pub const TRY: &str = "try";
 /// The handle that a failure in there leaves through.
 pub const CATCH: &str = "catch";
 
+/// In a settings schema, beside a member: what else people call it who know other programs. For hints.
+pub const ALSO: &str = "x-also";
+
 impl Role {
     /// The handle that leads into the part of the document which such a node stands for.
     pub fn gate(self) -> Option<&'static str> {

@@ -108,14 +108,22 @@ impl LookRequest {
     /// It was not as wanted in time.
     pub fn late(&self) -> Reply {
         let said = self.said.as_ref().map(|said| format!("; last: {said}"));
-        let message = format!("{} was not seen in time{}", self.at.wish(), said.unwrap_or_default());
+        let message =
+            format!("{} was not seen in time{}", self.at.wish(), said.unwrap_or_default());
         Err(NodeError::new("TIMEOUT", message))
     }
 
     /// What it waits for, in a line.
     pub fn detail(&self) -> String {
         let said = self.said.as_ref().map(|said| format!(" (last: {said})"));
-        let text = self.at.wish() + &said.unwrap_or_default();
+        let first = match &self.at {
+            Target::File { first: Some(Some(stamp)), .. } => {
+                format!(" ({} bytes so far)", stamp.size)
+            }
+            Target::File { first: Some(None), .. } => " (not there so far)".to_owned(),
+            _ => String::new(),
+        };
+        let text = self.at.wish() + &first + &said.unwrap_or_default();
         text.chars().take(300).collect()
     }
 }

@@ -40,12 +40,7 @@ pub(super) fn replied(turn: &mut Turn<'_>, unit: &UnitKey, n: u32, reply: Reply)
 
 /// The wait goes on, and what is kept of it is something else from now on: what was seen first, or last.
 /// Its attempt and its moments stay.
-fn reworded(
-    turn: &mut Turn<'_>,
-    unit: &UnitKey,
-    (n, at): (u32, Timestamp),
-    request: Box<Request>,
-) {
+fn reworded(turn: &mut Turn<'_>, unit: &UnitKey, (n, at): (u32, Timestamp), request: Box<Request>) {
     turn.fact(Fact::UnitRequested { unit: unit.clone(), n, request: request.clone() });
     turn.effects.push(Effect::Request { unit: unit.clone(), n, at, request });
     conclude(turn);

@@ -1,9 +1,11 @@
 //! What a person may ask, by where an execution stands: every state with every call.
 
 use a2n_proto::Json;
+use a2n_proto::execution::Decision;
 
+use crate::engine::approval::Ballot;
 use crate::engine::input::{Answer, Input};
-use crate::engine::scenario::{Run, plan};
+use crate::engine::scenario::{Run, plan, voter};
 use crate::engine::steering;
 
 const BESIDE: &str = r#"
@@ -13,7 +15,7 @@ const BESIDE: &str = r#"
 "#;
 
 /// A state's name and how an execution gets there.
-const STATES: [(&str, &str, &str); 12] = [
+const STATES: [(&str, &str, &str); 16] = [
     ("PENDING", BESIDE, ""),
     ("PENDING, to be paused", BESIDE, "pause"),
     ("RUNNING", BESIDE, "begin"),
@@ -22,6 +24,10 @@ const STATES: [(&str, &str, &str); 12] = [
     ("PAUSED, waits", BESIDE, "begin\nok a#0\nok b#0"),
     ("PAUSED, in doubt", BESIDE, "begin\nok b#0\ntick 60000\ndoubt a#0"),
     ("RUNNING, in doubt", BESIDE, "begin\ndoubt a#0"),
+    ("RUNNING, has another workflow run", "a: call", "begin"),
+    ("the same, to be paused", "a: call\nb: job\na -> b", "begin\npause"),
+    ("PAUSED, asks people", "a: sure", "begin"),
+    ("PAUSED by a person, asks people", "a: sure", "begin\npause"),
     ("being cancelled", BESIDE, "begin\ncancel"),
     ("SUCCESS", "a: job", "begin\nok a#0"),
     ("FAILED", "a: job", "begin\nfail a#0 EXIT 1"),
@@ -35,6 +41,13 @@ fn calls() -> Vec<(&'static str, Input)> {
         item,
         answer: Answer::Done(Json::null()),
     };
+    let approve = |node: &str| Input::Vote {
+        node: node.into(),
+        iteration: String::new(),
+        item: None,
+        voter: Box::new(voter("anna")),
+        ballot: Ballot { decision: Decision::Approve, comment: None, form: Json::null() },
+    };
     vec![
         ("cancel", Input::Cancel { by: Some("anna".into()), reason: None }),
         ("pause", Input::Pause { by: None }),
@@ -42,6 +55,8 @@ fn calls() -> Vec<(&'static str, Input)> {
         ("answer a", answer("a", None)),
         ("answer a item 3", answer("a", Some(3))),
         ("answer x", answer("x", None)),
+        ("approve a", approve("a")),
+        ("approve x", approve("x")),
     ]
 }
 

@@ -42,7 +42,9 @@ pub(in crate::nodes) fn definition() -> Definition {
         category: "flow",
         icon: "◷",
         color: "blue",
-        tags: &["delay", "sleep", "pause", "timer", "event", "signal", "file", "port", "poll", "until"],
+        tags: &[
+            "delay", "sleep", "pause", "timer", "event", "signal", "file", "port", "poll", "until",
+        ],
         documentation: DOCUMENTATION,
         settings_schema: settings(),
         input_schema: json!(true),
@@ -106,7 +108,8 @@ fn check(config: &Value) -> Vec<Fault> {
     let given: Vec<&str> = FOR.into_iter().filter(|name| config.get(name).is_some()).collect();
     match given.as_slice() {
         [] => {
-            let message = "`wait` needs one of `duration`, `until`, `event`, `file`, `port` and `http`";
+            let message =
+                "`wait` needs one of `duration`, `until`, `event`, `file`, `port` and `http`";
             return fault("duration", message.into(), "for example duration: 5m");
         }
         [_] => {}
@@ -152,7 +155,8 @@ fn compute(work: &Work) -> Result<Outcome, NodeError> {
     let known = ["from", "timeout", "every"];
     let config = Config::of(&work.config, &[&FOR[..], &known].concat())?;
     if FOR.into_iter().filter(|name| config.get(name).is_some()).count() != 1 {
-        let message = "exactly one of `duration`, `until`, `event`, `file`, `port` and `http` is needed";
+        let message =
+            "exactly one of `duration`, `until`, `event`, `file`, `port` and `http` is needed";
         return Err(NodeError::new("CONFIG", message));
     }
     let until = match (config.get("duration"), config.get("until"), config.get("event")) {
@@ -277,7 +281,10 @@ mod tests {
                 .first()
                 .map_or(String::new(), |(at, message, _)| format!("{at}: {message}"))
         };
-        assert_eq!(problem(json!({})), "duration: `wait` needs one of `duration`, `until`, `event`, `file`, `port` and `http`");
+        assert_eq!(
+            problem(json!({})),
+            "duration: `wait` needs one of `duration`, `until`, `event`, `file`, `port` and `http`"
+        );
         assert_eq!(problem(json!({"duration": "5m"})), "");
         assert_eq!(problem(json!({"duration": "{{ vars.pause }}"})), "");
         for bad in [

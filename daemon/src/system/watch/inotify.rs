@@ -75,7 +75,8 @@ impl Watch for RealWatch {
                 if !paths.is_empty() {
                     let table = Arc::clone(&self.table);
                     // A folder on the way to it may have come or gone.
-                    let settle = move || paths.iter().for_each(|it| drop(settle(&table, it, false)));
+                    let settle =
+                        move || paths.iter().for_each(|it| drop(settle(&table, it, false)));
                     let _ = tokio::task::spawn_blocking(settle).await;
                     return std::mem::take(&mut lock(&self.table).noticed).into_iter().collect();
                 }

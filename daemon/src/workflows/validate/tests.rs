@@ -237,6 +237,25 @@ fn a_deprecated_definition_is_a_warning_and_a_missing_credential_an_error() {
     ");
 }
 
+/// What happened: a step whose failure a `try` catches was said to have no error handling.
+#[test]
+fn what_a_try_catches_is_handled() {
+    let nodes = json!([
+        {"id": "t", "type": "try"}, {"id": "a", "type": "job"},
+        {"id": "after", "type": "set"}, {"id": "out", "type": "job"},
+    ]);
+    let within = json!([
+        {"source": "t", "target": "a", "sourceHandle": "try"},
+        {"source": "t", "target": "after", "sourceHandle": "catch"},
+        {"source": "after", "target": "out"},
+    ]);
+    insta::assert_snapshot!(check(with_nodes(nodes.clone(), within)), @"! nodes[3].onError NO_ERROR_HANDLING: node `out` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]");
+    // Without a way out of `catch` the execution just goes on: nobody is told.
+    let silent = json!([{"source": "t", "target": "a", "sourceHandle": "try"}]);
+    let told = check(with_nodes(nodes, silent));
+    assert!(told.contains("nodes[1].onError NO_ERROR_HANDLING"), "{told}");
+}
+
 /// What happened: `{{` with one brace missing at the end was text, so a filter let everything pass;
 /// and a number that the reader can't hold was no problem here and one when it was saved.
 #[test]

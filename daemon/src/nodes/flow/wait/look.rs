@@ -243,10 +243,7 @@ mod tests {
         for (config, wanted) in [
             (r#"{"file": {"path": ""}}"#, "`file.path` is empty or holds a zero byte"),
             (r#"{"file": "x"}"#, "`file` is \"x\", but must be an object"),
-            (
-                r#"{"port": {"port": 0}}"#,
-                "`port.port` is 0, but must be a number from 1 to 65535",
-            ),
+            (r#"{"port": {"port": 0}}"#, "`port.port` is 0, but must be a number from 1 to 65535"),
             (r#"{"port": {}}"#, "`port.port` is missing or null"),
             (
                 r#"{"port": {"port": 1, "host": "a b"}}"#,
@@ -289,7 +286,9 @@ mod tests {
         }
         assert!(told.iter().any(|told| told.starts_with("http.where: a condition is one")));
         assert!(problems(json!({"file": {"path": "a\0b"}}))[0].starts_with("file.path: "));
-        assert!(problems(json!({"port": {"host": "http://h", "port": 1}}))[0].starts_with("port.host"));
+        assert!(
+            problems(json!({"port": {"host": "http://h", "port": 1}}))[0].starts_with("port.host")
+        );
         let two = problems(json!({"file": {"path": "x"}, "event": {"type": "a"}}));
         assert_eq!(two, ["file: `event` and `file` exclude each other"]);
         let idle = problems(json!({"duration": "1s", "every": "5s"}));

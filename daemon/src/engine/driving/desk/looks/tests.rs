@@ -166,7 +166,8 @@ async fn a_file_is_noticed_when_it_comes_without_time_passing() {
     desk.sim.files.put(Path::new("/in/other"), b"1".to_vec());
     assert_eq!(desk.next().await, None);
     desk.sim.files.put(Path::new("/in/x"), b"12".to_vec());
-    let came = r#"{"file":{"path":"/in/x","exists":true,"size":2,"modified":"2027-01-15T08:00:00.000Z"}}"#;
+    let came =
+        r#"{"file":{"path":"/in/x","exists":true,"size":2,"modified":"2027-01-15T08:00:00.000Z"}}"#;
     assert_eq!(desk.next().await.as_deref(), Some(came));
     desk.ask(file(FileState::Gone));
     assert_eq!(desk.next().await, None);
@@ -181,7 +182,10 @@ async fn a_change_counts_from_when_the_wait_began_also_over_a_restart() {
     desk.sim.files.put(Path::new("/in/x"), b"old".to_vec());
     desk.ask(file(FileState::Changed));
     // What it was at first goes back to be kept.
-    assert_eq!(desk.next().await.as_deref(), Some("goes on: a change of file /in/x"));
+    assert_eq!(
+        desk.next().await.as_deref(),
+        Some("goes on: a change of file /in/x (3 bytes so far)")
+    );
     assert_eq!(desk.next().await, None);
     desk.sim.files.put(Path::new("/in/x"), b"newer".to_vec());
     assert!(desk.next().await.is_some_and(|told| told.contains(r#""size":5"#)));
@@ -283,4 +287,41 @@ fn the_next_moment_is_on_the_grid_and_never_far() {
     assert_eq!(next(ms(3), every, ms(22)), ms(23));
     assert_eq!(next(ms(1_000), every, ms(3)), ms(13));
     assert_eq!(next(ms(0), Duration::MAX, ms(i64::MAX)), ms(i64::MAX));
+}
+
+/// Texts that broke others, as paths, hosts, URLs and conditions of a real machine: each is an answer.
+#[tokio::test]
+async fn what_broke_others_breaks_no_look() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/naughty-strings/blns.json");
+    let texts = std::fs::read_to_string(path).unwrap();
+    let mut texts: Vec<String> = serde_json::from_str(&texts).unwrap();
+    texts.extend(["\0", "a\0b", "/", "//", "../..", "\u{202e}", "\r\n"].map(str::to_owned));
+    let folder = tempfile::tempdir().unwrap();
+    let system = crate::system::System::real();
+    let watch = system.files.watch().unwrap();
+    let sim = Sim::new(1, START);
+    sim.http.serve("http://n/", |request| {
+        Ok(Response { status: 200, headers: vec![], body: "7".into(), url: request.url.clone() })
+    });
+    for text in texts {
+        let file = Target::File { path: text.clone(), wanted: FileState::Exists, first: None };
+        let path = folder.path().join(&text);
+        let _maybe = watch.watch(&path).await;
+        let _found = looking::look(&system, true, &file, Some(&path)).await;
+        watch.forget(&path);
+        let port = Target::Port { host: text.clone(), port: 1 };
+        let _found = looking::look(&sim.system, true, &port, None).await;
+        let url = looking::look(&system, true, &http(&format!("unix:{text}"), None), None).await;
+        assert!(!matches!(url, Found::Met(_)), "{text:?}: {url:?}");
+        let holds = format!("{{{{ {text} }}}}");
+        let asked = http("http://n/", Some(&holds));
+        let look = looking::look(&sim.system, true, &asked, None);
+        tokio::pin!(look);
+        while futures_util::poll!(&mut look).is_pending() {
+            if sim.clock.advance_to_next().is_none() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    assert_eq!(watch.paths(), Vec::<PathBuf>::new());
 }
