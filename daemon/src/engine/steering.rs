@@ -81,7 +81,11 @@ pub fn refusal(plan: &Plan, state: &State, input: &Input) -> Option<Refusal> {
 fn being_paused(state: &State) -> Refusal {
     let id = state.start().execution;
     let running = state.running().len();
+    let asks = state.requests().any(|(.., request)| request.waits().is_none());
     let message = match (state.status(), running) {
+        (ExecutionStatus::Running, 0) if asks => {
+            format!("execution {id} is being paused already: what it asked for has no answer yet")
+        }
         (ExecutionStatus::Paused, _) | (_, 0) => format!("execution {id} is paused already"),
         (_, 1) => format!("execution {id} is being paused already: one step still runs"),
         (_, n) => format!("execution {id} is being paused already: {n} steps still run"),

@@ -390,7 +390,28 @@ const AFTER_A_LOOP: &str = r#"
 fn a_loop_that_is_over_is_taken_over_whole() {
     let script = "begin\nok in[0]#0\nok in[1]#0\nok c#0\nfail c#1 EXIT 1";
     insta::assert_snapshot!(
-        again(AFTER_A_LOOP, AFTER_A_LOOP, script, &RetryFrom::FailedNode, "recover\nbegin\nok c#0\nok c#1"), @"");
+        again(AFTER_A_LOOP, AFTER_A_LOOP, script, &RetryFrom::FailedNode, "recover\nbegin\nok c#0\nok c#1"), @r#"
+
+    > recover
+      began
+      c started 2 items
+      c#0 attempt 1
+    ! start c#0 {} {"input":[{"ran":"in[0]#0"}]}
+    > begin
+    > ok c#0
+      c#0 attempt 1 ended ok
+      c#0 done {"output":[{"ran":"c#0"}]}
+      c#1 attempt 1
+    ! start c#1 {} {"input":[{"ran":"in[1]#0"}]}
+    > ok c#1
+      c#1 attempt 1 ended ok
+      c#1 done {"output":[{"ran":"c#1"}]}
+      c Success output:2
+      ended Success
+    ! ended Success
+    Success a=Success l=Success in[1]=Success c=Success
+    {"c":{"output":[{"ran":"c#0"},{"ran":"c#1"}]}}
+    "#);
 }
 
 #[test]

@@ -99,6 +99,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     PENDING, to be paused
       cancel: → Cancelled
       pause: execution ID is paused already (`a2n resume ID` lets it go on)
@@ -106,6 +108,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     RUNNING
       cancel: → Running
       pause: → Running
@@ -113,6 +117,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     RUNNING, to be paused
       cancel: → Running
       pause: execution ID is being paused already: 2 steps still run (`a2n resume ID` lets it go on)
@@ -120,6 +126,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     PAUSED by a person
       cancel: → Cancelled
       pause: execution ID is paused already (`a2n resume ID` lets it go on)
@@ -127,6 +135,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID is SUCCESS and not in doubt (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     PAUSED, waits
       cancel: → Cancelled
       pause: → Paused User
@@ -134,6 +144,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID is SUCCESS and not in doubt (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     PAUSED, in doubt
       cancel: → Cancelled
       pause: → Paused User
@@ -141,6 +153,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: → Success
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     RUNNING, in doubt
       cancel: → Running
       pause: → Running
@@ -148,6 +162,44 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: → Running
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    RUNNING, has another workflow run
+      cancel: → Cancelled
+      pause: → Running
+      resume: execution ID is RUNNING and not paused (`a2n pause ID` pauses it)
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    the same, to be paused
+      cancel: → Cancelled
+      pause: execution ID is being paused already: what it asked for has no answer yet (`a2n resume ID` lets it go on)
+      resume: → Running
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    PAUSED, asks people
+      cancel: → Cancelled
+      pause: → Paused User
+      resume: execution ID only waits; it goes on by itself (`a2n show ID` tells for what)
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: → Success
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    PAUSED by a person, asks people
+      cancel: → Cancelled
+      pause: execution ID is paused already (`a2n resume ID` lets it go on)
+      resume: → Paused Waiting
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: → Success
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     being cancelled
       cancel: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
       pause: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
@@ -155,6 +207,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
       answer a item 3: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
       answer x: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+      approve a: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+      approve x: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
     SUCCESS
       cancel: execution ID is SUCCESS already (only an execution that has not ended can be cancelled; `a2n retry ID` runs it again)
       pause: execution ID is SUCCESS already (only an execution that has not ended can be paused; `a2n retry ID` runs it again)
@@ -162,6 +216,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: execution ID is SUCCESS already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer a item 3: execution ID is SUCCESS already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer x: execution ID is SUCCESS already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      approve a: execution ID is SUCCESS already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
+      approve x: execution ID is SUCCESS already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
     FAILED
       cancel: execution ID is FAILED already (only an execution that has not ended can be cancelled; `a2n retry ID` runs it again)
       pause: execution ID is FAILED already (only an execution that has not ended can be paused; `a2n retry ID` runs it again)
@@ -169,6 +225,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: execution ID is FAILED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer a item 3: execution ID is FAILED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer x: execution ID is FAILED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      approve a: execution ID is FAILED already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
+      approve x: execution ID is FAILED already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
     CANCELLED
       cancel: execution ID is CANCELLED already (only an execution that has not ended can be cancelled; `a2n retry ID` runs it again)
       pause: execution ID is CANCELLED already (only an execution that has not ended can be paused; `a2n retry ID` runs it again)
@@ -176,5 +234,7 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: execution ID is CANCELLED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer a item 3: execution ID is CANCELLED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer x: execution ID is CANCELLED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      approve a: execution ID is CANCELLED already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
+      approve x: execution ID is CANCELLED already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
     ");
 }
