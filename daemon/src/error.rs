@@ -99,7 +99,7 @@ impl From<handle::Error> for RpcError {
                 );
                 error.at("settings.concurrency.maxQueued")
             }
-            Error::Unwanted => RpcError::new(ErrorKind::Precondition, message),
+            Error::Unwanted | Error::Ring { .. } => RpcError::new(ErrorKind::Precondition, message),
             Error::Stopping => stopping(),
             Error::NotLive(_) | Error::NoDifference(_) => {
                 RpcError::new(ErrorKind::Precondition, message)

@@ -129,7 +129,7 @@ pub struct Node {
     /// Runs at the end whatever happened.
     #[serde(default, skip_serializing_if = "is_false")]
     pub finally: bool,
-    /// Higher first.
+    /// Higher first where attempts wait for room; on top of the execution's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1_000_000, max = 1_000_000))]
     pub priority: Option<i32>,

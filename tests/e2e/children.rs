@@ -293,3 +293,52 @@ fn a_throttle_drops_and_a_debounce_keeps_the_last() -> Result<()> {
     assert_eq!(ways("calm")?, ["off", "off", "on", "on"]);
     Ok(())
 }
+
+/// What happened: two workflows with one place each that call one another waited for ever, each for the
+/// other's place. Now the start that would close the ring is refused, and the other one goes on.
+#[test]
+fn workflows_that_call_one_another_crosswise_do_not_wait_for_ever() -> Result<()> {
+    let world = World::started()?;
+    let gate = world.path().join("gate");
+    let mut lines = world.lines()?;
+    let script = "while [ ! -e \"$0\" ]; do sleep 0.05; done; echo '{\"n\": 1}'";
+    // Depth ends it where no ring does: the innermost finds nobody to call.
+    let caller = |name: &str, other: &str, call: bool| {
+        let mut nodes = vec![json!({
+            "id": "step", "type": "shell",
+            "config": {"command": ["sh", "-c", script, gate], "output": "JSON"},
+        })];
+        if call {
+            nodes.push(json!({"id": "call", "type": "workflow", "config": {"workflow": other}}));
+        }
+        let connections =
+            if call { json!([{"source": "step", "target": "call"}]) } else { json!([]) };
+        json!({
+            "name": name, "nodes": nodes, "connections": connections,
+            "settings": {"concurrency": {"maxInstances": 1, "policy": "QUEUE"}},
+        })
+    };
+    publish(&mut lines, &caller("left", "right", false))?;
+    publish(&mut lines, &caller("right", "left", true))?;
+    let left = lines.call("workflow.get", json!({"name": "left"}))?;
+    let update = json!({
+        "id": left["id"], "patch": {"definition": caller("left", "right", true)}, "publish": true,
+    });
+    lines.call("workflow.update", update)?;
+    let first = lines.call("workflow.run", json!({"name": "left"}))?;
+    let second = lines.call("workflow.run", json!({"name": "right"}))?;
+    std::fs::write(&gate, "")?;
+    let mut ends = Vec::new();
+    for run in [&first, &second] {
+        let wait = json!({"id": run["id"], "timeout": 60000});
+        ends.push(lines.call("execution.wait", wait)?);
+    }
+    let failed: Vec<&Value> =
+        ends.iter().filter(|end| end.to_string().contains("neither would ever end")).collect();
+    assert!(!failed.is_empty(), "{ends:?}");
+    for end in failed {
+        let why = end["errorMessage"].as_str().unwrap_or_default();
+        assert!(why.contains("runs 1 at once, and execution "), "{end}");
+    }
+    Ok(())
+}

@@ -33,4 +33,5 @@ mod stop;
 mod stuck;
 mod subscribe;
 mod told;
+mod waits;
 mod websocket;

@@ -236,3 +236,39 @@ fn what_waits_outside_memory_is_found_by_whoever_speaks_to_it() -> Result<()> {
     assert_eq!(verified["ok"], true, "{verified}");
     Ok(())
 }
+
+/// With one slot, the attempts begin by what their nodes say; a start of the daemon keeps that order.
+#[test]
+fn a_nodes_priority_decides_who_gets_the_next_slot_also_after_a_kill() -> Result<()> {
+    let mut world = World::new()?;
+    world.env.push(("A2N_SETTING__ENGINE__PARALLEL_STEPS".into(), "1".into()));
+    world.start()?;
+    let (gate, log) = (world.path().join("go"), world.path().join("log"));
+    let mut lines = world.lines()?;
+    gated(&mut lines, "first", &gate, json!({}))?;
+    let script = "echo \"$1\" >> \"$0\"";
+    let step = |word: &str, priority: i32| {
+        json!({
+            "id": word, "type": "shell", "priority": priority, "repeat": "RETRYABLE",
+            "config": {"command": ["sh", "-c", script, log, word]},
+        })
+    };
+    let both = json!({"name": "both", "nodes": [step("low", -5), step("high", 5)]});
+    let plain = json!({"name": "plain", "nodes": [step("plain", 0)]});
+    for document in [both, plain] {
+        lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
+    }
+    let blocking = run(&mut lines, "first", 0)?;
+    becomes(&world, &blocking, "RUNNING")?;
+    let (plain, both) = (run(&mut lines, "plain", 0)?, run(&mut lines, "both", 0)?);
+    world.kill()?;
+    world.start()?;
+    let mut lines = world.lines()?;
+    // Whether it is still held by its shim or in doubt, it has the slot no longer once this is done.
+    std::fs::write(&gate, "")?;
+    for one in [&plain, &both] {
+        assert_eq!(ended(&mut lines, one)?["status"], "SUCCESS");
+    }
+    assert_eq!(std::fs::read_to_string(&log)?, "high\nplain\nlow\n");
+    Ok(())
+}

@@ -141,6 +141,9 @@ fn three_crashes_lead_to_safe_mode_and_a_person_leads_out() -> Result<()> {
     let queue = check(&mut lines, "queue")?;
     assert_eq!(queue["status"], "UNHEALTHY", "{queue}");
     assert!(queue.to_string().contains("a2n safe-mode off"), "{queue}");
+    // The service of the schedules has not begun: that is what it says, not that it does not answer.
+    let timers = check(&mut lines, "timers")?;
+    assert!(timers.to_string().contains("safe mode: no schedule"), "{timers}");
     let refused = lines.refused("workflow.run", json!({"name": "wait"}))?;
     assert_eq!(refused["data"]["kind"], "PRECONDITION", "{refused}");
     assert!(refused.to_string().contains("crashed 3 times"), "{refused}");

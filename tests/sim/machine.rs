@@ -1,7 +1,7 @@
 //! A made-up machine: its clock, its disks, its chance. It outlives the daemons that run on it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use a2n_daemon::engine::driving::plans::Plans;
 use a2n_daemon::nodes::Registry;
 use a2n_daemon::store::{self, Drive, Options, Origin, Store, account};
 use a2n_daemon::system::disk::{Disk, SimDisk};
-use a2n_daemon::system::sim::{SimClock, SimEntropy, SimFiles, SimHttp, SimProcess};
+use a2n_daemon::system::sim::{SimClock, SimDial, SimEntropy, SimFiles, SimHttp, SimProcess};
 use a2n_daemon::system::{Clock, System};
 use a2n_daemon::triggers::schedule::Zone;
 use a2n_daemon::workflows::{Limits, NewWorkflow, Workflows};
@@ -33,6 +33,9 @@ pub(crate) struct Machine {
     pub(crate) clock: SimClock,
     pub(crate) disk: SimDisk,
     pub(crate) log_disk: LogDisk,
+    /// Files and ports that workflows wait for.
+    pub(crate) files: SimFiles,
+    pub(crate) ports: SimDial,
     pub(crate) witness: Arc<Witness>,
     pub(crate) boot: u32,
     /// Whether the power was cut since the store was last open.
@@ -52,9 +55,17 @@ pub(crate) enum Crash {
 impl Machine {
     pub(crate) fn new(seed: u64) -> Self {
         let mut keep_all = || true;
+        let (clock, ports) = (SimClock::new(START), SimDial::default());
+        let files = SimFiles::new(clock.clone());
+        files.put(Path::new("/in/ready"), b"ready".to_vec());
+        if seed.is_multiple_of(2) {
+            ports.open("db", 5432);
+        }
         Self {
             dice: Arc::new(SimEntropy::new(seed)),
-            clock: SimClock::new(START),
+            files,
+            ports,
+            clock,
             disk: made().disk.after_power_cut(&mut keep_all),
             log_disk: LogDisk::new(),
             witness: Arc::default(),
@@ -78,9 +89,10 @@ impl Machine {
         System::of(
             Arc::new(self.clock.clone()),
             self.entropy.clone(),
-            Arc::new(SimFiles::new(self.clock.clone())),
+            Arc::new(self.files.with_clock(self.clock.clone())),
             Arc::new(SimProcess::new(self.clock.clone(), 1)),
             Arc::new(SimHttp::new(self.clock.clone(), 1)),
+            Arc::new(self.ports.clone()),
         )
     }
 
@@ -161,6 +173,7 @@ fn make() -> Made {
         Arc::new(SimFiles::new(clock.clone())),
         Arc::new(SimProcess::new(clock.clone(), 1)),
         Arc::new(SimHttp::new(clock.clone(), 1)),
+        Arc::new(SimDial::default()),
     );
     let workflows = Workflows {
         store: store.clone(),

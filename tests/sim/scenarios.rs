@@ -46,6 +46,11 @@ const TEXTS: &[&str] = &[
     "a: mutex {\"name\": \"m\"}\nalone: G\nb: mutex {\"name\": \"m\", \"action\": \"RELEASE\"}\nc: J\na -> alone\nalone -> b\nb -> c",
     "a: workflow {\"workflow\": \"scenario-3\"}\nb: J\na -> b",
     "L\nb: workflow {\"workflow\": \"scenario-2\"} {\"concurrency\": 2, \"onError\": \"CONTINUE\"}\nc: N\na -> b\nb -> c",
+    // What is looked for in the world: there, never there, there or not by the seed.
+    "a: wait {\"file\": {\"path\": \"/in/ready\"}}\nb: J\na -> b",
+    "a: wait {\"file\": {\"path\": \"/in/never\", \"is\": \"CHANGED\"}, \"timeout\": 20000} {\"onError\": \"CONTINUE\"}\nb: G\na -> b",
+    "a: wait {\"port\": {\"host\": \"db\", \"port\": 5432}, \"every\": 5000, \"timeout\": 20000} {\"onError\": \"CONTINUE\"}\nb: J\na -> b",
+    "L\nb: J {\"priority\": -2}\nc: G {\"priority\": 3}\nd: N\na -> b\na -> c\nb -> d\nc -> d",
     "a: throttle {\"limit\": 2, \"window\": 30000}\nb: debounce {\"window\": 2000}\nc: J\na -> b\nb -> c\nb.superseded -> c",
 ];
 

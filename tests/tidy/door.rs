@@ -37,7 +37,7 @@ const EXCEPTIONS: [(&str, &str, &str); 13] = [
     (
         "daemon/src/engine/driving/desk",
         "tokio::spawn",
-        "one for each start of an execution by another, and one for all waits for events",
+        "one for each start of an execution by another, one for all waits for events, one for all looks",
     ),
     ("daemon/src/config", "env::var", "the one place that reads the environment"),
     ("daemon/src/config", "std::fs::", "reads the configuration file before there is a system"),

@@ -99,6 +99,31 @@ pub(super) fn in_doubt(out: &Out, execution: &Execution, nodes: &[ExecutionNodeS
     )
 }
 
+/// What people are asked, and how they decide; nothing where nobody is.
+pub(super) fn asked(out: &Out, execution: &Execution, nodes: &[ExecutionNodeState]) -> String {
+    let mut text = String::new();
+    for node in nodes {
+        let Some(waiting) = &node.waiting else { continue };
+        if waiting.kind != WaitingKind::Approval || execution.status.is_ended() {
+            continue;
+        }
+        let (id, title) = (out.safe(&node.node_id), out.styled(Style::Wary, "asks:"));
+        let who = waiting.detail.as_deref().unwrap_or("somebody has to decide");
+        let iteration = match node.iteration.as_str() {
+            "" => String::new(),
+            path => format!(" --iteration {}", out.safe(path)),
+        };
+        text.push_str(&format!(
+            "\n{title} `{id}`: {who}\n\
+             hint: `a2n approve {execution} {id}{iteration} --yes`, or `--no`; `a2n approvals` shows \
+             what is asked\n",
+            who = out.safe(who),
+            execution = execution.id,
+        ));
+    }
+    text
+}
+
 fn symbol(node: &ExecutionNodeState) -> &'static str {
     match node.status {
         NodeStatus::Running if node.waiting.is_some() => "◌",

@@ -74,6 +74,7 @@ fn text(out: &Out, execution: &Execution, nodes: &[ExecutionNodeState]) -> Strin
         text.push_str(&format!("hint: `a2n retry {}` goes on from there\n", execution.id));
     }
     text.push_str(&node_states::in_doubt(out, execution, nodes));
+    text.push_str(&node_states::asked(out, execution, nodes));
     if let Value::Object(outputs) = execution.output_data.to_value() {
         for (node, handles) in outputs {
             text.push_str(&items::of_node(out, &node, &handles));
@@ -241,6 +242,24 @@ pub(crate) mod tests {
 
         in doubt: whether `a` did its work is not known after a crash
         hint: look, then `a2n answer 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f a done`, `failed` or `again`
+        ");
+    }
+
+    /// An open question looked like any wait: how to decide, and who may, stood nowhere.
+    #[test]
+    fn an_open_question_tells_who_may_decide_and_how() {
+        let execution = execution(serde_json::json!({
+            "status": "PAUSED", "pausedReason": "WAITING", "endTime": null, "duration": null,
+            "errorMessage": null, "errorDetails": null, "outputData": {}, "inputData": {},
+        }));
+        let mut nodes = [node("sure", "RUNNING", None)];
+        let detail = Some("0 of 1 approved; bert may decide".to_owned());
+        nodes[0].waiting = Some(Waiting { kind: WaitingKind::Approval, until: None, detail });
+        let shown = text(&Out::kept(Format::Wide), &execution, &nodes);
+        let (_, asked) = shown.split_once("\n\nasks: ").unwrap();
+        insta::assert_snapshot!(asked, @r"
+        `sure`: 0 of 1 approved; bert may decide
+        hint: `a2n approve 0199f1c2-7d3a-7c11-9b1e-3f2a5c6d7e8f sure --yes`, or `--no`; `a2n approvals` shows what is asked
         ");
     }
 

@@ -8,3 +8,4 @@ pub mod audit;
 pub mod people;
 pub mod policy;
 pub mod record;
+pub mod strangers;

@@ -10,8 +10,10 @@ use a2n_proto::api::auth::Via;
 use a2n_proto::api::system::Mode;
 use a2n_proto::identity::{Account, UserStatus};
 
+use crate::access::strangers;
 use crate::rpc::Identity;
-use crate::store::{Caller, Feed, FeedRead, Store, account};
+use crate::store::{Caller, Feed, FeedRead, Origin, Store, Tx, account};
+use crate::system::System;
 use crate::system::host;
 use crate::system::peer::Peer;
 
@@ -20,6 +22,7 @@ use crate::system::peer::Peer;
 pub(super) struct Identities {
     store: Store,
     feed: Feed,
+    system: System,
     mode: Mode,
     own_uid: u32,
     seen: Mutex<Seen>,
@@ -35,11 +38,11 @@ struct Seen {
 }
 
 impl Identities {
-    pub(super) fn new(store: Store, mode: Mode, own_uid: u32) -> Arc<Self> {
+    pub(super) fn new(store: Store, system: System, mode: Mode, own_uid: u32) -> Arc<Self> {
         let feed = store.feed();
         let next = feed.last() + 1;
         let seen = Seen { known: BTreeMap::new(), next, strangers: BTreeSet::new() };
-        Arc::new(Self { store, feed, mode, own_uid, seen: Mutex::new(seen) })
+        Arc::new(Self { store, feed, system, mode, own_uid, seen: Mutex::new(seen) })
     }
 
     /// What this peer's uid stands for.
@@ -65,13 +68,7 @@ impl Identities {
             Ok(Some((user, account))) if user.status == UserStatus::Active => {
                 if let Some(now) = another_name(&account, uid) {
                     if seen.strangers.insert((uid, now.clone())) {
-                        let was = account.login_name.unwrap_or_default();
-                        tracing::warn!(
-                            uid,
-                            now,
-                            was,
-                            "uid has another name than when it was linked"
-                        );
+                        self.note_stranger(&account, uid, &now);
                     }
                     return Identity::Unmapped;
                 }
@@ -89,6 +86,20 @@ impl Identities {
                 Identity::Unmapped
             }
         }
+    }
+
+    /// Writes down, once for each name, that a uid is somebody else's now.
+    fn note_stranger(&self, account: &Account, uid: u32, now: &str) {
+        let was = account.login_name.clone().unwrap_or_default();
+        tracing::warn!(uid, now, was, "uid has another name than when it was linked");
+        let (account, now) = (account.clone(), now.to_owned());
+        let note = move |tx: &mut Tx<'_>| strangers::note(tx, &account, uid, &now);
+        let origin = Origin::daemon(self.system.now(), "IDENTITY");
+        self.store.hand_over(origin, note, |result| {
+            if let Err(error) = result {
+                tracing::error!(%error, "another name of a uid is not written down");
+            }
+        });
     }
 
     /// Forgets what it knows where a user or an account has changed since. Answers whether one has.

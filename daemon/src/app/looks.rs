@@ -210,6 +210,7 @@ pub(super) fn probes(
     let (store, logs, stuck) = (store.clone(), logs.clone(), stuck.clone());
     let (reads, gate) = (store.clone(), store.clone());
     let (engine, schedules, safe_mode) = (engine.clone(), schedules.clone(), safe_mode.clone());
+    let held = safe_mode.clone();
     let now = |finding: Finding| -> Later<'static, Finding> { Box::pin(async move { finding }) };
     vec![
         (
@@ -300,6 +301,12 @@ pub(super) fn probes(
         (
             "timers",
             Box::new(move || {
+                if held.why().is_some() {
+                    // The service of the schedules begins when it is left.
+                    return now(Finding::unhealthy(
+                        "safe mode: no schedule and no timer is followed; `a2n safe-mode off` lets them",
+                    ));
+                }
                 let schedules = schedules.clone();
                 Box::pin(async move { health::timers(schedules.lag().await) })
             }),

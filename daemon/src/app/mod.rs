@@ -288,7 +288,7 @@ async fn start(config: Config, system: &System) -> Result<Daemon, NotStarted> {
         info: Arc::new(info(&config, &socket, started_at)),
         turns: Turns::default(),
     });
-    let identities = Identities::new(store.clone(), config.mode, host::uid());
+    let identities = Identities::new(store.clone(), system.clone(), config.mode, host::uid());
     let follower = Arc::clone(&identities);
     if let Some(every) = systemd::watchdog_interval() {
         let feeding = watchdog::feed(engine.clone(), Arc::clone(&system.clock), every);

@@ -1,6 +1,5 @@
 //! From settings to what the parts are tuned with; live ones are followed as they change.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,11 +35,16 @@ pub(super) fn rpc_limits(settings: &Settings, shares: Descriptors) -> rpc::Limit
     }
 }
 
+/// Whether workflows may call loopback and private addresses.
+fn private_addresses(config: &Config, settings: &Settings) -> bool {
+    // In user mode every workflow is the OWNER's: private addresses are theirs to call.
+    config.mode == Mode::User || settings.get(&table::HTTP_PRIVATE)
+}
+
 pub(super) fn step_settings(config: &Config, settings: &Settings) -> nodes::Settings {
     let mut steps = nodes::Settings::new(config.steps_dir());
     steps.path = settings.get(&table::STEP_PATH);
-    // In user mode every workflow is the OWNER's: private addresses are theirs to call.
-    steps.private_addresses = config.mode == Mode::User || settings.get(&table::HTTP_PRIVATE);
+    steps.private_addresses = private_addresses(config, settings);
     steps.grace = Duration::from_millis(settings.get(&table::ENGINE_CANCEL_GRACE));
     steps.max_output_bytes = settings.get(&table::STEP_OUTPUT);
     steps.max_text_bytes = settings.get(&table::STEP_TEXT);
@@ -147,7 +151,7 @@ pub(super) fn follow_tuning(
     config: &Config,
     shares: Descriptors,
 ) -> watch::Receiver<Arc<Tuning>> {
-    let (tell, tuning) = watch::channel(Arc::new(tuned(settings, &config.environment, shares)));
+    let (tell, tuning) = watch::channel(Arc::new(tuned(settings, config, shares)));
     let (mut slots, mut kept) =
         (settings.watch(&table::ENGINE_PARALLEL), settings.watch(&table::ENGINE_NODE_STATE_KEPT));
     let mut shown = settings.watch(&table::ENGINE_OUTPUT_KEPT);
@@ -163,7 +167,7 @@ pub(super) fn follow_tuning(
         (settings.watch(&table::STATE_KEY), settings.watch(&table::STATE_VALUE));
     let mut keys = settings.watch(&table::STATE_KEYS);
     let mut input = settings.watch(&table::ENGINE_INPUT);
-    let (settings, environment) = (settings.clone(), config.environment.clone());
+    let (settings, config) = (settings.clone(), config.clone());
     spawn_until_stop(tasks, "tuning", async move {
         loop {
             tokio::select! {
@@ -183,17 +187,13 @@ pub(super) fn follow_tuning(
                 _ = keys.changed() => {}
                 _ = input.changed() => {}
             }
-            tell.send_replace(Arc::new(tuned(&settings, &environment, shares)));
+            tell.send_replace(Arc::new(tuned(&settings, &config, shares)));
         }
     });
     tuning
 }
 
-fn tuned(
-    settings: &Settings,
-    environment: &BTreeMap<String, String>,
-    shares: Descriptors,
-) -> Tuning {
+fn tuned(settings: &Settings, config: &Config, shares: Descriptors) -> Tuning {
     let allowed: Vec<String> = settings.get(&table::EXPRESSION_ENV);
     let slots = settings.get::<usize>(&table::ENGINE_PARALLEL).min(shares.steps);
     let share = match settings.get::<usize>(&table::ENGINE_PARALLEL_WORKFLOW) {
@@ -222,10 +222,11 @@ fn tuned(
         allowed_env: Arc::new(
             allowed
                 .into_iter()
-                .filter_map(|name| Some((name.clone(), environment.get(&name)?.clone())))
+                .filter_map(|name| Some((name.clone(), config.environment.get(&name)?.clone())))
                 .collect(),
         ),
         rates: Arc::new(settings.get(&table::NODE_RATES)),
+        private_addresses: private_addresses(config, settings),
     }
 }
 

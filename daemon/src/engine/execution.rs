@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job::JobKey;
 use super::kind::NodeError;
-use super::plan::Plan;
+use super::plan::{Plan, PlanNode};
 use super::request::Request;
 
 mod fold;
@@ -241,7 +241,26 @@ impl Ending {
     }
 }
 
+/// Loops that are over, and failures that a `try` has taken, of an earlier execution: what its nodes'
+/// results do not tell.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Finished {
+    /// The loops.
+    pub frames: BTreeMap<NodeKey, Frame>,
+    /// The failures.
+    pub caught: BTreeMap<NodeKey, Caught>,
+}
+
 impl State {
+    /// An execution that was accepted and has not begun, and has taken over whole loops and the like.
+    pub fn taking_over(start: Start, finished: Finished) -> Self {
+        let mut state = Self::new(start);
+        let sent = finished.frames.values().map(Frame::size_bytes).sum::<u64>();
+        state.result_bytes = state.result_bytes.saturating_add(sent);
+        (state.frames, state.caught) = (finished.frames, finished.caught);
+        state
+    }
+
     /// An execution that was accepted and has not begun.
     pub fn new(mut start: Start) -> Self {
         let nodes = std::mem::take(&mut start.carried);
@@ -309,22 +328,25 @@ impl State {
                     && node.units.iter().any(|unit| unit.phase == Phase::Ready)
             })
     }
-    /// Whether some unit of a node of this definition could start if nothing but its rate held it up.
-    pub fn waits_for(&self, plan: &Plan, definition: &str) -> bool {
-        let of = |key: &NodeKey| plan.node(&key.node).filter(|it| it.kind.name() == definition);
-        !self.is_ending()
-            && !self.pause_asked
-            && self.nodes.iter().any(|(key, state)| {
-                let is_ready = |unit: &UnitState| unit.phase == Phase::Ready;
-                let is_busy = |unit: &&UnitState| {
-                    matches!(unit.phase, Phase::Running { .. } | Phase::Backoff { .. })
-                };
-                state.status == NodeStatus::Running
-                    && of(key).is_some_and(|node| {
-                        let busy = state.units.iter().filter(is_busy).count();
-                        busy < node.concurrency as usize && state.units.iter().any(is_ready)
-                    })
-            })
+    /// The highest priority of the nodes of which a unit could start outside if nothing but room, or
+    /// the rate of its definition, held it up; of those of this definition, where one is named.
+    pub fn foremost(&self, plan: &Plan, definition: Option<&str>) -> Option<i32> {
+        if self.is_ending() || self.pause_asked {
+            return None;
+        }
+        let is_meant =
+            |node: &&PlanNode| definition.is_none_or(|definition| node.kind.name() == definition);
+        let waits = |(key, state): (&NodeKey, &NodeState)| {
+            let node = plan.node(&key.node).filter(is_meant).filter(|node| !node.is_inline())?;
+            let is_busy = |unit: &&UnitState| {
+                matches!(unit.phase, Phase::Running { .. } | Phase::Backoff { .. })
+            };
+            let waits = state.status == NodeStatus::Running
+                && state.units.iter().any(|unit| unit.phase == Phase::Ready)
+                && state.units.iter().filter(is_busy).count() < node.concurrency as usize;
+            waits.then_some(node.priority)
+        };
+        self.nodes.iter().filter_map(waits).max()
     }
     /// Attempts with a recorded start and no recorded end.
     pub fn running(&self) -> Vec<JobKey> {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use a2n_proto::Json;
 use minijinja::machinery;
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
@@ -18,6 +19,10 @@ use super::limits;
 use super::scan::{self, Named, What};
 use super::scope::Scope;
 use super::value;
+
+mod later;
+
+pub use later::{LATER_SCOPE, value_of};
 
 /// A configuration with its templates compiled.
 #[derive(Debug)]
@@ -88,9 +93,19 @@ impl fmt::Debug for Part {
 impl Template {
     /// Compiles a configuration; everything that is wrong with its templates where something is.
     pub fn new(path: &str, config: &serde_json::Value) -> Result<Self, Vec<Fault>> {
+        Self::keeping(path, config, &[])
+    }
+
+    /// The same where the expressions at these paths below `path` stay as written, to be asked later.
+    pub fn keeping(
+        path: &str,
+        config: &serde_json::Value,
+        later: &[&str],
+    ) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let mut uses = Uses::default();
-        let root = compile(path, config, &mut uses, &mut faults);
+        let later: Vec<String> = later.iter().map(|below| format!("{path}.{below}")).collect();
+        let root = compile(path, config, &later, &mut uses, &mut faults);
         if faults.is_empty() { Ok(Self { root, uses }) } else { Err(faults) }
     }
 
@@ -194,12 +209,14 @@ fn one_expression(text: &str) -> Option<(usize, &str)> {
 fn compile(
     path: &str,
     config: &serde_json::Value,
+    later: &[String],
     uses: &mut Uses,
     faults: &mut Vec<Fault>,
 ) -> Part {
     match config {
         serde_json::Value::String(text) if is_template(text) => {
             match compile_text(path, text, uses) {
+                Ok(_) if later.iter().any(|one| one == path) => Part::Constant(config.clone()),
                 Ok(part) => part,
                 Err(fault) => {
                     faults.push(fault);
@@ -211,7 +228,7 @@ fn compile(
             let parts: Vec<Part> = elements
                 .iter()
                 .enumerate()
-                .map(|(i, element)| compile(&format!("{path}[{i}]"), element, uses, faults))
+                .map(|(i, element)| compile(&format!("{path}[{i}]"), element, later, uses, faults))
                 .collect();
             if parts.iter().all(|part| matches!(part, Part::Constant(_))) {
                 return Part::Constant(config.clone());
@@ -223,7 +240,7 @@ fn compile(
                 .iter()
                 .map(|(name, member)| {
                     let below = format!("{path}.{name}");
-                    (name.clone(), compile(&below, member, uses, faults))
+                    (name.clone(), compile(&below, member, later, uses, faults))
                 })
                 .collect();
             if parts.iter().all(|(_, part)| matches!(part, Part::Constant(_))) {

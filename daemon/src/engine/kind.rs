@@ -64,6 +64,9 @@ pub const TRY: &str = "try";
 /// The handle that a failure in there leaves through.
 pub const CATCH: &str = "catch";
 
+/// In a settings schema, beside a member: what else people call it who know other programs. For hints.
+pub const ALSO: &str = "x-also";
+
 impl Role {
     /// The handle that leads into the part of the document which such a node stands for.
     pub fn gate(self) -> Option<&'static str> {
@@ -146,7 +149,8 @@ pub enum Outcome {
     Break(Vec<Item>),
     /// Give back what the execution holds of the lock of this name, then pass the given items on.
     Release(String, Handles),
-    /// Ask this of the rest of the daemon. Only from [`Kind::compute`]; a reply is one of the others.
+    /// Ask this of the rest of the daemon. From [`Kind::compute`]; as a reply it is the same request in
+    /// other words, which is kept instead, and asked again.
     Request(Box<Request>),
 }
 
@@ -199,6 +203,15 @@ pub trait Kind: Send + Sync + fmt::Debug {
     /// member or index.
     fn constant_paths(&self) -> &[&str] {
         &[]
+    }
+    /// Paths in `config` whose expression stays as written until the answer that it asks about is
+    /// there.
+    fn later_paths(&self) -> &[&str] {
+        &[]
+    }
+    /// Whether a node with this configuration reaches out of the daemon, with its rights.
+    fn touches_world(&self, _config: &serde_json::Value) -> bool {
+        self.runs() == Runs::Outside
     }
     /// Longest running time of one attempt where the node says none, in milliseconds.
     fn default_timeout_ms(&self) -> Option<u64> {

@@ -44,6 +44,7 @@ pub struct Plan {
     concurrency: Concurrency,
     outside: BTreeMap<String, Option<RateLimit>>,
     pub(super) error_workflow: Option<String>,
+    has_priorities: bool,
     unsupported: Option<Unsupported>,
 }
 
@@ -82,6 +83,8 @@ pub struct PlanNode {
     pub run_on_empty: bool,
     /// The handles out of it, `error` apart; the first is the default one.
     pub outputs: Vec<String>,
+    /// What is added to the execution's priority where its units wait: higher first.
+    pub priority: i32,
     /// Items at once.
     pub concurrency: u32,
     /// When it is tried again; none where never.
@@ -164,6 +167,7 @@ impl Plan {
         for (number, node) in document.nodes.iter().enumerate() {
             match (kinds.find(&node.kind), check::template(number, node)) {
                 (Some(kind), Ok(template)) => {
+                    let template = flow::keeping(kind.as_ref(), node, template);
                     let (template, while_) = flow::conditions(kind.role(), node, template);
                     nodes.push(PlanNode { while_, ..PlanNode::new(node, kind, template, policy) });
                 }
@@ -190,6 +194,7 @@ impl Plan {
         Ok(Self {
             name: document.name.clone(),
             unsupported: unsupported(document),
+            has_priorities: nodes.iter().any(|node| node.priority != 0),
             nodes,
             connections,
             by_id,
@@ -203,6 +208,10 @@ impl Plan {
             outside,
             error_workflow: document.settings.error_workflow.clone(),
         })
+    }
+    /// Whether some nodes have a priority of their own.
+    pub fn has_priorities(&self) -> bool {
+        self.has_priorities
     }
     /// What this version can't run of a valid document: error 501.
     pub fn unsupported(&self) -> Option<&Unsupported> {
@@ -288,6 +297,7 @@ impl PlanNode {
             disabled: node.disabled,
             run_on_empty: node.run_on_empty,
             outputs: kind.outputs(&node.config),
+            priority: node.priority.unwrap_or(0),
             concurrency: node.concurrency.unwrap_or(1).max(1),
             retry: retry.cloned(),
             retry_on: node.retry_on.clone().unwrap_or_default(),
@@ -315,6 +325,10 @@ impl PlanNode {
     /// Most iterations of the natural loop that it is the entry of, or of one that goes over no list.
     pub fn most_iterations(&self) -> u32 {
         self.max_iterations.unwrap_or(MAX_ITERATIONS)
+    }
+    /// Whether it reaches out of the daemon, with the daemon's rights.
+    pub fn touches_world(&self) -> bool {
+        self.kind.touches_world(&self.config.to_value())
     }
     /// Whether the engine computes it itself.
     pub fn is_inline(&self) -> bool {

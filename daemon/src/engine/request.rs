@@ -6,15 +6,16 @@
 
 use std::time::Duration;
 
-use a2n_proto::Timestamp;
 use a2n_proto::execution::WaitingKind;
+use a2n_proto::{Json, Timestamp, merge_patch};
 use serde::{Deserialize, Serialize};
 
-use super::kind::{NodeError, Outcome};
+use super::kind::{Handles, Item, NodeError, Outcome};
 
 pub mod child;
 pub mod event;
 pub mod lock;
+pub mod look;
 pub mod pace;
 pub mod shared;
 
@@ -22,6 +23,7 @@ use super::approval::ApprovalRequest;
 use child::ChildRequest;
 use event::{EmitRequest, EventRequest};
 use lock::LockRequest;
+use look::LookRequest;
 use pace::{DebounceRequest, ThrottleRequest};
 use shared::SharedRequest;
 
@@ -44,6 +46,8 @@ pub enum Request {
     Emit(Box<EmitRequest>),
     /// That an event comes (`wait`).
     Event(Box<EventRequest>),
+    /// That something in the world is as wanted (`wait`).
+    Look(Box<LookRequest>),
 }
 
 /// What a request is answered with.
@@ -58,7 +62,7 @@ impl Request {
             Self::Lock(_) => Some(WaitingKind::Limit),
             Self::Debounce(_) => Some(WaitingKind::Timer),
             Self::Approval(_) => Some(WaitingKind::Approval),
-            Self::Event(_) => Some(WaitingKind::Event),
+            Self::Event(_) | Self::Look(_) => Some(WaitingKind::Event),
         }
     }
     /// The wait in a few words, for people.
@@ -72,6 +76,7 @@ impl Request {
             Self::Debounce(_) => Some("until no other execution comes".to_owned()),
             Self::Approval(request) => Some(request.detail()),
             Self::Event(request) => Some(request.detail()),
+            Self::Look(request) => Some(request.detail()),
         }
     }
     /// When it is over by itself.
@@ -85,6 +90,7 @@ impl Request {
             Self::Debounce(debounce) => Some(debounce.until),
             Self::Approval(request) => request.until,
             Self::Event(request) => request.until,
+            Self::Look(request) => request.until,
         }
     }
     /// What it then comes to.
@@ -98,6 +104,7 @@ impl Request {
             Self::Debounce(debounce) => Ok(Outcome::Items(debounce.leave("output"))),
             Self::Approval(request) => request.expired(),
             Self::Event(request) => request.late(),
+            Self::Look(request) => request.late(),
         }
     }
     /// When it is over without a reply: by itself, or by the node's time-out.
@@ -110,6 +117,24 @@ impl Request {
         let by_itself = self.deadline().filter(|at| self.due(asked_at, timeout) == Some(*at));
         if by_itself.is_some() { self.at_deadline() } else { Err(late(timeout)) }
     }
+}
+
+/// The items, each with one member more; what is no object comes as `value` beside it, and where there
+/// are none the member goes on alone.
+fn with_member(items: &[Item], name: &str, value: &Json) -> Outcome {
+    let member = (name.to_owned(), value.clone());
+    let with = |item: &Item| {
+        let members = merge_patch::members(item);
+        let mut members = members.unwrap_or_else(|| vec![("value".to_owned(), item.clone())]);
+        members.retain(|(known, _)| known != name);
+        members.push(member.clone());
+        merge_patch::object(&members)
+    };
+    let mut all: Vec<Item> = items.iter().map(with).collect();
+    if all.is_empty() {
+        all.push(merge_patch::object(&[member]));
+    }
+    Outcome::Items(Handles::from([("output".to_owned(), all)]))
 }
 
 fn late(timeout: Option<Duration>) -> NodeError {

@@ -10,6 +10,7 @@ use super::kind::NodeError;
 
 mod again;
 mod given;
+mod parts;
 
 pub use again::{Again, Error, Given, RetryFrom, Taken, again};
 

@@ -75,10 +75,28 @@ pub(crate) fn start() -> Start {
     }
 }
 
+/// Somebody of this name who may run workflows.
+pub(crate) fn voter(name: &str) -> Voter {
+    Voter {
+        user: UserId::from_bytes([name.as_bytes()[0]; 16]),
+        name: name.to_owned(),
+        also: Vec::new(),
+        groups: Vec::new(),
+        role: UserRole::User,
+        may_run: true,
+        is_starter: false,
+    }
+}
+
 impl<'p> Run<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Self {
         Self::with(plan, start())
     }
+    /// One that goes on from this state.
+    pub(crate) fn from(plan: &'p Plan, state: State) -> Self {
+        Self { state, ..Self::new(plan) }
+    }
+
     pub(crate) fn with(plan: &'p Plan, start: Start) -> Self {
         Self {
             plan,
@@ -237,15 +255,7 @@ impl<'p> Run<'p> {
     fn vote(&mut self, node: &str, name: &str, word: &str) {
         let (node, item) = node.split_once('#').unwrap_or((node, ""));
         let decision = if word == "yes" { Decision::Approve } else { Decision::Reject };
-        let voter = Voter {
-            user: UserId::from_bytes([name.as_bytes()[0]; 16]),
-            name: name.to_owned(),
-            also: Vec::new(),
-            groups: Vec::new(),
-            role: UserRole::User,
-            may_run: true,
-            is_starter: false,
-        };
+        let voter = voter(name);
         self.tell(Input::Vote {
             node: node.to_owned(),
             iteration: String::new(),

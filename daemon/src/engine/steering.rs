@@ -6,9 +6,11 @@
 use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
 use a2n_proto::{ExecutionId, Json};
 
+use super::approval::{Ballot, Voter};
 use super::execution::{Ending, NodeKey, NodeState, Phase, State};
 use super::input::Input;
 use super::plan::Plan;
+use super::request::Request;
 
 /// Why something is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +46,7 @@ pub fn asked(input: &Input) -> &'static str {
         Input::Pause { .. } => "paused",
         Input::Resume => "resumed",
         Input::Answer { .. } => "answered for",
+        Input::Vote { .. } => "decided on",
         _ => "told this",
     }
 }
@@ -67,6 +70,10 @@ pub fn refusal(plan: &Plan, state: &State, input: &Input) -> Option<Refusal> {
             let key = NodeKey { node: node.clone(), iteration: iteration.clone() };
             not_in_doubt(plan, state, &key, *item)
         }
+        Input::Vote { node, iteration, item, voter, ballot } => {
+            let key = NodeKey { node: node.clone(), iteration: iteration.clone() };
+            not_asked(plan, state, &key, *item, (voter, ballot))
+        }
         _ => None,
     }
 }
@@ -74,7 +81,11 @@ pub fn refusal(plan: &Plan, state: &State, input: &Input) -> Option<Refusal> {
 fn being_paused(state: &State) -> Refusal {
     let id = state.start().execution;
     let running = state.running().len();
+    let asks = state.requests().any(|(.., request)| request.waits().is_none());
     let message = match (state.status(), running) {
+        (ExecutionStatus::Running, 0) if asks => {
+            format!("execution {id} is being paused already: what it asked for has no answer yet")
+        }
         (ExecutionStatus::Paused, _) | (_, 0) => format!("execution {id} is paused already"),
         (_, 1) => format!("execution {id} is being paused already: one step still runs"),
         (_, n) => format!("execution {id} is being paused already: {n} steps still run"),
@@ -103,13 +114,55 @@ fn not_paused(state: &State) -> Refusal {
     }
 }
 
+/// Why nobody can decide what a node asks, or these not.
+fn not_asked(
+    plan: &Plan,
+    state: &State,
+    key: &NodeKey,
+    item: Option<u32>,
+    (voter, ballot): (&Voter, &Ballot),
+) -> Option<Refusal> {
+    const HINT: &str = "`a2n approvals` shows what waits for a decision";
+    if let Some(missing) = no_such_node(plan, state, key) {
+        return Some(missing);
+    }
+    let of_node = state
+        .requests()
+        .filter(|(unit, ..)| unit.node == *key && item.is_none_or(|item| unit.item == Some(item)));
+    let verdicts: Vec<_> = of_node
+        .filter_map(|(.., request)| match request {
+            Request::Approval(request) => Some(request.check(voter, ballot)),
+            _ => None,
+        })
+        .collect();
+    if verdicts.iter().any(Result::is_ok) {
+        return None;
+    }
+    let message = match verdicts.into_iter().find_map(Result::err) {
+        Some(why) => why.to_string(),
+        None => {
+            let (id, shown) = (state.start().execution, shown(key));
+            format!("node {shown} of execution {id} waits for nobody's decision")
+        }
+    };
+    Some(Refusal::new(message, HINT))
+}
+
+fn no_such_node(plan: &Plan, state: &State, key: &NodeKey) -> Option<Refusal> {
+    if plan.node(&key.node).is_some() {
+        return None;
+    }
+    let id = state.start().execution;
+    let message = format!("execution {id} has no node `{}`", key.node);
+    let hint = format!("`a2n show {id}` names its nodes");
+    Some(Refusal { is_missing: true, ..Refusal::new(message, hint) })
+}
+
 fn not_in_doubt(plan: &Plan, state: &State, key: &NodeKey, item: Option<u32>) -> Option<Refusal> {
     let id = state.start().execution;
     let shown = shown(key);
-    if plan.node(&key.node).is_none() {
-        let message = format!("execution {id} has no node `{}`", key.node);
-        let hint = format!("`a2n show {id}` names its nodes");
-        return Some(Refusal { is_missing: true, ..Refusal::new(message, hint) });
+    if let Some(missing) = no_such_node(plan, state, key) {
+        return Some(missing);
     }
     let doubtful = |node: &NodeState| {
         node.units.iter().zip(0_u32..).any(|(unit, index)| {

@@ -72,8 +72,21 @@ pub enum CarryOut {
     Inline(fn(&Work) -> Result<Outcome, NodeError>),
     /// The same, for what has a role of its own in the flow.
     Flow(Role, fn(&Work) -> Result<Outcome, NodeError>),
+    /// The engine, which has the daemon look at the world where the configuration says so.
+    Look(Looking),
     /// The executor, after the commit that records the start.
     Outside(fn(Context) -> Later<'static, Result<Outcome, NodeError>>),
+}
+
+/// How something has the daemon look at the world.
+#[derive(Debug, Clone, Copy)]
+pub struct Looking {
+    /// Whether a configuration asks for that.
+    pub asks: fn(&Value) -> bool,
+    /// Paths whose expression is asked about what was seen.
+    pub later_paths: &'static [&'static str],
+    /// The work itself.
+    pub compute: fn(&Work) -> Result<Outcome, NodeError>,
 }
 
 impl Definition {
@@ -104,7 +117,7 @@ impl Definition {
             retry_policy: None,
             timeout: None,
             execution_mode: match self.carry_out {
-                CarryOut::Inline(_) | CarryOut::Flow(..) => ExecutionMode::Sync,
+                CarryOut::Inline(_) | CarryOut::Flow(..) | CarryOut::Look(_) => ExecutionMode::Sync,
                 CarryOut::Outside(_) => ExecutionMode::Async,
             },
             implementation: Json::from(json!({"runtime": "BUILT_IN"})),
@@ -138,6 +151,7 @@ impl fmt::Debug for CarryOut {
         f.write_str(match self {
             Self::Inline(_) => "Inline",
             Self::Flow(..) => "Flow",
+            Self::Look(_) => "Look",
             Self::Outside(_) => "Outside",
         })
     }
@@ -155,14 +169,14 @@ impl Kind for Definition {
     }
     fn runs(&self) -> Runs {
         match self.carry_out {
-            CarryOut::Inline(_) | CarryOut::Flow(..) => Runs::Inline,
+            CarryOut::Inline(_) | CarryOut::Flow(..) | CarryOut::Look(_) => Runs::Inline,
             CarryOut::Outside(_) => Runs::Outside,
         }
     }
     fn role(&self) -> Role {
         match self.carry_out {
             CarryOut::Flow(role, _) => role,
-            CarryOut::Inline(_) | CarryOut::Outside(_) => Role::Step,
+            CarryOut::Inline(_) | CarryOut::Look(_) | CarryOut::Outside(_) => Role::Step,
         }
     }
     fn repeat(&self, config: &Value) -> Repeat {
@@ -180,12 +194,26 @@ impl Kind for Definition {
     fn constant_paths(&self) -> &[&str] {
         self.constant_paths
     }
+    fn later_paths(&self) -> &[&str] {
+        match self.carry_out {
+            CarryOut::Look(looking) => looking.later_paths,
+            _ => &[],
+        }
+    }
+    fn touches_world(&self, config: &Value) -> bool {
+        match self.carry_out {
+            CarryOut::Outside(_) => true,
+            CarryOut::Look(looking) => (looking.asks)(config),
+            CarryOut::Inline(_) | CarryOut::Flow(..) => false,
+        }
+    }
     fn check_config(&self, config: &Value) -> Vec<Fault> {
         (self.check)(config)
     }
     fn compute(&self, work: &Work) -> Result<Outcome, NodeError> {
         match self.carry_out {
             CarryOut::Inline(compute) | CarryOut::Flow(_, compute) => compute(work),
+            CarryOut::Look(looking) => (looking.compute)(work),
             CarryOut::Outside(_) => {
                 let message = format!("`{}` can't be computed: it acts on the world", self.name);
                 Err(NodeError::new("INTERNAL", message))

@@ -189,7 +189,7 @@ fn section(page: &mut String, definition: &Definition) {
         _ => definition.outputs(&json!({})).join(", "),
     };
     let runs = match definition.carry_out {
-        CarryOut::Inline(_) | CarryOut::Flow(..) => "the engine",
+        CarryOut::Inline(_) | CarryOut::Flow(..) | CarryOut::Look(_) => "the engine",
         CarryOut::Outside(_) => "a step of its own",
     };
     writeln!(

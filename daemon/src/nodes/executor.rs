@@ -114,15 +114,17 @@ async fn bounded(
 }
 
 async fn begin(carry_out: CarryOut, context: Context) -> Result<Outcome, NodeError> {
-    match carry_out {
-        CarryOut::Outside(work) => work(context).await,
-        CarryOut::Inline(compute) | CarryOut::Flow(_, compute) => compute(&Work {
-            config: context.job.config.clone(),
-            items: context.job.items.clone(),
-            now: context.system.now(),
-            inbox: InboxAt::default(),
-        }),
-    }
+    let compute = match carry_out {
+        CarryOut::Outside(work) => return work(context).await,
+        CarryOut::Inline(compute) | CarryOut::Flow(_, compute) => compute,
+        CarryOut::Look(looking) => looking.compute,
+    };
+    compute(&Work {
+        config: context.job.config.clone(),
+        items: context.job.items.clone(),
+        now: context.system.now(),
+        inbox: InboxAt::default(),
+    })
 }
 
 async fn limit(context: &Context) -> Duration {

@@ -5,6 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::engine::kind::ALSO;
+
 /// What marks a text as holding an expression.
 const EXPRESSION: &str = r"\{\{";
 
@@ -87,6 +89,11 @@ pub(super) fn map(values: Value, description: &str) -> Value {
     or_expression(json!({
         "type": "object", "additionalProperties": values, "description": description,
     }))
+}
+
+/// `schema` of a member that people may look for under these names.
+pub(super) fn also(schema: Value, names: &[&str]) -> Value {
+    with(schema, ALSO, json!(names))
 }
 
 /// `schema` with one more member.

@@ -18,7 +18,7 @@ use crate::engine::view;
 const MANY: usize = 100_000;
 
 fn pure(definition: &Definition) -> bool {
-    matches!(definition.carry_out, CarryOut::Inline(_))
+    matches!(definition.carry_out, CarryOut::Inline(_) | CarryOut::Look(_))
 }
 
 fn compute(definition: &Definition, config: Value, items: &[Json]) -> Result<Outcome, NodeError> {

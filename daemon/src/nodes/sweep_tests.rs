@@ -38,6 +38,25 @@ pub(super) fn works(kind: &str) -> Value {
     }
 }
 
+/// Further configurations that work, where a definition has several forms.
+fn more_forms(kind: &str) -> Vec<Value> {
+    match kind {
+        "wait" => vec![
+            json!({"until": "2030-01-01T00:00:00Z"}),
+            json!({"event": {"type": "a"}, "timeout": "1h"}),
+            json!({"file": {"path": "/x"}, "every": "1m", "timeout": "1h"}),
+            json!({"port": {"host": "h", "port": 1}, "every": "1m", "timeout": "1h"}),
+            json!({"http": {"url": "http://h/", "where": "{{ answer.body }}"}, "every": "1m"}),
+        ],
+        "shell" => vec![json!({"script": "true"})],
+        "file" => vec![json!({"path": "x"})],
+        "mutex" | "semaphore" => vec![json!({"name": "l", "action": "RELEASE"})],
+        "loop" => vec![json!({"forEach": [1, 2]}), json!({"while": true})],
+        "state" => vec![json!({"action": "GET", "key": "k"})],
+        _ => Vec::new(),
+    }
+}
+
 /// Texts that broke others, from the list of that name; none where it is not there.
 pub(super) fn naughty() -> Vec<String> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/naughty-strings/blns.json");
@@ -113,13 +132,21 @@ async fn every_member_takes_any_value() {
     let (sim, bench) = machine();
     for definition in Registry::built_in().all() {
         let base = works(definition.name);
-        let done = end(&bench, &sim, definition.name, &base).await;
-        assert!(!done.starts_with("CONFIG"), "{definition:?} with {base}: {done}");
+        for form in more_forms(definition.name).iter().chain([&base]) {
+            let faults = definition.check_config(form);
+            assert_eq!(faults, [], "{definition:?} with {form}");
+            let done = end(&bench, &sim, definition.name, form).await;
+            assert!(!done.starts_with("CONFIG"), "{definition:?} with {form}: {done}");
+        }
         let none = Map::new();
         let members = definition.settings_schema()["properties"].as_object().unwrap_or(&none);
         for member in members.keys().map(String::as_str).chain(["unknown", "", "\0"]) {
-            for value in hostile() {
-                let mut config = base.clone();
+            let forms = bases(definition, member);
+            for (value, form) in hostile()
+                .into_iter()
+                .flat_map(|value| forms.iter().map(move |f| (value.clone(), f)))
+            {
+                let mut config = form.clone();
                 config[member] = value;
                 let _told_when_saved = definition.check_config(&config);
                 let done = end(&bench, &sim, definition.name, &config).await;
@@ -184,16 +211,27 @@ async fn every_text_takes_what_broke_others() {
         let mut all = Vec::new();
         slots(definition.settings_schema(), "", &mut all);
         for slot in all.iter().filter(|slot| !slot.is_empty()) {
-            for text in &texts {
-                let mut config = works(definition.name);
-                put(&mut config, slot, text);
-                let _told_when_saved = definition.check_config(&config);
-                let _handles = definition.outputs(&config);
-                let done = end(&bench, &sim, definition.name, &config).await;
-                not_ours(definition, &config, &done);
+            for base in bases(definition, slot) {
+                for text in &texts {
+                    let mut config = base.clone();
+                    put(&mut config, slot, text);
+                    let _told_when_saved = definition.check_config(&config);
+                    let _handles = definition.outputs(&config);
+                    let _touches = definition.touches_world(&config);
+                    let done = end(&bench, &sim, definition.name, &config).await;
+                    not_ours(definition, &config, &done);
+                }
             }
         }
     }
+}
+
+/// The configurations in which a slot is tried: the usual one, and those forms that have its member.
+fn bases(definition: &Definition, slot: &str) -> Vec<Value> {
+    let member = slot.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let mut bases = vec![works(definition.name)];
+    bases.extend(more_forms(definition.name).into_iter().filter(|form| form.get(member).is_some()));
+    bases
 }
 
 #[tokio::test]

@@ -5,9 +5,11 @@
 use std::fmt;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use a2n_proto::Timestamp;
 
+use super::watch::{Stamp, Watch};
 use super::{Later, Pieces};
 
 mod real;
@@ -38,6 +40,10 @@ pub trait Files: Send + Sync + fmt::Debug {
     fn make_folder(&self, path: &Path) -> Later<'_, Result<(), FileError>>;
     /// Removes a folder with all in it; one that is not there is no error.
     fn remove_folder(&self, path: &Path) -> Later<'_, Result<(), FileError>>;
+    /// What stands at a path, of whatever sort, behind links; none where nothing does.
+    fn stamp(&self, path: &Path) -> Later<'_, Result<Option<Stamp>, FileError>>;
+    /// Something that notices changes. Must be asked for where tokio runs.
+    fn watch(&self) -> io::Result<Arc<dyn Watch>>;
 }
 
 /// What was read.

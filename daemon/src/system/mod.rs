@@ -13,6 +13,7 @@ use a2n_proto::Timestamp;
 pub mod attachments;
 mod clock;
 pub mod descriptors;
+pub mod dial;
 pub mod disk;
 mod entropy;
 pub mod files;
@@ -27,8 +28,10 @@ mod ready;
 pub mod sim;
 pub mod systemd;
 mod usage;
+pub mod watch;
 
 pub use clock::{Clock, RealClock};
+pub use dial::{Dial, RealDial};
 pub use entropy::{Entropy, Ids, RealEntropy};
 pub use files::{Files, RealFiles};
 pub use http::{Http, RealHttp};
@@ -53,6 +56,8 @@ pub struct System {
     pub process: Arc<dyn Process>,
     /// Outgoing HTTP.
     pub http: Arc<dyn Http>,
+    /// Dialling TCP ports.
+    pub dial: Arc<dyn Dial>,
     ids: Arc<Ids>,
 }
 
@@ -65,6 +70,7 @@ impl System {
             Arc::new(RealFiles),
             Arc::new(RealProcess::new()),
             Arc::new(RealHttp::default()),
+            Arc::new(RealDial),
         )
     }
     /// These ports.
@@ -74,8 +80,9 @@ impl System {
         files: Arc<dyn Files>,
         process: Arc<dyn Process>,
         http: Arc<dyn Http>,
+        dial: Arc<dyn Dial>,
     ) -> Self {
-        Self { clock, entropy, files, process, http, ids: Arc::new(Ids::default()) }
+        Self { clock, entropy, files, process, http, dial, ids: Arc::new(Ids::default()) }
     }
     /// The time.
     pub fn now(&self) -> Timestamp {

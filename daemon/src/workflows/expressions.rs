@@ -7,7 +7,7 @@ use a2n_proto::{Problem, Severity};
 use serde_json::Value;
 
 use crate::engine::check::{self, error, nearest_hint};
-use crate::engine::expression::{self, is_template, place};
+use crate::engine::expression::{self, LATER_SCOPE, is_template, place};
 use crate::engine::graph::Graph;
 use crate::engine::kind::{Kinds, Role};
 use crate::engine::language::{FILTERS, SCOPE, TESTS};
@@ -35,6 +35,10 @@ pub(super) fn problems(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
             in_loop: in_cycles.contains(&number) || parts.scope(number) != 0 || is_loop(node),
             constants: kinds.find(&node.kind).map_or_else(Vec::new, |kind| {
                 kind.constant_paths().iter().map(|path| (*path).to_owned()).collect()
+            }),
+            later: kinds.find(&node.kind).map_or_else(Vec::new, |kind| {
+                let at = |path: &&str| format!("nodes[{number}].config.{path}");
+                kind.later_paths().iter().map(at).collect()
             }),
             before: None,
             found: &mut found,
@@ -64,6 +68,8 @@ struct Look<'d> {
     in_loop: bool,
     /// Where the definition takes no expression.
     constants: Vec<String>,
+    /// Where an expression is asked about an answer.
+    later: Vec<String>,
     /// What comes before the node, once it was asked for.
     before: Option<BTreeSet<usize>>,
     found: &'d mut Vec<Problem>,
@@ -105,10 +111,16 @@ impl Look<'_> {
     }
 
     fn look(&mut self, path: &str, text: &str) {
-        let known: Vec<&str> =
-            SCOPE.iter().copied().filter(|name| *name != "loop" || self.in_loop).collect();
+        let is_later = self.later.iter().any(|later| later == path);
+        let known: Vec<&str> = if is_later {
+            LATER_SCOPE.to_vec()
+        } else {
+            SCOPE.iter().copied().filter(|name| *name != "loop" || self.in_loop).collect()
+        };
         for (name, at) in expression::unknown_names(text, &known) {
-            let hint = if name == "loop" {
+            let hint = if is_later {
+                Some("here is only `answer`: answer.status, answer.headers, answer.body".to_owned())
+            } else if name == "loop" {
                 Some("`loop` is only there inside a loop".to_owned())
             } else {
                 nearest_hint(&name, &known)

@@ -33,11 +33,17 @@ pub use publishing::Rollback;
 pub use saving::{Edit, NewWorkflow};
 pub use validate::Limits;
 
+/// How many problems there are; warnings are none.
+fn counted(problems: &[Problem]) -> String {
+    let n = problems.iter().filter(|problem| problem.severity == Severity::Error).count();
+    format!("{n} problem{}", if n == 1 { "" } else { "s" })
+}
+
 /// Why a workflow was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The document has problems; nothing was stored.
-    #[error("the document has {} problem{}", .0.len(), if .0.len() == 1 { "" } else { "s" })]
+    #[error("the document has {}", counted(.0))]
     Invalid(Vec<Problem>),
     /// A valid document that this daemon can't run.
     #[error(transparent)]

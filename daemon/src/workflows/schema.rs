@@ -4,10 +4,11 @@
 use a2n_proto::Problem;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{ValidationError, Validator};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::engine::check::{error, nearest_hint};
 use crate::engine::expression::is_template;
+use crate::engine::kind::ALSO;
 
 /// What a value has to look like.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Schema {
                         &join(&here, name),
                         "UNKNOWN_MEMBER",
                         format!("there is no member `{name}` here"),
-                        nearest_hint(name, &known),
+                        self.also(fault, name).or_else(|| nearest_hint(name, &known)),
                     );
                 }
             }
@@ -196,10 +197,24 @@ impl Schema {
 
     /// The members that the schema around a fault knows.
     fn members_beside(&self, fault: &ValidationError<'_>) -> Vec<String> {
+        let members = self.properties_beside(fault);
+        members.map(|members| members.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    fn properties_beside(&self, fault: &ValidationError<'_>) -> Option<&Map<String, Value>> {
         let at = fault.schema_path().as_str();
         let around = at.rsplit_once('/').map_or("", |(around, _)| around);
-        let members = self.whole.pointer(&format!("{around}/properties"));
-        members.and_then(Value::as_object).map(|m| m.keys().cloned().collect()).unwrap_or_default()
+        self.whole.pointer(&format!("{around}/properties"))?.as_object()
+    }
+
+    /// The member that is also looked for under this name.
+    fn also(&self, fault: &ValidationError<'_>, name: &str) -> Option<String> {
+        let is_meant = |schema: &Value| {
+            schema[ALSO].as_array().is_some_and(|names| names.iter().any(|known| known == name))
+        };
+        let mut members = self.properties_beside(fault)?.iter();
+        let (meant, _) = members.find(|(_, schema)| is_meant(schema))?;
+        Some(format!("did you mean `{meant}`?"))
     }
 }
 

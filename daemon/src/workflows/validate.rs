@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use super::expressions;
 use super::schema::{SEE_NODE, Schema};
 use crate::engine::check::{self, error};
-use crate::engine::kind::Kinds;
+use crate::engine::kind::{CATCH, Kinds};
+use crate::engine::plan::regions;
+use crate::engine::regions::{RegionKind, Regions};
 
 mod pinned;
 
@@ -303,10 +305,29 @@ fn triggers(document: &Document, check: TriggerCheck<'_>, found: &mut Vec<Proble
     }
 }
 
+/// Whether a failure of a node is caught: it is in what a `try` watches over, whose handle `catch` leads
+/// somewhere.
+fn is_caught(document: &Document, parts: &Regions, number: usize) -> bool {
+    let catches = |entry: usize| {
+        let id = document.nodes.get(entry).map(|node| &node.id);
+        document.connections.iter().any(|c| Some(&c.source) == id && c.source_handle == CATCH)
+    };
+    let mut part = parts.of.get(number).copied().unwrap_or(0);
+    while part != 0 {
+        let region = &parts.all[part];
+        if region.kind == RegionKind::Watched && catches(region.entry) {
+            return true;
+        }
+        part = region.parent;
+    }
+    false
+}
+
 fn warnings(document: &Document, kinds: &dyn Kinds, found: &mut Vec<Problem>) {
     let settings = &document.settings;
     let told = settings.error_workflow.is_some() || settings.notifications.on_failure;
     let policy = settings.retry_policy.as_ref().is_some_and(|p| p.enabled && p.max_retries > 0);
+    let parts = regions(document, kinds);
     for (number, node) in document.nodes.iter().enumerate() {
         let Some(kind) = kinds.find(&node.kind) else { continue };
         let repeat = node.repeat.unwrap_or_else(|| kind.repeat(&node.config));
@@ -314,7 +335,8 @@ fn warnings(document: &Document, kinds: &dyn Kinds, found: &mut Vec<Problem>) {
             continue;
         }
         let id = &node.id;
-        if node.on_error.is_none() && node.retry.is_none() && !told {
+        let handled = told || is_caught(document, &parts, number);
+        if node.on_error.is_none() && node.retry.is_none() && !handled {
             found.push(warning(
                 &format!("nodes[{number}].onError"),
                 "NO_ERROR_HANDLING",

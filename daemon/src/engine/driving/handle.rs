@@ -116,6 +116,8 @@ pub struct Tuning {
     pub rates: Arc<BTreeMap<String, RateLimit>>,
     /// How much executions may share.
     pub shared: SharedLimits,
+    /// Whether loopback and private addresses and Unix sockets may be called.
+    pub private_addresses: bool,
 }
 
 /// How much the executions of a workflow, or of all workflows of an owner, may share.
@@ -152,6 +154,7 @@ impl Default for Tuning {
             allowed_env: Arc::default(),
             rates: Arc::default(),
             shared: SharedLimits::default(),
+            private_addresses: true,
         }
     }
 }
@@ -233,6 +236,19 @@ pub enum Error {
         workflow: String,
         /// How many may wait.
         limit: usize,
+    },
+    /// All places of the workflow are held by executions that wait for this one; nothing was accepted.
+    #[error(
+        "workflow `{workflow}` runs {limit} at once, and execution {by}, which does, waits for this one \
+         itself or through others: neither would ever end"
+    )]
+    Ring {
+        /// The workflow.
+        workflow: String,
+        /// How many may run at once.
+        limit: usize,
+        /// One that holds a place.
+        by: ExecutionId,
     },
     /// The daemon is stopping; nothing was accepted.
     #[error("the daemon is stopping; nothing was accepted")]

@@ -1,5 +1,6 @@
 //! One live execution in the driver's hands: its plan, its state, and what is under way for it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,6 +77,17 @@ impl Live {
     /// Its place in the order in which executions get what there is too little of.
     pub(super) fn rank(&self) -> Rank {
         persist::rank(&self.execution)
+    }
+
+    /// Its place in the order in which attempts begin: what its nodes say comes on top. Of the nodes of
+    /// this definition, where one is named.
+    pub(super) fn turn(&self, definition: Option<&str>) -> Rank {
+        let (Reverse(priority), at, id) = self.rank();
+        let own = match self.plan.has_priorities() {
+            true => self.state.foremost(&self.plan, definition).unwrap_or(0),
+            false => 0,
+        };
+        (Reverse(priority.saturating_add(own)), at, id)
     }
 
     /// Whether it has, or had, a place among its workflow's executions.

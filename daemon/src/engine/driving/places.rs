@@ -158,6 +158,24 @@ impl Places {
         self.of.get(&workflow).is_some_and(|place| place.rule.limit().is_some())
     }
 
+    /// Whether another execution is given a place, now or because others are made to end for it.
+    pub(super) fn is_open(&self, workflow: WorkflowId) -> bool {
+        self.of.get(&workflow).is_none_or(|place| {
+            place.has_room() || place.rule.concurrency.policy == ConcurrencyPolicy::Replace
+        })
+    }
+
+    /// How many may run at once; none where there is no limit.
+    pub(super) fn limit(&self, workflow: WorkflowId) -> Option<usize> {
+        self.of.get(&workflow)?.rule.limit()
+    }
+
+    /// Who shares each place.
+    pub(super) fn families(&self, workflow: WorkflowId) -> Vec<Vec<ExecutionId>> {
+        let places = self.of.get(&workflow).into_iter().flat_map(|place| place.holders.values());
+        places.map(|all| all.iter().copied().collect()).collect()
+    }
+
     /// All that wait in a workflow, which is gone.
     pub(super) fn drop_queue(&mut self, workflow: WorkflowId) -> Vec<ExecutionId> {
         let Some(place) = self.of.get_mut(&workflow) else { return Vec::new() };

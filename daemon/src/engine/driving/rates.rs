@@ -132,20 +132,24 @@ impl Rates {
         bucket.waiting.give(workflow, 1);
     }
 
-    /// An execution waits for a token, or does not any longer.
-    pub(super) fn wait(&mut self, definition: &str, own: WorkflowId, rank: &Rank, waits: bool) {
-        let Some(bucket) = self.of.get_mut(definition) else { return };
-        if waits {
+    /// An execution waits for a token.
+    pub(super) fn wait(&mut self, definition: &str, own: WorkflowId, rank: &Rank) {
+        if let Some(bucket) = self.of.get_mut(definition) {
             bucket.waiting.wait(own, rank);
-        } else {
-            bucket.waiting.stop_waiting(own, rank);
+        }
+    }
+
+    /// It does not any longer.
+    pub(super) fn stop_waiting(&mut self, definition: &str, id: ExecutionId) {
+        if let Some(bucket) = self.of.get_mut(definition) {
+            bucket.waiting.stop_waiting(id);
         }
     }
 
     /// An execution is gone.
-    pub(super) fn forget(&mut self, own: WorkflowId, rank: &Rank) {
+    pub(super) fn forget(&mut self, id: ExecutionId) {
         for bucket in self.of.values_mut() {
-            bucket.waiting.stop_waiting(own, rank);
+            bucket.waiting.stop_waiting(id);
         }
     }
 
@@ -208,12 +212,12 @@ mod tests {
             rates.take("x", own, now);
         }
         let rank = (Reverse(0), Timestamp::default(), ExecutionId::from_bytes([1; 16]));
-        rates.wait("x", own, &rank, true);
+        rates.wait("x", own, &rank);
         assert_eq!(rates.next(now, &BTreeSet::new()), None);
         assert_eq!(rates.due(), Some(ms(50_500)));
         assert_eq!(rates.next(ms(50_500), &BTreeSet::new()), Some(rank.2));
         // Nobody waits: nothing is due.
-        rates.forget(own, &rank);
+        rates.forget(rank.2);
         assert_eq!((rates.due(), rates.waiting()), (None, 0));
         assert_eq!(rates.tokens("x", ms(900_000)), Some(3));
     }
@@ -225,10 +229,10 @@ mod tests {
         let (own, now) = (WorkflowId::from_bytes([1; 16]), Duration::from_secs(9_000));
         rates.take("x", own, now);
         let rank = (Reverse(0), Timestamp::default(), ExecutionId::from_bytes([1; 16]));
-        rates.wait("x", own, &rank, true);
+        rates.wait("x", own, &rank);
         rates.set(&BTreeMap::new());
         assert_eq!(rates.next(now, &BTreeSet::new()), Some(rank.2));
-        rates.forget(own, &rank);
+        rates.forget(rank.2);
         rates.set(&BTreeMap::new());
         assert!(rates.is_empty());
     }

@@ -1,13 +1,16 @@
 //! Slots for attempts that run outside: how many are taken, who waits for one, who gets the next.
 //! Pure; the driver asks and tells.
 //!
-//! A free slot goes by priority, then to the workflow that has the fewest, among equals to the one
+//! A free slot goes by priority (the execution's, and on top that of the node whose unit would begin),
+//! then to the workflow that has the fewest, among equals to the one
 //! that was served longest ago, and within a workflow to the oldest execution: a flood in one
-//! workflow does not starve another. Invariant: every slot taken is given back once, and the sum of
+//! workflow does not starve another of the same priority. Who gives a higher one means it: as long as
+//! there is work of it, lower ones wait. Invariant: every slot taken is given back once, and the sum of
 //! the workflows' slots is the number taken.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 
@@ -28,7 +31,8 @@ pub(super) struct Slots {
     taken: usize,
     workflows: BTreeMap<WorkflowId, Share>,
     levels: BTreeMap<Reverse<i32>, Level>,
-    waiting: usize,
+    /// Where each that waits stands.
+    waiting: BTreeMap<ExecutionId, (WorkflowId, Rank)>,
     served: u64,
 }
 
@@ -53,7 +57,7 @@ impl Slots {
     }
     /// How many executions wait for one.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting
+        self.waiting.len()
     }
     /// How many are free.
     pub(super) fn free(&self, limits: Limits) -> usize {
@@ -106,27 +110,28 @@ impl Slots {
         }
     }
 
-    /// An execution has work that waits for a slot.
+    /// An execution has work that waits for a slot, in this turn from now on.
     pub(super) fn wait(&mut self, workflow: WorkflowId, rank: &Rank) {
+        match self.waiting.get(&rank.2) {
+            Some(known) if *known == (workflow, *rank) => return,
+            Some(_) => self.stop_waiting(rank.2),
+            None => {}
+        }
         let share = self.share(workflow);
         let level = self.levels.entry(rank.0).or_default();
-        let queue = level.queues.entry(workflow).or_default();
-        if queue.insert((rank.1, rank.2)) {
-            self.waiting += 1;
-        }
+        level.queues.entry(workflow).or_default().insert((rank.1, rank.2));
         level.order.insert((share, workflow));
         self.workflows.entry(workflow).or_insert(share);
+        self.waiting.insert(rank.2, (workflow, *rank));
     }
 
     /// It has none any more.
-    pub(super) fn stop_waiting(&mut self, workflow: WorkflowId, rank: &Rank) {
+    pub(super) fn stop_waiting(&mut self, id: ExecutionId) {
+        let Some((workflow, rank)) = self.waiting.remove(&id) else { return };
         let share = self.share(workflow);
         let Some(level) = self.levels.get_mut(&rank.0) else { return };
         let Some(queue) = level.queues.get_mut(&workflow) else { return };
-        if !queue.remove(&(rank.1, rank.2)) {
-            return;
-        }
-        self.waiting -= 1;
+        queue.remove(&(rank.1, id));
         if queue.is_empty() {
             level.queues.remove(&workflow);
             level.order.remove(&(share, workflow));
@@ -142,7 +147,7 @@ impl Slots {
     pub(super) fn room(&self, limits: Limits, workflow: WorkflowId, rank: &Rank) -> usize {
         let own = limits.per_workflow.saturating_sub(self.share(workflow).taken);
         let free = self.free(limits).min(own);
-        if free == 0 || self.waiting == 0 {
+        if free == 0 || self.waiting.is_empty() {
             return free;
         }
         let (mut before, mut others) = (0, false);
@@ -169,7 +174,9 @@ impl Slots {
                 }
             }
         }
-        if others { 1 } else { free - before }
+        // What it has beside its foremost work may have to wait for others of a higher turn.
+        let below = self.levels.range((Bound::Excluded(rank.0), Bound::Unbounded)).next().is_some();
+        if others || below { 1 } else { free - before }
     }
 
     /// The execution that gets the next free slot, those in `passed` apart: they took none.

@@ -110,7 +110,7 @@ impl Starter {
             return Err(Error::Unsupported(what.clone()));
         }
         if !self.outside_steps
-            && let Some(node) = plan.nodes().iter().find(|node| !node.is_inline())
+            && let Some(node) = plan.nodes().iter().find(|node| node.touches_world())
         {
             return Err(Error::NoOutside(node.id.clone()));
         }

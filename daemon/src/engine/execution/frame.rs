@@ -92,6 +92,12 @@ impl Frame {
     pub fn open(&self) -> impl Iterator<Item = u32> + '_ {
         self.rounds.iter().filter(|(_, round)| !round.over).map(|(index, _)| *index)
     }
+    /// Bytes of what left it and of what was sent back.
+    pub fn size_bytes(&self) -> u64 {
+        let left = self.left.values().flat_map(BTreeMap::values);
+        let items = left.chain(self.results.values()).flat_map(|sent| &sent.items);
+        items.map(|item| item.size_bytes() as u64).sum()
+    }
     /// What all iterations sent over a handle of a node, in their order.
     pub fn sent(&self, node: &str, handle: &str) -> Sent {
         let key = (node.to_owned(), handle.to_owned());

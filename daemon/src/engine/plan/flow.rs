@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Arrow, Graph, PlanConnection, PlanNode, RegionKind, Regions};
 use crate::engine::expression::Template;
-use crate::engine::kind::{Kinds, Role};
+use crate::engine::kind::{Kind, Kinds, Role};
 
 /// A loop's body, or what a `try` watches over.
 #[derive(Debug)]
@@ -62,6 +62,14 @@ pub fn regions(document: &Document, kinds: &dyn Kinds) -> Regions {
         })
         .collect();
     Regions::new(&roles, &edges)
+}
+
+/// A node's configuration in which some expressions stay as written.
+pub(super) fn keeping(kind: &dyn Kind, node: &Node, whole: Template) -> Template {
+    match kind.later_paths() {
+        [] => whole,
+        later => Template::keeping("config", &node.config, later).unwrap_or(whole),
+    }
 }
 
 /// A node's configuration without its condition, and that condition.

@@ -1,15 +1,13 @@
 //! Events: telling of one (`emit`), and waiting for one (`wait` with `event`).
 
 use a2n_proto::event::Event;
-use a2n_proto::{Json, Timestamp, merge_patch};
+use a2n_proto::{Json, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::engine::kind::{Handles, Item, NodeError, Outcome};
+use super::with_member;
+use crate::engine::kind::{Item, NodeError};
 use crate::engine::request::Reply;
-
-/// The handle that items leave through.
-const OUTPUT: &str = "output";
 
 /// What is to be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +45,7 @@ impl EmitRequest {
     /// The items, each with the event's number and moment.
     pub fn told(&self, event: &Event) -> Reply {
         let member = Json::from(json!({"seq": event.seq, "at": event.at}));
-        Ok(with_event(&self.items, &member))
+        Ok(with_member(&self.items, "event", &member))
     }
 }
 
@@ -69,7 +67,7 @@ impl EventRequest {
             event_type: &event.event_type,
             data: &event.data,
         });
-        Ok(with_event(&self.items, &member))
+        Ok(with_member(&self.items, "event", &member))
     }
 
     /// Nothing came in time.
@@ -115,27 +113,10 @@ pub fn holds(value: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// The items with a member `event`; what is no object comes as `value` beside it, and where there
-/// are none the event goes on alone.
-fn with_event(items: &[Item], event: &Json) -> Outcome {
-    let member = ("event".to_owned(), event.clone());
-    let with = |item: &Item| {
-        let members = merge_patch::members(item);
-        let mut members = members.unwrap_or_else(|| vec![("value".to_owned(), item.clone())]);
-        members.retain(|(name, _)| name != "event");
-        members.push(member.clone());
-        merge_patch::object(&members)
-    };
-    let mut all: Vec<Item> = items.iter().map(with).collect();
-    if all.is_empty() {
-        all.push(merge_patch::object(&[member]));
-    }
-    Outcome::Items(Handles::from([(OUTPUT.to_owned(), all)]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::kind::Outcome;
     use a2n_proto::UserId;
 
     fn event(seq: u64, data: &str) -> Event {

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use a2n_proto::execution::NodeStatus;
 
 use super::given;
-use crate::engine::execution::{DoneItem, Ending, NodeKey, NodeState, Phase, Start, State};
+use super::parts::{Part, Verdict, outermost};
+use crate::engine::execution::{
+    DoneItem, Ending, Finished, NodeKey, NodeState, Phase, Start, State,
+};
 use crate::engine::kind::{Handles, Item};
 use crate::engine::plan::Plan;
 use crate::engine::step;
@@ -34,6 +37,8 @@ pub type Given = BTreeMap<String, Handles>;
 pub struct Again {
     /// Its beginning.
     pub start: Start,
+    /// Whole loops and the like that it takes over.
+    pub finished: Finished,
     /// What it takes over.
     pub taken: Taken,
 }
@@ -112,11 +117,12 @@ pub fn again(
         let state = given::state(plan, old, number, handles, start.created_at)?;
         start.carried.insert(plan.nodes[number].key.clone(), state);
     }
-    let mut work = Work { plan, old_plan, old, start, taken: Taken::default() };
+    let (finished, taken) = (Finished::default(), Taken::default());
+    let mut work = Work { plan, old_plan, old, start, finished, taken };
     if let Some(chosen) = chosen {
         work.take_over(&chosen, from == &RetryFrom::FailedItems, given)?;
     }
-    Ok(Again { start: work.start, taken: work.taken })
+    Ok(Again { start: work.start, finished: work.finished, taken: work.taken })
 }
 
 /// The nodes that run again in any case; none where all do.
@@ -137,7 +143,14 @@ fn chosen(plan: &Plan, old: &State, from: &RetryFrom) -> Result<Option<BTreeSet<
             BTreeSet::from([*number])
         }
         RetryFrom::FailedNode => {
-            let failed = found(&|node| bad(node.status));
+            let all = found(&|node| bad(node.status));
+            // What failed where somebody caught it, or a `break` cut off, is no reason to do it again.
+            let handled = |number: &usize| {
+                let part = outermost(plan, *number).map(|part| Part::of(plan, part));
+                part.is_some_and(|part| part.ended_well(plan, old))
+            };
+            let open: BTreeSet<usize> = all.iter().copied().filter(|n| !handled(n)).collect();
+            let failed = if open.is_empty() && old.ending.is_none() { all } else { open };
             // One that was cancelled or ran too long may have no node that failed.
             if failed.is_empty() && old.ending.is_none() {
                 return Err(Error::NothingFailed);
@@ -163,6 +176,7 @@ struct Work<'a> {
     old_plan: &'a Plan,
     old: &'a State,
     start: Start,
+    finished: Finished,
     taken: Taken,
 }
 
@@ -175,11 +189,17 @@ impl Work<'_> {
     ) -> Result<(), Error> {
         // Nodes that come out as before: taken over, or skipped again for the same reasons.
         let mut same: BTreeSet<usize> = BTreeSet::new();
+        let mut parts: BTreeSet<usize> = BTreeSet::new();
         let plan = self.plan;
         for number in plan.order.iter().copied() {
             let node = &plan.nodes[number];
-            // Loops, and what a `try` watches over, run again whole.
-            if given.contains_key(&node.id) || node.region != 0 || node.gate.is_some() {
+            if let Some(part) = outermost(plan, number) {
+                if parts.insert(part) {
+                    self.take_part(&Part::of(plan, part), chosen, given, &mut same)?;
+                }
+                continue;
+            }
+            if given.contains_key(&node.id) {
                 continue;
             }
             let Some(before) = self.old.nodes.get(&node.key) else { continue };
@@ -209,6 +229,45 @@ impl Work<'_> {
             let note = "what is taken over was done with the earlier inputs";
             self.taken.notes.push(note.to_owned());
         }
+        Ok(())
+    }
+
+    /// Takes over a loop, or what a `try` watches over, as a whole or not at all.
+    fn take_part(
+        &mut self,
+        part: &Part,
+        chosen: &BTreeSet<usize>,
+        given: &Given,
+        same: &mut BTreeSet<usize>,
+    ) -> Result<(), Error> {
+        let plan = self.plan;
+        let incoming = part.members.iter().flat_map(|number| &plan.nodes[*number].incoming);
+        let mut sources = incoming.map(|c| plan.connections[*c].source);
+        let follows = sources.any(|it| !part.members.contains(&it) && !same.contains(&it));
+        let is_given =
+            part.members.iter().any(|number| given.contains_key(&plan.nodes[*number].id));
+        if follows || is_given {
+            return Ok(());
+        }
+        match part.judge(plan, self.old_plan, self.old, chosen) {
+            Verdict::Cut(node) => return Err(Error::Cut(node)),
+            Verdict::Locked(node) => return Err(Error::Locked(node)),
+            Verdict::RunsAgain(why) => {
+                self.taken.notes.extend(why);
+                return Ok(());
+            }
+            Verdict::Skipped => {}
+            Verdict::Stands(carried) => {
+                let mut names: Vec<String> =
+                    carried.nodes.keys().map(|key| key.node.clone()).collect();
+                names.dedup();
+                self.taken.nodes.extend(names);
+                self.start.carried.extend(carried.nodes);
+                self.finished.frames.extend(carried.finished.frames);
+                self.finished.caught.extend(carried.finished.caught);
+            }
+        }
+        same.extend(&part.members);
         Ok(())
     }
 
@@ -280,7 +339,7 @@ fn sent_for(node: &NodeState, index: u32) -> Handles {
 }
 
 /// Why a node's earlier result does not stand for it any more.
-fn misfit(plan: &Plan, old_plan: &Plan, number: usize) -> Option<&'static str> {
+pub(super) fn misfit(plan: &Plan, old_plan: &Plan, number: usize) -> Option<&'static str> {
     let node = &plan.nodes[number];
     let Some(old_number) = old_plan.by_id.get(&node.id) else {
         return Some("it is new in this version");

@@ -15,7 +15,9 @@ use crate::engine::kind::{
     Handles, Inputs, Iterations, Kind, Kinds, NodeError, Outcome, Over, Role, Runs, Work, WorksOn,
 };
 use crate::engine::request::Request;
+use crate::engine::request::child::ChildRequest;
 use crate::engine::request::lock::LockRequest;
+use crate::engine::request::look::{LookRequest, Target};
 use crate::engine::request::pace::DebounceRequest;
 use crate::engine::request::shared::{SharedAction, SharedRequest, SharedScope};
 
@@ -51,6 +53,10 @@ const STANDS: &[(&str, WorksOn, Runs, Repeat)] = &[
     ("bulk", WorksOn::All, Runs::Outside, Repeat::Once),
     // Asks for a shared value; the script replies.
     ("ask", WorksOn::Each, Runs::Inline, Repeat::Retryable),
+    // Has another workflow run; the script replies.
+    ("call", WorksOn::Each, Runs::Inline, Repeat::Retryable),
+    // Waits for something in the world; the script replies.
+    ("look", WorksOn::Each, Runs::Inline, Repeat::Retryable),
     // Asks people; the script votes.
     ("sure", WorksOn::Each, Runs::Inline, Repeat::Retryable),
     // Waits for a lock, gives it back, lets others come.
@@ -195,6 +201,19 @@ impl Kind for Stand {
                 key: work.config["key"].as_str().unwrap_or("k").to_owned(),
                 action: SharedAction::Get,
             }))),
+            "call" => Outcome::Request(Box::new(Request::Child(ChildRequest {
+                workflow: work.config["workflow"].as_str().unwrap_or("other").to_owned(),
+                version: None,
+                inputs: Json::object(),
+                detach: false,
+            }))),
+            "look" => Outcome::Request(Box::new(Request::Look(Box::new(LookRequest {
+                at: Target::Port { host: "db".to_owned(), port: 1 },
+                every: Duration::from_secs(1),
+                until: None,
+                said: None,
+                items: work.items.values().flatten().cloned().collect(),
+            })))),
             "sure" => Outcome::Request(Box::new(Request::Approval(Box::new(ApprovalRequest {
                 message: "sure?".to_owned(),
                 form: None,

@@ -34,6 +34,7 @@ pub(super) fn request_text(request: &Request) -> String {
         Request::Approval(approval) => approval.detail(),
         Request::Emit(emit) => format!("emit {}", emit.event_type),
         Request::Event(event) => event.detail(),
+        Request::Look(look) => look.detail(),
         Request::Child(child) => format!("workflow `{}`", child.workflow),
         Request::Lock(lock) => format!("{} of lock `{}`", lock.permits, lock.name),
         Request::Throttle(throttle) => format!("throttle `{}`", throttle.key),

@@ -33,11 +33,7 @@ fn go_on(turn: &mut Turn<'_>, mut all: bool) {
         return;
     }
     loop {
-        while let Some(spot) = turn.next_spot() {
-            if turn.state.is_ending() {
-                break;
-            }
-            visit(turn, &spot);
+        while !turn.state.is_ending() && look_at_next(turn) {
             if turn.budget == 0 && !turn.state.is_ending() {
                 // What was started runs, although the rest of the nodes was not looked at yet.
                 resume(turn);
@@ -53,6 +49,18 @@ fn go_on(turn: &mut Turn<'_>, mut all: bool) {
         turn.queue_all();
     }
     conclude(turn);
+}
+
+/// Looks at what is next; false where nothing is left.
+fn look_at_next(turn: &mut Turn<'_>) -> bool {
+    if let Some(spot) = turn.next_spot() {
+        visit(turn, &spot);
+    } else if let Some(site) = turn.next_held_back() {
+        turn.in_turn(|turn| work_on_node(turn, &site));
+    } else {
+        return false;
+    }
+    true
 }
 
 fn visit(turn: &mut Turn<'_>, spot: &Spot) {

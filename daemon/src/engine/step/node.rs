@@ -94,7 +94,8 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, site: &Site) {
         if !matches!(phase, Phase::Ready) {
             continue;
         }
-        let is_held_up = !node.is_inline() && (turn.parallel <= 0 || turn.is_spent(site.number));
+        let is_held_up = !node.is_inline()
+            && (turn.parallel <= 0 || turn.is_spent(site.number) || turn.waits_its_turn(site));
         let full = busy >= node.concurrency || is_held_up;
         if full || turn.state.pause_asked || turn.budget == 0 {
             break;

@@ -1,6 +1,9 @@
 //! A request is over: answered, or its moment passed without an answer.
 
+use a2n_proto::Timestamp;
+
 use super::advance::advance_working;
+use super::bounded::bounded;
 use super::conclude::conclude;
 use super::node::end_node_if_over;
 use super::turn::Turn;
@@ -8,17 +11,39 @@ use super::unit::{fail, settle};
 use crate::engine::effect::{Effect, TimerKey};
 use crate::engine::execution::{Held, UnitKey};
 use crate::engine::fact::Fact;
+use crate::engine::kind::Outcome;
 use crate::engine::request::{Reply, Request};
 
 pub(super) fn replied(turn: &mut Turn<'_>, unit: &UnitKey, n: u32, reply: Reply) {
     let asked = turn.state.unit(unit).and_then(|state| state.requested());
-    if asked.is_none_or(|(asked, ..)| asked != n) {
+    let Some((asked, at, request)) = asked else { return };
+    if asked != n {
         return;
+    }
+    let is_look = matches!(request, Request::Look(_));
+    // A lock hands on what its node was given, which counts when it leaves.
+    let reply = match request {
+        Request::Lock(_) => reply,
+        _ => reply.and_then(|outcome| bounded(turn, &unit.node.node, outcome)),
+    };
+    if let Ok(Outcome::Request(other)) = &reply
+        && is_look
+        && matches!(**other, Request::Look(_))
+    {
+        return reworded(turn, unit, (n, at), other.clone());
     }
     if has_timer(turn, unit) {
         turn.effects.push(Effect::ClearTimer(TimerKey::Request(unit.clone())));
     }
     end_request(turn, unit, n, reply);
+}
+
+/// The wait goes on, and what is kept of it is something else from now on: what was seen first, or last.
+/// Its attempt and its moments stay.
+fn reworded(turn: &mut Turn<'_>, unit: &UnitKey, (n, at): (u32, Timestamp), request: Box<Request>) {
+    turn.fact(Fact::UnitRequested { unit: unit.clone(), n, request: request.clone() });
+    turn.effects.push(Effect::Request { unit: unit.clone(), n, at, request });
+    conclude(turn);
 }
 
 /// Nobody answered in time.

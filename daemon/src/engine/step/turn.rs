@@ -1,5 +1,6 @@
 //! One step at work: the state it changes by facts, the effects it collects, and what it looked up.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -34,6 +35,11 @@ pub(super) struct Turn<'a> {
     pub(super) scanned: BTreeSet<NodeKey>,
     pub(super) inputs: HashMap<NodeKey, Arc<NodeInput>>,
     pub(super) shared: Option<Arc<Shared>>,
+    /// Nodes whose units wait until all is looked at, so that those of the highest priority begin
+    /// first: by priority, place and iteration.
+    held_back: BTreeSet<(Reverse<i32>, usize, String)>,
+    /// Whether it is the turn of those.
+    in_turn: bool,
     /// Attempts that may still begin, by node definition, of those whose use is limited.
     tokens: BTreeMap<String, u32>,
     facts: Vec<Fact>,
@@ -72,6 +78,8 @@ impl<'a> Turn<'a> {
             scanned: BTreeSet::new(),
             inputs: HashMap::new(),
             shared: None,
+            held_back: BTreeSet::new(),
+            in_turn: false,
             facts: Vec::new(),
             folded: Vec::new(),
         }
@@ -88,6 +96,27 @@ impl<'a> Turn<'a> {
     /// Whether no attempt of a node may begin for now, because its definition is limited.
     pub(super) fn is_spent(&self, number: usize) -> bool {
         !self.tokens.is_empty() && self.tokens.get(self.plan.nodes[number].kind.name()) == Some(&0)
+    }
+    /// Whether the units of a node wait until all of this step is looked at. Only where priorities are
+    /// given: the order of the document decides otherwise.
+    pub(super) fn waits_its_turn(&mut self, site: &Site) -> bool {
+        if self.in_turn || !self.plan.has_priorities() {
+            return false;
+        }
+        let node = self.node(site.number);
+        self.held_back.insert((Reverse(node.priority), node.place, site.key.iteration.clone()));
+        true
+    }
+    /// The next node whose turn it is now that all was looked at.
+    pub(super) fn next_held_back(&mut self) -> Option<Site> {
+        let (_, place, path) = self.held_back.pop_first()?;
+        Some(self.site_at(Piece::Node(place), &path))
+    }
+    /// Does something in the turn of the nodes that were held back.
+    pub(super) fn in_turn(&mut self, act: impl FnOnce(&mut Self)) {
+        self.in_turn = true;
+        act(self);
+        self.in_turn = false;
     }
     /// An attempt of a node begins outside.
     pub(super) fn spend(&mut self, number: usize) {

@@ -3,7 +3,7 @@
 use a2n_proto::Json;
 use serde_json::{Value, json};
 
-use crate::engine::execution::NodeKey;
+use crate::engine::execution::{NodeKey, State};
 use crate::engine::retry::{self, Again, Given, RetryFrom};
 use crate::engine::scenario::{Run, plan, start};
 use crate::engine::view;
@@ -36,8 +36,8 @@ fn again_with(
     first.play(script);
     let given = Json::of(given).to().unwrap();
     match retry::again(&new_plan, &old_plan, &first.state, from, &given, start()) {
-        Ok(Again { start, taken }) => {
-            let mut second = Run::with(&new_plan, start);
+        Ok(Again { start, finished, taken }) => {
+            let mut second = Run::from(&new_plan, State::taking_over(start, finished));
             second.play(then);
             let items: Vec<String> =
                 taken.items.iter().map(|(node, n)| format!("{n} items of {node}\n")).collect();
@@ -370,4 +370,139 @@ fn a_node_that_stopped_the_execution_runs_again() {
     no
     {"b":{}}
     "#);
+}
+
+/// A loop that is over, and what comes after it fails.
+const AFTER_A_LOOP: &str = r#"
+    a: list {"of": [1, 2]}
+    l: loop
+    in: job
+    c: job
+    a -> l
+    l.loop -> in
+    in -> l
+    l.done -> c
+"#;
+
+/// What happened: a loop of a thousand steps ran again because a step after it had failed, and nothing
+/// said so.
+#[test]
+fn a_loop_that_is_over_is_taken_over_whole() {
+    let script = "begin\nok in[0]#0\nok in[1]#0\nok c#0\nfail c#1 EXIT 1";
+    insta::assert_snapshot!(
+        again(AFTER_A_LOOP, AFTER_A_LOOP, script, &RetryFrom::FailedNode, "recover\nbegin\nok c#0\nok c#1"), @r#"
+
+    > recover
+      began
+      c started 2 items
+      c#0 attempt 1
+    ! start c#0 {} {"input":[{"ran":"in[0]#0"}]}
+    > begin
+    > ok c#0
+      c#0 attempt 1 ended ok
+      c#0 done {"output":[{"ran":"c#0"}]}
+      c#1 attempt 1
+    ! start c#1 {} {"input":[{"ran":"in[1]#0"}]}
+    > ok c#1
+      c#1 attempt 1 ended ok
+      c#1 done {"output":[{"ran":"c#1"}]}
+      c Success output:2
+      ended Success
+    ! ended Success
+    Success a=Success l=Success in[1]=Success c=Success
+    {"c":{"output":[{"ran":"c#0"},{"ran":"c#1"}]}}
+    "#);
+}
+
+#[test]
+fn a_loop_in_which_a_step_failed_runs_again_from_its_beginning_and_that_is_said() {
+    let script = "begin\nok in[0]#0\nfail in[1]#0 EXIT 1";
+    let told =
+        again(AFTER_A_LOOP, AFTER_A_LOOP, script, &RetryFrom::FailedNode, "begin\nok in[0]#0");
+    let (notes, rest) = told.split_once("\n> begin\n").unwrap();
+    assert_eq!(notes, "the loop of node `l` runs again from its beginning: node `in` is in it");
+    assert!(rest.contains("! start in[0]#0") && rest.contains("! start in[1]#0"), "{rest}");
+    // The same where a step of it is chosen.
+    let done = "begin\nok in[0]#0\nok in[1]#0\nok c#0\nok c#1";
+    let told = again(AFTER_A_LOOP, AFTER_A_LOOP, done, &RetryFrom::Node("in".into()), "begin");
+    assert!(told.starts_with("the loop of node `l` runs again from its beginning"), "{told}");
+    assert!(told.contains("! start in[0]#0"), "{told}");
+}
+
+#[test]
+fn a_loop_by_a_connection_back_is_taken_over_with_what_left_it() {
+    let text = r#"
+        a: job
+        b: if {"where": "{{ item.ran == 'a#0' and loop.index < 1 }}"}
+        c: job
+        d: job {"seen": "{{ nodes['b'].items | length }}"}
+        a -> b
+        b.true -> c
+        c -> b
+        b.false -> d
+        "#;
+    let script = "begin\nok a#0\nok c[0]#0\nfail d#0 EXIT 1";
+    let told = again(text, text, script, &RetryFrom::FailedNode, "begin\nok d#0");
+    assert!(told.contains("! start d#0"), "{told}");
+    for gone in ["! start a", "! start c", "b started", "loop b began"] {
+        assert!(!told.contains(gone), "{gone}: {told}");
+    }
+    assert!(told.contains("! ended Success"), "{told}");
+}
+
+const CAUGHT: &str = r#"
+    t: try
+    a: job
+    b: job
+    c: job
+    t.try -> a
+    t.catch -> b
+    b -> c
+"#;
+
+/// What was caught was dealt with: it is no reason to do it again.
+#[test]
+fn what_a_try_caught_is_taken_over_with_what_came_of_it() {
+    let script = "begin\nfail a#0 EXIT 1\nok b#0\nfail c#0 EXIT 1";
+    let told = again(CAUGHT, CAUGHT, script, &RetryFrom::FailedNode, "begin\nok c#0");
+    assert!(told.contains("! start c#0") && told.contains("! ended Success"), "{told}");
+    assert!(!told.contains("! start a#0") && !told.contains("! start b#0"), "{told}");
+    // Chosen, it runs again whole.
+    let told = again(CAUGHT, CAUGHT, script, &RetryFrom::Node("a".into()), "begin\nok a#0");
+    assert!(told.starts_with("what `t` watches over runs again from its beginning"), "{told}");
+    assert!(told.contains("! start a#0"), "{told}");
+}
+
+#[test]
+fn a_loop_that_was_changed_or_stands_after_what_runs_again_runs_again() {
+    let script = "begin\nok in[0]#0\nok in[1]#0\nok c#0\nfail c#1 EXIT 1";
+    let changed = AFTER_A_LOOP.replace("in: job", "in: job {\"v\": 2}");
+    let told = again(AFTER_A_LOOP, &changed, script, &RetryFrom::FailedNode, "begin");
+    let note = "the loop of node `l` runs again: its configuration changed (node `in`)";
+    assert!(told.starts_with(note), "{told}");
+    let more = format!("{AFTER_A_LOOP}\n    more: job\n    in -> more\n    more -> l");
+    let told = again(AFTER_A_LOOP, &more, script, &RetryFrom::FailedNode, "begin");
+    assert!(
+        told.starts_with("the loop of node `l` runs again: other nodes belong to it"),
+        "{told}"
+    );
+    let told = again(AFTER_A_LOOP, AFTER_A_LOOP, script, &RetryFrom::Node("a".into()), "begin");
+    assert!(told.contains("! start in[0]#0"), "{told}");
+}
+
+#[test]
+fn a_loop_that_was_passed_by_is_again() {
+    let text = r#"
+        a: if {"where": true}
+        l: loop
+        in: job
+        c: job
+        d: all {} {"runOnEmpty": true}
+        a.false -> l
+        l.loop -> in
+        l.done -> d
+        a.true -> c
+        "#;
+    let told = again(text, text, "begin\nfail c#0 EXIT 1", &RetryFrom::FailedNode, "begin\nok c#0");
+    assert!(!told.contains("! start in") && told.contains("! ended Success"), "{told}");
 }

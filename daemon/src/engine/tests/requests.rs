@@ -363,3 +363,69 @@ fn of_those_that_wait_to_be_last_one_goes_on_by_itself() {
     {"a":{"output":[{"x":1}]}}
     "#);
 }
+
+/// What happened: what a child gave was never counted, so the state of who called it could outgrow the
+/// largest row of the store.
+#[test]
+fn an_answer_counts_towards_what_the_results_may_come_to() {
+    let plan = crate::engine::scenario::plan("a: call");
+    let mut run = crate::engine::scenario::Run::new(&plan);
+    run.limits.result_bytes = 10;
+    run.play("begin\nreply a#0 [\"0123456789\"]");
+    insta::assert_snapshot!(run.outcome(), @r#"
+    Failed a=Failed
+    node `a` failed: with 12 bytes from node `a` the results of this execution would come to 12 bytes; 10 are allowed (engine.maxResultBytes): pass on less, or files
+    {}
+    "#);
+}
+
+/// A wait that is looked for keeps what was seen under the same attempt, and asks on; others may not
+/// answer so.
+#[test]
+fn what_is_looked_for_may_go_on_in_other_words() {
+    use crate::engine::input::Input;
+    use crate::engine::kind::Outcome;
+    use crate::engine::request::Request;
+    use crate::engine::request::look::{LookRequest, Target};
+    let plan = crate::engine::scenario::plan("a: look\nb: job\na -> b");
+    let mut run = crate::engine::scenario::Run::new(&plan);
+    run.play("begin");
+    let (unit, n) = run.requests["a#0"].clone();
+    let look = LookRequest {
+        at: Target::Port { host: "db".into(), port: 1 },
+        every: std::time::Duration::from_secs(1),
+        until: None,
+        said: Some("refused".into()),
+        items: Vec::new(),
+    };
+    let reply = Box::new(Ok(Outcome::Request(Box::new(Request::Look(Box::new(look))))));
+    run.tell(Input::Replied { unit, n, reply });
+    run.play("recover\nreply a#0\nok b#0");
+    insta::assert_snapshot!(run.journal, @r#"
+    > begin
+      began
+      a started 1 items
+      a#0 attempt 1
+      a#0 asks: an answer of port db:1
+      paused Waiting after 0
+    ! ask a#0 1: an answer of port db:1
+      a#0 asks: an answer of port db:1 (last: refused)
+    ! ask a#0 1: an answer of port db:1 (last: refused)
+    > recover
+    ! ask a#0 1: an answer of port db:1 (last: refused)
+    > reply a#0
+      a#0 attempt 1 ended ok
+      a#0 done {"output":[{"told":"a#0"}]}
+      a Success output:1
+      b started 1 items
+      b#0 attempt 1
+      running, 0 so far
+    ! start b#0 {} {"input":[{"told":"a#0"}]}
+    > ok b#0
+      b#0 attempt 1 ended ok
+      b#0 done {"output":[{"ran":"b#0"}]}
+      b Success output:1
+      ended Success
+    ! ended Success
+    "#);
+}

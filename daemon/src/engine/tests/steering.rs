@@ -1,9 +1,11 @@
 //! What a person may ask, by where an execution stands: every state with every call.
 
 use a2n_proto::Json;
+use a2n_proto::execution::Decision;
 
+use crate::engine::approval::Ballot;
 use crate::engine::input::{Answer, Input};
-use crate::engine::scenario::{Run, plan};
+use crate::engine::scenario::{Run, plan, voter};
 use crate::engine::steering;
 
 const BESIDE: &str = r#"
@@ -13,7 +15,7 @@ const BESIDE: &str = r#"
 "#;
 
 /// A state's name and how an execution gets there.
-const STATES: [(&str, &str, &str); 12] = [
+const STATES: [(&str, &str, &str); 16] = [
     ("PENDING", BESIDE, ""),
     ("PENDING, to be paused", BESIDE, "pause"),
     ("RUNNING", BESIDE, "begin"),
@@ -22,6 +24,10 @@ const STATES: [(&str, &str, &str); 12] = [
     ("PAUSED, waits", BESIDE, "begin\nok a#0\nok b#0"),
     ("PAUSED, in doubt", BESIDE, "begin\nok b#0\ntick 60000\ndoubt a#0"),
     ("RUNNING, in doubt", BESIDE, "begin\ndoubt a#0"),
+    ("RUNNING, has another workflow run", "a: call", "begin"),
+    ("the same, to be paused", "a: call\nb: job\na -> b", "begin\npause"),
+    ("PAUSED, asks people", "a: sure", "begin"),
+    ("PAUSED by a person, asks people", "a: sure", "begin\npause"),
     ("being cancelled", BESIDE, "begin\ncancel"),
     ("SUCCESS", "a: job", "begin\nok a#0"),
     ("FAILED", "a: job", "begin\nfail a#0 EXIT 1"),
@@ -35,6 +41,13 @@ fn calls() -> Vec<(&'static str, Input)> {
         item,
         answer: Answer::Done(Json::null()),
     };
+    let approve = |node: &str| Input::Vote {
+        node: node.into(),
+        iteration: String::new(),
+        item: None,
+        voter: Box::new(voter("anna")),
+        ballot: Ballot { decision: Decision::Approve, comment: None, form: Json::null() },
+    };
     vec![
         ("cancel", Input::Cancel { by: Some("anna".into()), reason: None }),
         ("pause", Input::Pause { by: None }),
@@ -42,6 +55,8 @@ fn calls() -> Vec<(&'static str, Input)> {
         ("answer a", answer("a", None)),
         ("answer a item 3", answer("a", Some(3))),
         ("answer x", answer("x", None)),
+        ("approve a", approve("a")),
+        ("approve x", approve("x")),
     ]
 }
 
@@ -84,6 +99,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     PENDING, to be paused
       cancel: → Cancelled
       pause: execution ID is paused already (`a2n resume ID` lets it go on)
@@ -91,6 +108,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has not started (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     RUNNING
       cancel: → Running
       pause: → Running
@@ -98,6 +117,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     RUNNING, to be paused
       cancel: → Running
       pause: execution ID is being paused already: 2 steps still run (`a2n resume ID` lets it go on)
@@ -105,6 +126,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     PAUSED by a person
       cancel: → Cancelled
       pause: execution ID is paused already (`a2n resume ID` lets it go on)
@@ -112,6 +135,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID is SUCCESS and not in doubt (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     PAUSED, waits
       cancel: → Cancelled
       pause: → Paused User
@@ -119,6 +144,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: node `a` of execution ID is SUCCESS and not in doubt (`a2n show ID` tells which nodes wait for an answer)
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     PAUSED, in doubt
       cancel: → Cancelled
       pause: → Paused User
@@ -126,6 +153,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: → Success
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     RUNNING, in doubt
       cancel: → Running
       pause: → Running
@@ -133,6 +162,44 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: → Running
       answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
       answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    RUNNING, has another workflow run
+      cancel: → Cancelled
+      pause: → Running
+      resume: execution ID is RUNNING and not paused (`a2n pause ID` pauses it)
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    the same, to be paused
+      cancel: → Cancelled
+      pause: execution ID is being paused already: what it asked for has no answer yet (`a2n resume ID` lets it go on)
+      resume: → Running
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: node `a` of execution ID waits for nobody's decision (`a2n approvals` shows what waits for a decision)
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    PAUSED, asks people
+      cancel: → Cancelled
+      pause: → Paused User
+      resume: execution ID only waits; it goes on by itself (`a2n show ID` tells for what)
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: → Success
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
+    PAUSED by a person, asks people
+      cancel: → Cancelled
+      pause: execution ID is paused already (`a2n resume ID` lets it go on)
+      resume: → Paused Waiting
+      answer a: node `a` of execution ID is RUNNING and not in doubt (`a2n show ID` tells which nodes wait for an answer)
+      answer a item 3: node `a` of execution ID has no item 3 (`a2n show ID` tells which nodes wait for an answer)
+      answer x: execution ID has no node `x` (`a2n show ID` names its nodes)
+      approve a: → Success
+      approve x: execution ID has no node `x` (`a2n show ID` names its nodes)
     being cancelled
       cancel: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
       pause: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
@@ -140,6 +207,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
       answer a item 3: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
       answer x: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+      approve a: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
+      approve x: execution ID is ending already: anna cancelled it (its running steps get time to stop; `a2n show ID` tells which)
     SUCCESS
       cancel: execution ID is SUCCESS already (only an execution that has not ended can be cancelled; `a2n retry ID` runs it again)
       pause: execution ID is SUCCESS already (only an execution that has not ended can be paused; `a2n retry ID` runs it again)
@@ -147,6 +216,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: execution ID is SUCCESS already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer a item 3: execution ID is SUCCESS already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer x: execution ID is SUCCESS already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      approve a: execution ID is SUCCESS already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
+      approve x: execution ID is SUCCESS already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
     FAILED
       cancel: execution ID is FAILED already (only an execution that has not ended can be cancelled; `a2n retry ID` runs it again)
       pause: execution ID is FAILED already (only an execution that has not ended can be paused; `a2n retry ID` runs it again)
@@ -154,6 +225,8 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: execution ID is FAILED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer a item 3: execution ID is FAILED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer x: execution ID is FAILED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      approve a: execution ID is FAILED already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
+      approve x: execution ID is FAILED already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
     CANCELLED
       cancel: execution ID is CANCELLED already (only an execution that has not ended can be cancelled; `a2n retry ID` runs it again)
       pause: execution ID is CANCELLED already (only an execution that has not ended can be paused; `a2n retry ID` runs it again)
@@ -161,5 +234,7 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       answer a: execution ID is CANCELLED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer a item 3: execution ID is CANCELLED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
       answer x: execution ID is CANCELLED already (only an execution that has not ended can be answered for; `a2n retry ID` runs it again)
+      approve a: execution ID is CANCELLED already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
+      approve x: execution ID is CANCELLED already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
     ");
 }

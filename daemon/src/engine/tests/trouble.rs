@@ -313,3 +313,19 @@ fn late_and_doubled_inputs_make_no_difference() {
     {"b":{"output":[{"ran":"b#0"}]}}
     "#);
 }
+
+#[test]
+fn where_there_is_little_room_the_highest_priority_begins_first() {
+    let workflow = r#"
+        low: job {} {"priority": -1}
+        first: job
+        high: job {} {"priority": 5}
+        after: job {} {"priority": 9}
+        high -> after
+        "#;
+    let plan = crate::engine::scenario::plan(workflow);
+    let mut run = crate::engine::scenario::Run::new(&plan);
+    run.limits.parallel = 1;
+    run.play("begin\nok high#0\nok after#0\nok first#0\nok low#0");
+    assert!(run.journal.ends_with("! ended Success\n"), "{}", run.journal);
+}

@@ -62,7 +62,10 @@ pub(in crate::nodes) fn definition() -> Definition {
         documentation: DOCUMENTATION,
         settings_schema: schema::object(
             json!({
-                "field": schema::path("The path of the list; without it the item itself is one."),
+                "field": schema::also(
+                    schema::path("The path of the list; without it the item itself is one."),
+                    &["key", "path", "list", "items", "by"],
+                ),
                 "keep": schema::flag(false, "Whether the other members of the item stay."),
                 "as": schema::text("The name under which the element stands."),
                 "index": schema::text("The name under which the element's place stands, from 0."),

@@ -1,4 +1,5 @@
-//! `wait`: lets time pass, or waits for an event. Nothing is held meanwhile but a stored timer.
+//! `wait`: lets time pass, or waits for an event, a file, a port or an answer. Nothing is held meanwhile
+//! but a stored timer.
 
 use std::time::Duration;
 
@@ -14,51 +15,55 @@ use crate::engine::request::Request;
 use crate::engine::request::event::EventRequest;
 use crate::nodes::config::{Config, is_expression, wrong};
 use crate::nodes::context::output;
-use crate::nodes::definition::{CarryOut, Definition, Fault, one_input, one_output};
+use crate::nodes::definition::{CarryOut, Definition, Fault, Looking, one_input, one_output};
 use crate::nodes::schema;
+
+mod look;
+
+use look::{LATER, LOOKS};
 
 /// Longest wait: about a hundred years.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 const WANTED_DURATION: &str = "milliseconds or a text such as \"90s\", \"5m\", \"2h30m\", \"1d\"";
 const WANTED_TIME: &str = "a time in RFC 3339, for example 2026-11-22T12:00:00Z";
 /// What it may wait for, exactly one of them.
-const FOR: [&str; 3] = ["duration", "until", "event"];
+const FOR: [&str; 6] = ["duration", "until", "event", "file", "port", "http"];
 const FROM: [&str; 2] = ["NOW", "START_OF_EXECUTION"];
 
-const DOCUMENTATION: &str = "\
-Waits, then passes all items on:
-
-- `duration`: for so long (milliseconds, or a text such as `90s`, `5m`, `2h30m`, `1d`, `1w`; a day has 24
-  hours), or `until` a time in RFC 3339. A time in the past is over at once.
-- `event`: until something happens that `a2n emit`, `event.emit` or an `emit` node tells of. `type` is its
-  name; `source` and `where` narrow it: `where` names members that the event's data has to have, with
-  these values (`{order: {id: 7}}` fits `{\"order\": {\"id\": 7, \"n\": 1}}`). Expressions in it are worked
-  out when the wait begins. Each item goes on with a member `event` (`seq`, `at`, `source`, `type`, `data`).
-
-Events count `from: NOW` (when the wait began) or `from: START_OF_EXECUTION`, which also finds what came
-before the wait was reached. The wait remembers the number of the newest event of that moment, so none is
-lost while the daemon is down or dies. Every wait that an event fits gets it. A workflow sees the events
-of its owner and those that are `shared`; an ADMIN's and an OWNER's see all. With `timeout` the wait fails
-when nothing came in time (error kind `TIMEOUT`; `onError` says what then).
-
-The wait is kept in the store: it outlives restarts, ends at the right moment of the wall clock through
-suspend, and costs nothing. Where only waits are left the execution is PAUSED.
-
-```yaml
-type: wait
-config: {duration: 5m}
-```
-
-```yaml
-type: wait
-config:
-  event: {type: order.paid, where: {id: \"{{ trigger.id }}\"}}
-  from: START_OF_EXECUTION
-  timeout: 2d
-```
-";
+const DOCUMENTATION: &str = include_str!("wait/wait.md");
 
 pub(in crate::nodes) fn definition() -> Definition {
+    Definition {
+        name: "wait",
+        version: "1.0.0",
+        display_name: "Wait",
+        description: "Lets time pass, or waits for an event, a file, a port or an answer.",
+        node_type: NodeType::Delay,
+        category: "flow",
+        icon: "◷",
+        color: "blue",
+        tags: &[
+            "delay", "sleep", "pause", "timer", "event", "signal", "file", "port", "poll", "until",
+        ],
+        documentation: DOCUMENTATION,
+        settings_schema: settings(),
+        input_schema: json!(true),
+        output_schema: json!(true),
+        constant_paths: &[],
+        works_on: WorksOn::All,
+        inputs: one_input(),
+        outputs: one_output,
+        repeat: |_| Repeat::Retryable,
+        check,
+        carry_out: CarryOut::Look(Looking {
+            asks: |config| LOOKS.iter().any(|name| config.get(name).is_some()),
+            later_paths: LATER,
+            compute,
+        }),
+    }
+}
+
+fn settings() -> Value {
     let duration = json!({
         "description": "How long: milliseconds, or a text such as 90s, 5m, 2h30m, 1d.",
         "type": ["integer", "string"],
@@ -80,39 +85,19 @@ pub(in crate::nodes) fn definition() -> Definition {
     let timeout = schema::with(
         duration.clone(),
         "description",
-        json!("How long to wait for the event at most; without end where absent."),
+        json!("How long to wait for it at most; without end where absent."),
     );
-    Definition {
-        name: "wait",
-        version: "1.0.0",
-        display_name: "Wait",
-        description: "Lets time pass or waits for an event, then passes the items on.",
-        node_type: NodeType::Delay,
-        category: "flow",
-        icon: "◷",
-        color: "blue",
-        tags: &["delay", "sleep", "pause", "timer", "event", "signal"],
-        documentation: DOCUMENTATION,
-        settings_schema: schema::object(
-            json!({
-                "duration": duration,
-                "until": {"type": "string", "minLength": 1, "description": "The moment, in RFC 3339.", "examples": ["2026-11-22T12:00:00Z"]},
-                "event": event,
-                "from": schema::choice(&FROM, Some("NOW"), "From when on an event counts."),
-                "timeout": timeout,
-            }),
-            &[],
-        ),
-        input_schema: json!(true),
-        output_schema: json!(true),
-        constant_paths: &[],
-        works_on: WorksOn::All,
-        inputs: one_input(),
-        outputs: one_output,
-        repeat: |_| Repeat::Retryable,
-        check,
-        carry_out: CarryOut::Inline(compute),
+    let mut properties = json!({
+        "duration": duration,
+        "until": {"type": "string", "minLength": 1, "description": "The moment, in RFC 3339.", "examples": ["2026-11-22T12:00:00Z"]},
+        "event": event,
+        "from": schema::choice(&FROM, Some("NOW"), "From when on an event counts."),
+        "timeout": timeout,
+    });
+    for (name, schema) in look::properties() {
+        properties[name] = schema;
     }
+    schema::object(properties, &[])
 }
 
 fn check(config: &Value) -> Vec<Fault> {
@@ -123,8 +108,9 @@ fn check(config: &Value) -> Vec<Fault> {
     let given: Vec<&str> = FOR.into_iter().filter(|name| config.get(name).is_some()).collect();
     match given.as_slice() {
         [] => {
-            let message = "`wait` needs `duration`, `until` or `event`".into();
-            return fault("duration", message, "for example duration: 5m");
+            let message =
+                "`wait` needs one of `duration`, `until`, `event`, `file`, `port` and `http`";
+            return fault("duration", message.into(), "for example duration: 5m");
         }
         [_] => {}
         [first, second, ..] => {
@@ -140,10 +126,20 @@ fn check(config: &Value) -> Vec<Fault> {
     if let Some(Err(e)) = known("until").map(|value| moment("until", value)) {
         return fault("until", e.message, "for example 2026-11-22T12:00:00Z");
     }
-    let only_event = ["from", "timeout"].into_iter().find(|name| config.get(name).is_some());
-    if let (Some(name), None) = (only_event, config.get("event")) {
-        let message = format!("`{name}` says nothing without `event`");
-        return fault(name, message, "leave it out, or say which event");
+    let is_given = |names: &[&str]| names.iter().any(|name| config.get(name).is_some());
+    for (name, needed, words) in [
+        ("from", &["event"][..], "`event`"),
+        ("every", &LOOKS[..], "`file`, `port` or `http`"),
+        ("timeout", &["event", "file", "port", "http"][..], "`event`, `file`, `port` or `http`"),
+    ] {
+        if is_given(&[name]) && !is_given(needed) {
+            let message = format!("`{name}` says nothing without {words}");
+            return fault(name, message, "leave it out, or say what to wait for");
+        }
+    }
+    let looked = look::check(config);
+    if !looked.is_empty() {
+        return looked;
     }
     let event_type = config.get("event").and_then(|event| event.get("type"));
     match event_type.filter(|value| !is_expression(value)).and_then(Value::as_str) {
@@ -156,18 +152,27 @@ fn check(config: &Value) -> Vec<Fault> {
 }
 
 fn compute(work: &Work) -> Result<Outcome, NodeError> {
-    let config = Config::of(&work.config, &["duration", "until", "event", "from", "timeout"])?;
-    let until = match FOR.map(|name| config.get(name)) {
-        [Some(value), None, None] => work.now.plus(duration("duration", value)?),
-        [None, Some(value), None] => moment("until", value)?,
-        [None, None, Some(value)] => return wait_for_event(work, &config, value),
-        _ => {
-            let message = "exactly one of `duration`, `until` and `event` is needed";
-            return Err(NodeError::new("CONFIG", message));
-        }
+    let known = ["from", "timeout", "every"];
+    let config = Config::of(&work.config, &[&FOR[..], &known].concat())?;
+    if FOR.into_iter().filter(|name| config.get(name).is_some()).count() != 1 {
+        let message =
+            "exactly one of `duration`, `until`, `event`, `file`, `port` and `http` is needed";
+        return Err(NodeError::new("CONFIG", message));
+    }
+    let until = match (config.get("duration"), config.get("until"), config.get("event")) {
+        (Some(value), ..) => work.now.plus(duration("duration", value)?),
+        (_, Some(value), _) => moment("until", value)?,
+        (.., Some(value)) => return wait_for_event(work, &config, value),
+        _ => return look::look(work, &config),
     };
     let items = output(work.items.values().flatten().cloned().collect());
     Ok(if until <= work.now { Outcome::Items(items) } else { Outcome::WaitUntil(until, items) })
+}
+
+/// When it is over by itself.
+fn until(work: &Work, config: &Config<'_>) -> Result<Option<Timestamp>, NodeError> {
+    let timeout = config.get("timeout").map(|value| duration("timeout", value)).transpose()?;
+    Ok(timeout.map(|timeout| work.now.plus(timeout)))
 }
 
 fn wait_for_event(work: &Work, config: &Config<'_>, event: &Value) -> Result<Outcome, NodeError> {
@@ -180,7 +185,6 @@ fn wait_for_event(work: &Work, config: &Config<'_>, event: &Value) -> Result<Out
     if let Some(other) = matching.filter(|value| !value.is_object()) {
         return Err(wrong("event.where", other, "an object"));
     }
-    let timeout = config.get("timeout").map(|value| duration("timeout", value)).transpose()?;
     let after = match config.choice("from", &FROM)? {
         "START_OF_EXECUTION" => work.inbox.start,
         _ => work.inbox.now,
@@ -190,7 +194,7 @@ fn wait_for_event(work: &Work, config: &Config<'_>, event: &Value) -> Result<Out
         source: event.text("source")?,
         matching: matching.map(|value| Json::from(value.clone())).unwrap_or_default(),
         after,
-        until: timeout.map(|timeout| work.now.plus(timeout)),
+        until: until(work, config)?,
         items: work.items.values().flatten().cloned().collect(),
     })))))
 }
@@ -277,7 +281,10 @@ mod tests {
                 .first()
                 .map_or(String::new(), |(at, message, _)| format!("{at}: {message}"))
         };
-        assert_eq!(problem(json!({})), "duration: `wait` needs `duration`, `until` or `event`");
+        assert_eq!(
+            problem(json!({})),
+            "duration: `wait` needs one of `duration`, `until`, `event`, `file`, `port` and `http`"
+        );
         assert_eq!(problem(json!({"duration": "5m"})), "");
         assert_eq!(problem(json!({"duration": "{{ vars.pause }}"})), "");
         for bad in [
@@ -297,7 +304,7 @@ mod tests {
         );
         assert_eq!(
             problem(json!({"duration": "5m", "timeout": "5m"})),
-            "timeout: `timeout` says nothing without `event`"
+            "timeout: `timeout` says nothing without `event`, `file`, `port` or `http`"
         );
         assert!(problem(json!({"event": {"type": "a b"}})).starts_with("event.type: `a b`"));
         let said = problem(json!({"until": "2026-11-22T12:00:00"}));

@@ -116,11 +116,11 @@ const BYTES: &str = "application/octet-stream";
 
 /// Which statuses are no failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Expected(Vec<(u16, u16)>);
+pub(in crate::nodes) struct Expected(Vec<(u16, u16)>);
 
 impl Expected {
     /// From codes and ranges such as `200-299`; 200 to 299 where there are none.
-    pub(super) fn of(texts: &[String]) -> Result<Self, NodeError> {
+    pub(in crate::nodes) fn of(texts: &[String]) -> Result<Self, NodeError> {
         if texts.is_empty() {
             return Ok(Self(vec![(200, 299)]));
         }
@@ -141,6 +141,10 @@ impl Expected {
             }
         };
         texts.iter().map(range).collect::<Result<_, _>>().map(Self)
+    }
+    /// From and to, each within.
+    pub(in crate::nodes) fn ranges(self) -> Vec<(u16, u16)> {
+        self.0
     }
     pub(super) fn has(&self, status: u16) -> bool {
         self.0.iter().any(|(from, to)| (*from..=*to).contains(&status))

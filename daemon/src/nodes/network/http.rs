@@ -42,7 +42,6 @@ pub(in crate::nodes) fn definition() -> Definition {
         },
     }));
     let many = || json!({"type": ["string", "number", "boolean", "array", "null"], "items": schema::text("One of several values.")});
-    let status = json!({"type": ["integer", "string"], "minimum": 100, "maximum": 599, "pattern": r"\{\{|\{%|^[1-5][0-9][0-9]-[1-5][0-9][0-9]$", "description": "A code, or a range such as 200-299."});
     Definition {
         name: "http",
         version: "1.0.0",
@@ -64,7 +63,7 @@ pub(in crate::nodes) fn definition() -> Definition {
                 "auth": auth,
                 "timeout": schema::integer(1, Some(30_000), "Longest time for all of it, in milliseconds."),
                 "followRedirects": schema::flag(true, "Whether redirects are followed, ten at most."),
-                "expectStatus": schema::with(schema::list(status, "Statuses that are no failure; 200 to 299 where not said."), "examples", json!([[200, 404], ["200-299", 304]])),
+                "expectStatus": schema::with(schema::list(status_schema(), "Statuses that are no failure; 200 to 299 where not said."), "examples", json!([[200, 404], ["200-299", 304]])),
                 "output": schema::choice(&OUTPUTS, Some("AUTO"), "How the body is read: by its media type, as JSON, as text, as an attachment, not at all."),
             }),
             &["url"],
@@ -93,7 +92,39 @@ pub(in crate::nodes) fn definition() -> Definition {
     }
 }
 
+/// One of `expectStatus`.
+pub(in crate::nodes) fn status_schema() -> Value {
+    json!({"type": ["integer", "string"], "minimum": 100, "maximum": 599, "pattern": r"\{\{|\{%|^[1-5][0-9][0-9]-[1-5][0-9][0-9]$", "description": "A code, or a range such as 200-299."})
+}
+
 fn check(config: &Value) -> Vec<definition::Fault> {
+    let mut faults = url_and_status(config);
+    faults.extend(headers(config));
+    if let Some(name) = config.pointer("/auth/name").filter(|name| !is_expression(name))
+        && name.as_str().is_some_and(|name| !is_header_name(name))
+    {
+        faults.push(("auth.name".into(), "this is not the name of a header".into(), header_hint()));
+    }
+    if let Some(auth) = config.get("auth").filter(|auth| auth.is_object()) {
+        let needed: &[&str] = match auth.get("type").and_then(Value::as_str) {
+            Some("BASIC") => &["username", "password"],
+            Some("BEARER") => &["token"],
+            Some("HEADER") => &["name", "value"],
+            _ => &[],
+        };
+        for &name in needed.iter().filter(|&&name| auth.get(name).is_none()) {
+            faults.push((
+                format!("auth.{name}"),
+                format!("this kind of `auth` needs `{name}`"),
+                Some(format!("add `{name}` to `auth`")),
+            ));
+        }
+    }
+    faults
+}
+
+/// What is wrong with `url` and `expectStatus`.
+pub(in crate::nodes) fn url_and_status(config: &Value) -> Vec<definition::Fault> {
     let mut faults = Vec::new();
     if let Some(url) = config.get("url").filter(|url| !is_expression(url))
         && let Some(message) = url.as_str().and_then(target::fault)
@@ -113,6 +144,12 @@ fn check(config: &Value) -> Vec<definition::Fault> {
             ));
         }
     }
+    faults
+}
+
+/// What is wrong with `headers`.
+pub(in crate::nodes) fn headers(config: &Value) -> Vec<definition::Fault> {
+    let mut faults: Vec<definition::Fault> = Vec::new();
     let headers = config.get("headers").and_then(Value::as_object);
     for (name, value) in headers.into_iter().flatten() {
         let at = format!("headers.{name}");
@@ -121,26 +158,6 @@ fn check(config: &Value) -> Vec<definition::Fault> {
         } else if has_line_end(value) {
             let message = format!("the value of `{name}` holds a line end or NUL");
             faults.push((at, message, Some("write it in one line".into())));
-        }
-    }
-    if let Some(name) = config.pointer("/auth/name").filter(|name| !is_expression(name))
-        && name.as_str().is_some_and(|name| !is_header_name(name))
-    {
-        faults.push(("auth.name".into(), "this is not the name of a header".into(), header_hint()));
-    }
-    if let Some(auth) = config.get("auth").filter(|auth| auth.is_object()) {
-        let needed: &[&str] = match auth.get("type").and_then(Value::as_str) {
-            Some("BASIC") => &["username", "password"],
-            Some("BEARER") => &["token"],
-            Some("HEADER") => &["name", "value"],
-            _ => &[],
-        };
-        for &name in needed.iter().filter(|&&name| auth.get(name).is_none()) {
-            faults.push((
-                format!("auth.{name}"),
-                format!("this kind of `auth` needs `{name}`"),
-                Some(format!("add `{name}` to `auth`")),
-            ));
         }
     }
     faults

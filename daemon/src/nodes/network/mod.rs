@@ -3,4 +3,4 @@
 pub(super) mod answer;
 pub(super) mod base64;
 pub(super) mod http;
-mod target;
+pub(super) mod target;

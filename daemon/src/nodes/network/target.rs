@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use crate::system::http::check_url;
 
 /// What a URL may look like.
-pub(super) const WANTED_URL: &str =
+pub(in crate::nodes) const WANTED_URL: &str =
     "http://HOST/…, https://HOST/… or unix:/path/of/socket:/http/path";
 
 /// What is wrong with a URL as written; none where it can be asked.
-pub(super) fn fault(written: &str) -> Option<String> {
+pub(in crate::nodes) fn fault(written: &str) -> Option<String> {
     match target(written) {
         None => Some(format!("`{written}` is not a URL that can be asked")),
         Some((url, _)) => check_url(&url).err().map(|e| e.to_string()),
@@ -19,7 +19,7 @@ pub(super) fn fault(written: &str) -> Option<String> {
 }
 
 /// URL and socket; none where it is neither, or names no host or socket.
-pub(super) fn target(written: &str) -> Option<(String, Option<PathBuf>)> {
+pub(in crate::nodes) fn target(written: &str) -> Option<(String, Option<PathBuf>)> {
     if let Some(rest) = written.strip_prefix("unix:") {
         if !rest.starts_with('/') {
             return None;

@@ -5,12 +5,14 @@ use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use a2n_proto::Timestamp;
 use bytes::Bytes;
 use nix::libc;
 
 use super::{Content, FileError, Files, Opened, Writing};
+use crate::system::watch::{RealWatch, Stamp, Watch};
 use crate::system::{Later, Pieces};
 
 /// One read of a file.
@@ -70,6 +72,28 @@ impl Files for RealFiles {
             _ => Ok(()),
         })
     }
+    fn stamp(&self, path: &Path) -> Later<'_, Result<Option<Stamp>, FileError>> {
+        off_thread(path, |path| match fs::metadata(path) {
+            Ok(facts) => Ok(Some(Stamp {
+                size: facts.len(),
+                modified_ns: facts
+                    .mtime()
+                    .saturating_mul(1_000_000_000)
+                    .saturating_add(facts.mtime_nsec()),
+                inode: facts.ino(),
+            })),
+            Err(e) if is_absent(&e) => Ok(None),
+            Err(e) => Err(FileError::io(path, e)),
+        })
+    }
+    fn watch(&self) -> io::Result<Arc<dyn Watch>> {
+        Ok(Arc::new(RealWatch::new()?))
+    }
+}
+
+/// Whether nothing stands at a path, or it leads through what is no folder.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn off_thread<'a, T: Send + 'static>(

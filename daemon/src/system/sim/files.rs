@@ -1,12 +1,15 @@
 //! Files in memory. Folders come into being with their files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch::{self, Sender};
+
 use super::SimClock;
 use crate::system::files::{Content, FileError, Files, Opened, Writing};
+use crate::system::watch::{Stamp, Watch};
 use crate::system::{Clock, Later, Pieces, whole};
 
 /// Files in memory; clones show the same files.
@@ -14,12 +17,18 @@ use crate::system::{Clock, Later, Pieces, whole};
 pub struct SimFiles {
     clock: SimClock,
     files: Arc<Mutex<BTreeMap<PathBuf, Content>>>,
+    /// How many changes there were.
+    changes: Arc<Sender<u64>>,
 }
 
 impl SimFiles {
     /// No files.
     pub fn new(clock: SimClock) -> Self {
-        Self { clock, files: Arc::default() }
+        Self { clock, files: Arc::default(), changes: Arc::new(watch::channel(0).0) }
+    }
+    /// The same files, by another clock: those of a machine that has started again.
+    pub fn with_clock(&self, clock: SimClock) -> Self {
+        Self { clock, ..self.clone() }
     }
     /// A file's bytes, where it is there.
     pub fn get(&self, path: &Path) -> Option<Vec<u8>> {
@@ -29,6 +38,15 @@ impl SimFiles {
     pub fn put(&self, path: &Path, bytes: Vec<u8>) {
         let content = Content { bytes, modified: self.clock.now() };
         self.lock().insert(path.to_owned(), content);
+        self.tell();
+    }
+    /// Takes a file away.
+    pub fn remove(&self, path: &Path) {
+        self.lock().remove(path);
+        self.tell();
+    }
+    fn tell(&self) {
+        self.changes.send_modify(|changes| *changes += 1);
     }
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Content>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
@@ -48,7 +66,10 @@ impl SimFiles {
             files.entry(path.to_owned()).or_insert_with(|| Content { bytes: Vec::new(), modified });
         content.modified = modified;
         change(&mut content.bytes);
-        Ok(content.bytes.len() as u64)
+        let size = content.bytes.len() as u64;
+        drop(files);
+        self.tell();
+        Ok(size)
     }
 }
 
@@ -101,7 +122,55 @@ impl Files for SimFiles {
     }
     fn remove_folder(&self, path: &Path) -> Later<'_, Result<(), FileError>> {
         self.lock().retain(|known, _| !known.starts_with(path));
+        self.tell();
         Box::pin(std::future::ready(Ok(())))
+    }
+    fn stamp(&self, path: &Path) -> Later<'_, Result<Option<Stamp>, FileError>> {
+        let stamp = self.lock().get(path).map(|content| Stamp {
+            size: content.bytes.len() as u64,
+            modified_ns: content.modified.as_unix_ms().saturating_mul(1_000_000),
+            inode: 1,
+        });
+        Box::pin(std::future::ready(Ok(stamp)))
+    }
+    fn watch(&self) -> io::Result<Arc<dyn Watch>> {
+        let changes = tokio::sync::Mutex::new(self.changes.subscribe());
+        Ok(Arc::new(SimWatch { changes, paths: Mutex::default() }))
+    }
+}
+
+/// Tells of every path that is watched whenever anything changes: a notice is a hint.
+#[derive(Debug)]
+struct SimWatch {
+    changes: tokio::sync::Mutex<watch::Receiver<u64>>,
+    paths: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl SimWatch {
+    fn watched(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch for SimWatch {
+    fn watch(&self, path: &Path) -> Later<'static, io::Result<()>> {
+        self.watched().insert(path.to_owned());
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn forget(&self, path: &Path) {
+        self.watched().remove(path);
+    }
+    fn paths(&self) -> Vec<PathBuf> {
+        self.watched().iter().cloned().collect()
+    }
+    fn noticed(&self) -> Later<'_, Vec<PathBuf>> {
+        Box::pin(async move {
+            if self.changes.lock().await.changed().await.is_err() {
+                // The machine is gone.
+                return std::future::pending().await;
+            }
+            self.watched().iter().cloned().collect()
+        })
     }
 }
 

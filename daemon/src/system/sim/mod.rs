@@ -7,12 +7,14 @@ use a2n_proto::Timestamp;
 use super::System;
 
 mod clock;
+mod dial;
 mod entropy;
 mod files;
 mod http;
 mod process;
 
 pub use clock::SimClock;
+pub use dial::SimDial;
 pub use entropy::SimEntropy;
 pub use files::SimFiles;
 pub use http::SimHttp;
@@ -31,6 +33,8 @@ pub struct Sim {
     pub process: SimProcess,
     /// Its network.
     pub http: SimHttp,
+    /// The ports that answer.
+    pub dial: SimDial,
 }
 
 impl Sim {
@@ -41,13 +45,15 @@ impl Sim {
         let files = SimFiles::new(clock.clone());
         let process = SimProcess::new(clock.clone(), entropy.number());
         let http = SimHttp::new(clock.clone(), entropy.number());
+        let dial = SimDial::default();
         let system = System::of(
             Arc::new(clock.clone()),
             Arc::new(entropy),
             Arc::new(files.clone()),
             Arc::new(process.clone()),
             Arc::new(http.clone()),
+            Arc::new(dial.clone()),
         );
-        Self { system, clock, files, process, http }
+        Self { system, clock, files, process, http, dial }
     }
 }

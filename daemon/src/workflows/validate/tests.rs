@@ -237,6 +237,25 @@ fn a_deprecated_definition_is_a_warning_and_a_missing_credential_an_error() {
     ");
 }
 
+/// What happened: a step whose failure a `try` catches was said to have no error handling.
+#[test]
+fn what_a_try_catches_is_handled() {
+    let nodes = json!([
+        {"id": "t", "type": "try"}, {"id": "a", "type": "job"},
+        {"id": "after", "type": "set"}, {"id": "out", "type": "job"},
+    ]);
+    let within = json!([
+        {"source": "t", "target": "a", "sourceHandle": "try"},
+        {"source": "t", "target": "after", "sourceHandle": "catch"},
+        {"source": "after", "target": "out"},
+    ]);
+    insta::assert_snapshot!(check(with_nodes(nodes.clone(), within)), @"! nodes[3].onError NO_ERROR_HANDLING: node `out` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]");
+    // Without a way out of `catch` the execution just goes on: nobody is told.
+    let silent = json!([{"source": "t", "target": "a", "sourceHandle": "try"}]);
+    let told = check(with_nodes(nodes, silent));
+    assert!(told.contains("nodes[1].onError NO_ERROR_HANDLING"), "{told}");
+}
+
 /// What happened: `{{` with one brace missing at the end was text, so a filter let everything pass;
 /// and a number that the reader can't hold was no problem here and one when it was saved.
 #[test]
@@ -249,7 +268,7 @@ fn a_broken_template_and_a_number_out_of_reach_are_found() {
         json!([]),
     )), @r"
     ✗ nodes[0].config.of EXPRESSION_SYNTAX: column 13: syntax error: unexpected `}`, expected end of variable block [to write two braces as they are, use {{ '{{' }}]
-    ✗ nodes[1].priority WRONG_VALUE: 99999999999 is greater than the maximum of 1000000 [write 1000000 or less; what is meant: Higher first.]
+    ✗ nodes[1].priority WRONG_VALUE: 99999999999 is greater than the maximum of 1000000 [write 1000000 or less; what is meant: Higher first where attempts wait for room; on top of the execution's own.]
     ! nodes[1].onError NO_ERROR_HANDLING: node `b` is never repeated, and nothing says what happens if it fails [set onError (STOP fails the execution) or retry]
     ");
 }

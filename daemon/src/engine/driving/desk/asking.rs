@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::debounce::{self, Debounces};
 use super::events::Waits;
 use super::locks::{LockId, Locks};
+use super::looks::Looks;
 use super::{approval, child, emit, failed, lock, shared, throttle};
 use crate::engine::driving::driver::Back;
 use crate::engine::driving::handle::Tuning;
@@ -33,7 +34,7 @@ pub(in crate::engine::driving) struct Asked {
     pub(in crate::engine::driving) owner: UserId,
     /// Whose rights it has.
     pub(in crate::engine::driving) user: UserId,
-    /// Higher first.
+    /// Higher first: the execution's, and the node's on top.
     pub(in crate::engine::driving) priority: i32,
     /// How many executions stand above it.
     pub(in crate::engine::driving) depth: u32,
@@ -49,6 +50,7 @@ pub(in crate::engine::driving) struct Desk {
     pub(super) store: Store,
     pub(super) inbox: Inbox,
     waits: Waits,
+    looks: Looks,
     pub(super) system: System,
     pub(super) tuning: watch::Receiver<Arc<Tuning>>,
     pub(super) back: mpsc::UnboundedSender<Back>,
@@ -68,6 +70,7 @@ impl Desk {
             store: starter.store.clone(),
             inbox,
             waits: Waits::default(),
+            looks: Looks::default(),
             system: starter.system.clone(),
             tuning,
             back,
@@ -86,6 +89,9 @@ impl Desk {
             Request::Event(request) => {
                 self.waits.wait((&self.store, &self.inbox, &self.back), asked, request);
             }
+            Request::Look(request) => {
+                self.looks.look((&self.system, &self.tuning, &self.back), asked, *request);
+            }
             Request::Child(request) => child::ask(self, asked, request),
             Request::Lock(request) => lock::ask(self, &asked, &request),
             Request::Throttle(request) => throttle::ask(self, asked, request),
@@ -100,6 +106,7 @@ impl Desk {
             Request::Shared(_) | Request::Throttle(_) | Request::Child(_) | Request::Emit(_) => {}
             Request::Approval(_) => approval::withdraw(self, &asked.key),
             Request::Event(_) => self.waits.forget(&asked.key),
+            Request::Look(_) => self.looks.forget(&asked.key),
             Request::Lock(request) => lock::withdraw(self, asked.owner, &asked.key, &request.name),
             Request::Debounce(request) => {
                 debounce::withdraw(self, asked.workflow, &asked.key, &request.key);

@@ -241,6 +241,10 @@ pub(super) fn unable(reference: &str, error: &store::Error) -> Begun {
 
 pub(super) fn not_started(reference: &str, error: &StartError) -> Begun {
     let message = match error {
+        StartError::Engine(ring @ EngineError::Ring { .. }) => {
+            let message = format!("`{reference}` did not start: {ring}");
+            return Begun::Told(Err(NodeError::new("DEADLOCK", message)));
+        }
         StartError::Engine(EngineError::Stopping | EngineError::Unwanted) => return Begun::Done,
         // Found there at the next look, or let in when there is room again.
         StartError::Engine(EngineError::Store(error)) if !is_for_good(error) => {

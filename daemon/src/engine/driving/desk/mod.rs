@@ -13,6 +13,8 @@ mod events;
 mod failed;
 mod lock;
 mod locks;
+mod looking;
+mod looks;
 mod once;
 mod shared;
 mod throttle;

@@ -193,8 +193,8 @@ impl Driver {
             for token in live.jobs.values() {
                 token.cancel();
             }
-            self.slots.stop_waiting(live.execution.workflow_id, &live.rank());
-            self.rates.forget(live.execution.workflow_id, &live.rank());
+            self.slots.stop_waiting(id);
+            self.rates.forget(id);
             self.release_place(live.execution.workflow_id, &live.rank());
         }
     }

@@ -93,7 +93,14 @@ impl Driver {
         live.state.accepted_at(self.parts.inbox.last());
         self.places.learn(workflow, &rule);
         self.know_holders(workflow);
-        let begins = match self.places.admit(workflow, live.rank(), root, self.is_full()) {
+        let admitted = self.places.admit(workflow, live.rank(), root, self.is_full());
+        if matches!(admitted, Ok(false) | Err(Refused::Queued { .. }))
+            && let Some(ring) = self.ring(&accepted, live.state.start().parent.as_ref(), root)
+        {
+            self.places.release(workflow, &live.rank());
+            return self.refuse(id, ring, origin, within, reply);
+        }
+        let begins = match admitted {
             Ok(begins) => begins,
             Err(refused) => {
                 return self.refuse(id, refused.of(&accepted), origin, within, reply);

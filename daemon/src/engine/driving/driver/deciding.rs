@@ -60,7 +60,7 @@ impl Driver {
     ) -> Option<(Step, Kept)> {
         let tuning = Arc::clone(&self.parts.tuning.borrow());
         let live = self.live.get(&id)?;
-        let (place, workflow) = (live.rank(), live.execution.workflow_id);
+        let (place, workflow) = (live.turn(None), live.execution.workflow_id);
         let room = if self.stopping {
             0
         } else {
@@ -132,7 +132,7 @@ impl Driver {
         monotonic: Duration,
     ) {
         let Some(live) = self.live.get(&id) else { return };
-        let (place, workflow) = (live.rank(), live.execution.workflow_id);
+        let (place, workflow) = (live.turn(None), live.execution.workflow_id);
         // Only where slots of the whole daemon are what is missing: a node's own concurrency brings
         // its next unit on by itself.
         let is_short = live.jobs.len() >= limits.parallel as usize
@@ -141,12 +141,15 @@ impl Driver {
         if is_short {
             self.slots.wait(workflow, &place);
         } else {
-            self.slots.stop_waiting(workflow, &place);
+            self.slots.stop_waiting(id);
         }
         for definition in limits.tokens.keys() {
             let spent = self.rates.tokens(definition, monotonic) == Some(0);
-            let waits = spent && live.state.waits_for(&live.plan, definition);
-            self.rates.wait(definition, workflow, &place, waits);
+            let waits = spent && live.state.foremost(&live.plan, Some(definition)).is_some();
+            match waits {
+                true => self.rates.wait(definition, workflow, &live.turn(Some(definition))),
+                false => self.rates.stop_waiting(definition, id),
+            }
         }
     }
 

@@ -40,8 +40,8 @@ impl Driver {
         let Some(live) = self.live.get_mut(&id) else { return };
         live.held.get_or_insert_default();
         // It can't take a slot now, and must not keep one from those behind it.
-        self.slots.stop_waiting(live.execution.workflow_id, &live.rank());
-        self.rates.forget(live.execution.workflow_id, &live.rank());
+        self.slots.stop_waiting(id);
+        self.rates.forget(id);
         self.timers.clear_all(id);
         self.look_at_queued(id);
         self.again.insert(id, self.parts.system.clock.monotonic() + AGAIN_AFTER);

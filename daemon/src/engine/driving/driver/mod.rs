@@ -8,6 +8,7 @@
 mod acting;
 mod admitting;
 mod asks;
+mod crossing;
 mod deciding;
 mod mending;
 mod parking;

@@ -58,8 +58,8 @@ impl Driver {
         let Some(live) = self.live.remove(&id) else { return };
         self.live_bytes -= live.input_bytes;
         let (workflow, rank) = (live.execution.workflow_id, live.rank());
-        self.slots.stop_waiting(workflow, &rank);
-        self.rates.forget(workflow, &rank);
+        self.slots.stop_waiting(id);
+        self.rates.forget(id);
         if live.has_begun() && !self.places.is_limited(workflow) {
             self.places.release(workflow, &rank);
         }

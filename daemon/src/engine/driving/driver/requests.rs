@@ -17,13 +17,14 @@ impl Driver {
         let live = self.live.get(&id)?;
         let (start, header) = (live.state.start(), &live.execution);
         let parent = start.parent.as_ref();
+        let own = live.plan.node(&unit.node.node).map_or(0, |node| node.priority);
         Some(Asked {
             key: unit.job(id, n),
             at,
             workflow: start.workflow,
             owner: start.owner,
             user: header.user_id,
-            priority: header.priority,
+            priority: header.priority.saturating_add(own),
             depth: parent.map_or(0, |parent| parent.depth),
             handles_error: parent.is_some_and(|parent| parent.handles_error),
             correlation_id: header.metadata.correlation_id.clone(),

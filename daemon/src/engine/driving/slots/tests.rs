@@ -59,7 +59,7 @@ fn with_one_slot_workflows_take_turns() {
     let mut turns = Vec::new();
     while let Some(id) = slots.next(one, &BTreeSet::new()) {
         let own = owners[&id];
-        slots.stop_waiting(own, &rank(id.as_bytes()[0], 0));
+        slots.stop_waiting(id);
         slots.take(own);
         slots.give(own, 1);
         turns.push(id.as_bytes()[0] % 3);
@@ -85,6 +85,30 @@ fn who_comes_while_others_wait_takes_no_more_than_its_turn() {
     assert_eq!(slots.room(limits, workflow(2), &rank(9, 0)), 1);
 }
 
+#[test]
+fn who_waits_with_a_higher_priority_than_before_is_found_there() {
+    let one = Limits { all: 1, per_workflow: 1 };
+    let mut slots = Slots::default();
+    slots.wait(workflow(1), &rank(1, 0));
+    slots.wait(workflow(2), &rank(2, 0));
+    slots.wait(workflow(2), &rank(2, 5));
+    assert_eq!((slots.waiting(), slots.levels.len()), (2, 2));
+    assert_eq!(slots.next(one, &BTreeSet::new()), Some(rank(2, 5).2));
+    // Its foremost work is done; the rest has the turn that it had.
+    slots.wait(workflow(2), &rank(2, 0));
+    assert_eq!(slots.next(one, &BTreeSet::new()), Some(rank(1, 0).2));
+}
+
+#[test]
+fn a_high_priority_takes_no_more_than_its_foremost_work_while_others_wait() {
+    let limits = Limits { all: 4, per_workflow: 4 };
+    let mut slots = Slots::default();
+    slots.wait(workflow(1), &rank(1, 0));
+    assert_eq!(slots.room(limits, workflow(2), &rank(2, 5)), 1);
+    slots.stop_waiting(rank(1, 0).2);
+    assert_eq!(slots.room(limits, workflow(2), &rank(2, 5)), 4);
+}
+
 proptest! {
     #[test]
     fn no_slot_is_lost_or_given_twice(
@@ -104,11 +128,13 @@ proptest! {
             match act {
                 0 => {
                     slots.wait(own, &rank);
+                    // One that waits already waits in its new turn.
+                    waiting.retain(|(_, other)| other.2 != rank.2);
                     waiting.insert((own, rank));
                 }
                 1 => {
-                    slots.stop_waiting(own, &rank);
-                    waiting.remove(&(own, rank));
+                    slots.stop_waiting(rank.2);
+                    waiting.retain(|(_, other)| other.2 != rank.2);
                 }
                 2 if !taken.is_empty() => {
                     let ended = taken.remove(usize::from(n) % taken.len());
@@ -138,8 +164,8 @@ proptest! {
         for own in taken {
             slots.give(own, 1);
         }
-        for (own, rank) in waiting {
-            slots.stop_waiting(own, &rank);
+        for (_, rank) in waiting {
+            slots.stop_waiting(rank.2);
         }
         prop_assert!(slots.workflows.is_empty() && slots.levels.is_empty());
     }

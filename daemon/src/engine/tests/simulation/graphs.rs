@@ -112,6 +112,9 @@ fn members(chance: &mut Chance, kind: &str) -> Map<String, Value> {
     if outside && chance.percent(20) {
         put("timeout", chance.pick(&[10, 5_000]).into());
     }
+    if outside && chance.percent(15) {
+        put("priority", chance.pick(&[-3, 1, 7]).into());
+    }
     if chance.percent(8) {
         put("disabled", true.into());
     }

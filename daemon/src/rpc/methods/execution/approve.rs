@@ -133,7 +133,7 @@ async fn approve(
     match context.engine.tell(id, input, context.origin(call)?, within).await {
         Ok(execution) => Ok(if sees { execution } else { bare(execution) }),
         // Somebody else was quicker: what they said is in the state now.
-        Err(EngineError::NotLive(_) | EngineError::NoDifference(_)) => {
+        Err(EngineError::NotLive(_) | EngineError::NoDifference(_) | EngineError::Refused(_)) => {
             let state = match context.engine.snapshot(id).await.ok().flatten() {
                 Some((_, state)) => state,
                 None => stored(context, id)?.ok_or_else(hidden)?,

@@ -79,15 +79,15 @@ pub(super) async fn again(
         parent: began.parent.as_ref().map(Parent::without_asker),
         ..began.clone()
     };
-    let (start, taken) = match &before {
+    let (state, taken) = match &before {
         Ok((old_plan, old_state)) => {
             let again = retry::again(&plan, old_plan, old_state, &from, &given, start);
-            let retry::Again { start, taken } = again.map_err(|error| refused(&old, &error))?;
-            (start, taken)
+            let again = again.map_err(|error| refused(&old, &error))?;
+            (State::taking_over(again.start, again.finished), again.taken)
         }
         Err(_) => {
             let notes = vec!["the record of the earlier run is damaged".to_owned()];
-            (start, retry::Taken { notes, ..retry::Taken::default() })
+            (State::new(start), retry::Taken { notes, ..retry::Taken::default() })
         }
     };
     let (retried, user, key) = (old.id, view.caller().user, Once::key(once.as_ref()));
@@ -125,7 +125,6 @@ pub(super) async fn again(
         "itemsTakenOver": taken.items,
         "retryNotes": taken.notes,
     }));
-    let state = State::new(start);
     let starter = &context.starter;
     match starter.start_retry(&workflow, &header, plan, state, origin, Some(within)).await? {
         Accepted::New(execution) => Ok(*execution),

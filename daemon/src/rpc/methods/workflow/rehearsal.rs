@@ -112,7 +112,7 @@ pub(super) async fn test_node(
         RpcError::new(ErrorKind::NotFound, format!("the document has no node `{}`", params.node_id))
             .at("nodeId")
     })?;
-    if !node.is_inline() && !context.starter.outside_steps {
+    if node.touches_world() && !context.starter.outside_steps {
         return Err(StartError::NoOutside(node.id.clone()).into());
     }
     let run_inputs = params.run_inputs.clone().unwrap_or_else(Json::object);
