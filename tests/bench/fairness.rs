@@ -16,7 +16,7 @@ use crate::fleet::{self, Played};
 /// Executions of the flood; more than end while it is measured.
 const FLOOD: usize = 40_000;
 /// How many are started in one message.
-const AT_ONCE: usize = 200;
+const AT_ONCE: usize = 100;
 const SECONDS: f64 = 10.0;
 const WARM_UP: f64 = 2.0;
 

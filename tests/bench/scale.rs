@@ -136,9 +136,11 @@ fn chain(n: usize) -> Json {
 fn around(body: &Json) -> Json {
     let kind = body["type"].as_str().unwrap_or_default();
     json!({"name": format!("loop-{kind}"), "nodes": [
+        {"id": "begin", "type": "noop"},
         {"id": "each", "type": "loop", "config": {"forEach": "{{ inputs.items }}"}},
         body,
     ], "connections": [
+        {"source": "begin", "target": "each"},
         {"source": "each", "target": "body", "sourceHandle": "loop"},
         {"source": "body", "target": "each"},
     ]})

@@ -14,7 +14,7 @@ use crate::machine;
 /// How many wait, unless `A2N_BENCH_WAITING` says otherwise.
 const WAITING: usize = 100_000;
 /// How many are started in one message.
-const AT_ONCE: usize = 200;
+const AT_ONCE: usize = 100;
 /// What starting them leaves behind is done by then.
 const SETTLED: Duration = Duration::from_secs(15);
 const WATCHED: Duration = Duration::from_secs(20);

@@ -1,7 +1,7 @@
 //! What must hold of a document before it can be planned. Finds everything at once; validation adds
 //! what is only about people (schemas of configurations, limits, warnings).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use a2n_proto::document::{Connection, Document, Node, OnError};
 use a2n_proto::{Problem, Severity};
@@ -135,8 +135,8 @@ fn syntax(number: usize, fault: &Wrong) -> Problem {
 }
 
 fn ids(document: &Document, problems: &mut Vec<Problem>) {
-    let mut ids: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ids: HashMap<&str, usize> = HashMap::with_capacity(document.nodes.len());
+    let mut names: HashMap<&str, usize> = HashMap::with_capacity(document.nodes.len());
     for (number, node) in document.nodes.iter().enumerate() {
         let path = || format!("nodes[{number}].id");
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -172,10 +172,11 @@ fn ids(document: &Document, problems: &mut Vec<Problem>) {
 }
 
 fn connections(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
-    let nodes: BTreeMap<&str, &Node> =
+    let nodes: HashMap<&str, &Node> =
         document.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-    let ids: Vec<&str> = nodes.keys().copied().collect();
-    let mut seen: BTreeMap<(&str, &str, &str, &str), usize> = BTreeMap::new();
+    let ids = || document.nodes.iter().map(|node| node.id.as_str()).collect::<Vec<_>>();
+    let mut seen: HashMap<(&str, &str, &str, &str), usize> =
+        HashMap::with_capacity(document.connections.len());
     for (number, connection) in document.connections.iter().enumerate() {
         let path = || format!("connections[{number}]");
         let Connection { source, target, source_handle, target_handle } = connection;
@@ -183,7 +184,12 @@ fn connections(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Proble
             if !nodes.contains_key(id.as_str()) {
                 let message = format!("there is no node `{id}`");
                 let path = format!("{}.{member}", path());
-                problems.push(error(&path, "DANGLING_CONNECTION", message, nearest_hint(id, &ids)));
+                problems.push(error(
+                    &path,
+                    "DANGLING_CONNECTION",
+                    message,
+                    nearest_hint(id, &ids()),
+                ));
             }
         }
         if let Some(first) = seen.insert((source, source_handle, target, target_handle), number) {
@@ -371,7 +377,7 @@ fn parts(document: &Document, kinds: &dyn Kinds, regions: &Regions, problems: &m
 
 /// The document's graph; connections to nodes that are not there are left out.
 pub fn graph(document: &Document) -> Graph {
-    let numbers: BTreeMap<&str, usize> =
+    let numbers: HashMap<&str, usize> =
         document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i)).collect();
     let ends = document
         .connections

@@ -177,7 +177,8 @@ impl Plan {
         }
         let by_id: BTreeMap<String, usize> =
             nodes.iter().enumerate().map(|(i, node)| (node.id.clone(), i)).collect();
-        let connections = flow::connect(document, &by_id, &mut nodes, &found);
+        let numbers = document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i));
+        let connections = flow::connect(document, &numbers.collect(), &mut nodes, &found);
         let order = flow::order(&mut nodes, &connections);
         let regions = flow::parts(&found, &mut nodes, &connections);
         let outside = nodes

@@ -14,9 +14,9 @@ const BRANCHES: usize = 100;
 
 /// A start, a hundred steps after it, and one node that all lead to.
 fn fan() -> String {
-    let mut text = String::from("s: all\nm: merge\n");
+    let mut text = String::from("s: all\nm: all\n");
     for n in 1..=BRANCHES {
-        writeln!(text, "b{n}: job\ns -> b{n}\nb{n} -> m.input{n}").unwrap();
+        writeln!(text, "b{n}: job\ns -> b{n}\nb{n} -> m").unwrap();
     }
     text
 }
