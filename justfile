@@ -44,7 +44,7 @@ write-docs:
 bench-history N="1000000":
     cargo build --release && cargo bench -p a2n-tests --bench history -- {{N}}
 
-# What A2N promises about speed, each figure beside its limit; names choose parts (idle, ping, executions, logs)
+# What A2N promises about speed, each figure beside its limit; names choose parts (idle, ping, executions, logs, scale, waiting, fairness)
 bench *PARTS:
     cargo build --release && cargo run --release -p a2n-bench -- {{PARTS}}
 

@@ -9,6 +9,7 @@
 
 mod client;
 mod executions;
+mod fairness;
 mod figures;
 mod fleet;
 mod idle;
@@ -16,6 +17,8 @@ mod limits;
 mod logs;
 mod machine;
 mod ping;
+mod scale;
+mod waiting;
 mod wire;
 
 use anyhow::{Result, bail};
@@ -24,11 +27,14 @@ use figures::Figures;
 
 type Part = fn(&mut Figures) -> Result<()>;
 
-const PARTS: [(&str, Part); 4] = [
+const PARTS: [(&str, Part); 7] = [
     ("idle", idle::measure),
     ("ping", ping::measure),
     ("executions", executions::measure),
     ("logs", logs::measure),
+    ("scale", scale::measure),
+    ("waiting", waiting::measure),
+    ("fairness", fairness::measure),
 ];
 
 fn main() -> Result<()> {

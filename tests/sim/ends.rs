@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use a2n_daemon::engine::driving::persist;
+use a2n_daemon::engine::driving::packed;
 use a2n_daemon::engine::view;
 use a2n_daemon::store::logs::{Of, Query};
 use a2n_daemon::store::{FeedRead, Paging, execution, verify, workflow, workflow_version};
@@ -25,7 +25,7 @@ pub(crate) fn executions(daemon: &Daemon) -> Vec<Execution> {
 pub(crate) fn nodes(daemon: &Daemon, one: &Execution) -> Vec<ExecutionNodeState> {
     let read = daemon.store.read().expect("an open store");
     let state = execution::state(&read, one.id).expect("a state").expect("a state is kept");
-    let state = persist::unpack(&state).expect("a state of this version");
+    let state = packed::unpack(&state).expect("a state of this version");
     let definition = workflow_version::definition(&read, one.workflow_id, one.workflow_version)
         .expect("a version")
         .expect("a version is kept");

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a2n_daemon::engine::driving::persist;
+use a2n_daemon::engine::driving::packed;
 use a2n_daemon::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice, Measured, Printed};
 use a2n_daemon::engine::kind::{Handles, NodeError, Outcome};
 use a2n_daemon::store::{Store, execution};
@@ -86,7 +86,7 @@ impl SimExecutor {
     fn recorded_failures(&self, key: &JobKey) -> Option<u32> {
         let snapshot = self.store.read().ok()?;
         let bytes = execution::state(&snapshot, key.execution).ok()??;
-        let state = persist::unpack(&bytes)?;
+        let state = packed::unpack(&bytes)?;
         if !state.running().contains(key) {
             return None;
         }

@@ -1,7 +1,7 @@
 //! What must hold of a document before it can be planned. Finds everything at once; validation adds
 //! what is only about people (schemas of configurations, limits, warnings).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use a2n_proto::document::{Connection, Document, Node, OnError};
 use a2n_proto::{Problem, Severity};
@@ -10,10 +10,19 @@ use super::expression::{Fault as Wrong, Template};
 use super::graph::Graph;
 use super::kind::{Inputs, Kinds};
 use super::plan;
-use super::regions::Fault;
+use super::regions::{Fault, Regions};
 
 /// Every structural problem: ids, names, types, connections, handles, cycles.
 pub fn structure(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
+    structure_with(document, kinds, &plan::regions(document, kinds))
+}
+
+/// The same, where the document's parts are known.
+pub(super) fn structure_with(
+    document: &Document,
+    kinds: &dyn Kinds,
+    regions: &Regions,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     ids(document, &mut problems);
     for (number, node) in document.nodes.iter().enumerate() {
@@ -23,7 +32,7 @@ pub fn structure(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
     }
     connections(document, kinds, &mut problems);
     loops(document, kinds, &mut problems);
-    parts(document, kinds, &mut problems);
+    parts(document, kinds, regions, &mut problems);
     problems
 }
 
@@ -126,19 +135,24 @@ fn syntax(number: usize, fault: &Wrong) -> Problem {
 }
 
 fn ids(document: &Document, problems: &mut Vec<Problem>) {
-    let mut ids: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ids: HashMap<&str, usize> = HashMap::with_capacity(document.nodes.len());
+    let mut names: HashMap<&str, usize> = HashMap::with_capacity(document.nodes.len());
     for (number, node) in document.nodes.iter().enumerate() {
-        let path = format!("nodes[{number}].id");
+        let path = || format!("nodes[{number}].id");
         let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if node.id.is_empty() || node.id.len() > 64 || !node.id.chars().all(fits) {
             let hint = "use 1 to 64 of the characters a-z A-Z 0-9 _ -".to_owned();
             let id: String = node.id.chars().take(80).collect();
-            problems.push(error(&path, "BAD_ID", format!("`{id}` is not a node id"), Some(hint)));
+            problems.push(error(&path(), "BAD_ID", format!("`{id}` is not a node id"), Some(hint)));
         }
         if let Some(first) = ids.insert(&node.id, number) {
             let message = format!("node id `{}` is taken by nodes[{first}]", node.id);
-            problems.push(error(&path, "DUPLICATE_ID", message, Some("give it another id".into())));
+            problems.push(error(
+                &path(),
+                "DUPLICATE_ID",
+                message,
+                Some("give it another id".into()),
+            ));
         } else if let Some(first) = names.insert(node.shown_name(), number) {
             let message = format!("name `{}` is taken by nodes[{first}]", node.shown_name());
             let path =
@@ -158,30 +172,36 @@ fn ids(document: &Document, problems: &mut Vec<Problem>) {
 }
 
 fn connections(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
-    let nodes: BTreeMap<&str, &Node> =
+    let nodes: HashMap<&str, &Node> =
         document.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-    let ids: Vec<&str> = nodes.keys().copied().collect();
-    let mut seen: BTreeMap<(&str, &str, &str, &str), usize> = BTreeMap::new();
+    let ids = || document.nodes.iter().map(|node| node.id.as_str()).collect::<Vec<_>>();
+    let mut seen: HashMap<(&str, &str, &str, &str), usize> =
+        HashMap::with_capacity(document.connections.len());
     for (number, connection) in document.connections.iter().enumerate() {
-        let path = format!("connections[{number}]");
+        let path = || format!("connections[{number}]");
         let Connection { source, target, source_handle, target_handle } = connection;
         for (member, id) in [("source", source), ("target", target)] {
             if !nodes.contains_key(id.as_str()) {
                 let message = format!("there is no node `{id}`");
-                let path = format!("{path}.{member}");
-                problems.push(error(&path, "DANGLING_CONNECTION", message, nearest_hint(id, &ids)));
+                let path = format!("{}.{member}", path());
+                problems.push(error(
+                    &path,
+                    "DANGLING_CONNECTION",
+                    message,
+                    nearest_hint(id, &ids()),
+                ));
             }
         }
         if let Some(first) = seen.insert((source, source_handle, target, target_handle), number) {
             let message = format!("the same connection as connections[{first}]");
             let hint = Some("remove one of the two".to_owned());
-            problems.push(error(&path, "DOUBLED_CONNECTION", message, hint));
+            problems.push(error(&path(), "DOUBLED_CONNECTION", message, hint));
         }
         if let Some(node) = nodes.get(source.as_str()) {
-            source_handle_exists(node, source_handle, kinds, &path, problems);
+            source_handle_exists(node, source_handle, kinds, path, problems);
         }
         if let Some(node) = nodes.get(target.as_str()) {
-            target_handle_exists(node, target_handle, kinds, &path, problems);
+            target_handle_exists(node, target_handle, kinds, path, problems);
         }
     }
 }
@@ -190,7 +210,7 @@ fn source_handle_exists(
     node: &Node,
     handle: &str,
     kinds: &dyn Kinds,
-    path: &str,
+    path: impl Fn() -> String,
     problems: &mut Vec<Problem>,
 ) {
     let Some(kind) = kinds.find(&node.kind) else { return };
@@ -209,7 +229,7 @@ fn source_handle_exists(
     } else {
         format!("set sourceHandle to one of: {}", handles.join(", "))
     };
-    let path = format!("{path}.sourceHandle");
+    let path = format!("{}.sourceHandle", path());
     problems.push(error(&path, "UNKNOWN_HANDLE", message, Some(hint)));
 }
 
@@ -217,7 +237,7 @@ fn target_handle_exists(
     node: &Node,
     handle: &str,
     kinds: &dyn Kinds,
-    path: &str,
+    path: impl Fn() -> String,
     problems: &mut Vec<Problem>,
 ) {
     let Some(kind) = kinds.find(&node.kind) else { return };
@@ -234,7 +254,7 @@ fn target_handle_exists(
         }
     };
     let message = format!("node `{}` ({}) has no input handle `{handle}`", node.id, kind.name());
-    let path = format!("{path}.targetHandle");
+    let path = format!("{}.targetHandle", path());
     problems.push(error(&path, "UNKNOWN_HANDLE", message, Some(hint)));
 }
 
@@ -246,7 +266,7 @@ fn loops(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
     };
     let place = |nodes: &[usize]| format!("nodes[{}]", nodes.first().copied().unwrap_or(0));
     let loops = graph.loops();
-    let reached = graph.reach(&graph.starts());
+    let reached = graph.reached(&graph.starts());
     for cycle in &loops.two_entries {
         problems.push(error(
             &place(cycle),
@@ -273,7 +293,7 @@ fn loops(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
             Some("add an `if` whose other handle leads out of it".to_owned()),
         ));
     }
-    for number in (0..document.nodes.len()).filter(|number| !reached.contains(number)) {
+    for number in (0..document.nodes.len()).filter(|number| !reached[*number]) {
         let id = &document.nodes[number].id;
         problems.push(error(
             &format!("nodes[{number}]"),
@@ -285,14 +305,14 @@ fn loops(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
 }
 
 /// What is wrong with the parts of `loop` and `try` nodes, and with what runs at the end.
-fn parts(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
+fn parts(document: &Document, kinds: &dyn Kinds, regions: &Regions, problems: &mut Vec<Problem>) {
     let id = |number: usize| document.nodes[number].id.as_str();
     let gate = |number: usize| {
         let kind = kinds.find(&document.nodes[number].kind);
         kind.and_then(|kind| kind.role().gate()).unwrap_or("output")
     };
-    for fault in plan::regions(document, kinds).faults {
-        let (number, code, message, hint) = match fault {
+    for fault in &regions.faults {
+        let (number, code, message, hint) = match *fault {
             Fault::Empty { node } => (
                 node,
                 "NOTHING_INSIDE",
@@ -330,6 +350,9 @@ fn parts(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
         };
         problems.push(error(&format!("nodes[{number}]"), code, message, Some(hint)));
     }
+    if !document.nodes.iter().any(|node| node.finally) {
+        return;
+    }
     let numbers: BTreeMap<&str, &Node> =
         document.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
     for (number, connection) in document.connections.iter().enumerate() {
@@ -354,13 +377,15 @@ fn parts(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
 
 /// The document's graph; connections to nodes that are not there are left out.
 pub fn graph(document: &Document) -> Graph {
-    let numbers: BTreeMap<&str, usize> =
+    let numbers: HashMap<&str, usize> =
         document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i)).collect();
-    let edges: BTreeSet<(usize, usize)> = document
+    let ends = document
         .connections
         .iter()
-        .filter_map(|c| Some((*numbers.get(c.source.as_str())?, *numbers.get(c.target.as_str())?)))
-        .collect();
+        .filter_map(|c| Some((*numbers.get(c.source.as_str())?, *numbers.get(c.target.as_str())?)));
+    let mut edges: Vec<(usize, usize)> = ends.collect();
+    edges.sort_unstable();
+    edges.dedup();
     Graph::new(document.nodes.len(), edges)
 }
 

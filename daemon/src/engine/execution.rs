@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
+use a2n_proto::execution::{ExecutionStatus, PausedReason};
 use a2n_proto::{ExecutionId, Json, Timestamp, UserId, WorkflowId};
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +25,14 @@ use super::request::Request;
 mod fold;
 mod frame;
 mod node;
+mod nodes;
+mod units;
 
 pub use frame::{Finally, Folded, Frame, Round, below, depth, index, prefix};
 pub(in crate::engine) use node::handles_bytes;
 pub use node::{AttemptState, DoneItem, NodeState, Output, Phase, Sent, UnitState};
+pub use nodes::Nodes;
+pub use units::Units;
 
 /// Everything about one execution that the engine needs to go on after a crash.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,7 +47,7 @@ pub struct State {
     pub(super) ran_ms: u64,
     pub(super) running_since: Option<Moment>,
     /// Nodes that are not PENDING; those are left out.
-    pub(super) nodes: BTreeMap<NodeKey, NodeState>,
+    pub(super) nodes: Nodes,
     /// Loops that were come to.
     pub(super) frames: BTreeMap<NodeKey, Frame>,
     /// What each `try` that is not over has caught.
@@ -277,7 +281,7 @@ impl State {
             ended_at: None,
             ran_ms: 0,
             running_since: None,
-            nodes,
+            nodes: nodes.into(),
             frames: BTreeMap::new(),
             caught: BTreeMap::new(),
             failure: None,
@@ -323,10 +327,7 @@ impl State {
     pub fn has_ready(&self) -> bool {
         !self.is_ending()
             && !self.pause_asked
-            && self.nodes.values().any(|node| {
-                node.status == NodeStatus::Running
-                    && node.units.iter().any(|unit| unit.phase == Phase::Ready)
-            })
+            && self.nodes.working().any(|(_, node)| node.units.n_ready() > 0)
     }
     /// The highest priority of the nodes of which a unit could start outside if nothing but room, or
     /// the rate of its definition, held it up; of those of this definition, where one is named.
@@ -338,20 +339,19 @@ impl State {
             |node: &&PlanNode| definition.is_none_or(|definition| node.kind.name() == definition);
         let waits = |(key, state): (&NodeKey, &NodeState)| {
             let node = plan.node(&key.node).filter(is_meant).filter(|node| !node.is_inline())?;
-            let is_busy = |unit: &&UnitState| {
+            let is_busy = |(_, unit): &(u32, &UnitState)| {
                 matches!(unit.phase, Phase::Running { .. } | Phase::Backoff { .. })
             };
-            let waits = state.status == NodeStatus::Running
-                && state.units.iter().any(|unit| unit.phase == Phase::Ready)
-                && state.units.iter().filter(is_busy).count() < node.concurrency as usize;
+            let busy = state.units.under_way().filter(is_busy).count();
+            let waits = state.units.n_ready() > 0 && busy < node.concurrency as usize;
             waits.then_some(node.priority)
         };
-        self.nodes.iter().filter_map(waits).max()
+        self.nodes.working().filter_map(waits).max()
     }
     /// Attempts with a recorded start and no recorded end.
     pub fn running(&self) -> Vec<JobKey> {
         let mut keys = Vec::new();
-        for (node, state) in &self.nodes {
+        for (node, state) in self.nodes.working() {
             for (unit, n) in state.running() {
                 keys.push(UnitKey { node: node.clone(), item: unit }.job(self.start.execution, n));
             }
@@ -360,10 +360,9 @@ impl State {
     }
     /// The earliest moment at which it goes on by itself; none where it does not.
     pub fn next_due(&self, plan: &Plan) -> Option<Timestamp> {
-        let running = self.nodes.iter().filter(|(_, node)| node.status == NodeStatus::Running);
-        let dues = running.flat_map(|(key, node)| {
+        let dues = self.nodes.working().flat_map(|(key, node)| {
             let timeout = plan.node(&key.node).and_then(|node| node.timeout);
-            node.units.iter().filter_map(move |unit| match unit.phase {
+            node.units.under_way().filter_map(move |(_, unit)| match unit.phase {
                 Phase::Waiting { until, .. } | Phase::Backoff { until } => Some(until),
                 _ => unit.requested().and_then(|(_, at, request)| request.due(at, timeout)),
             })
@@ -380,8 +379,8 @@ impl State {
     }
     /// Units whose request has no answer yet, with its attempt, when it was made, and what it is.
     pub fn requests(&self) -> impl Iterator<Item = (UnitKey, u32, Timestamp, &Request)> {
-        self.nodes.iter().flat_map(|(node, state)| {
-            state.units.iter().zip(0_u32..).filter_map(|(unit, index)| {
+        self.nodes.working().flat_map(|(node, state)| {
+            state.units.under_way().filter_map(|(index, unit)| {
                 let (n, at, request) = unit.requested()?;
                 let item = state.each.then_some(index);
                 Some((UnitKey { node: node.clone(), item }, n, at, request))
@@ -406,21 +405,16 @@ impl State {
     }
     /// Cuts results of nodes larger than `limit_bytes` after the end; says whether any was.
     pub fn cut(&mut self, limit_bytes: usize) -> bool {
-        let mut any = false;
-        for node in self.nodes.values_mut() {
-            let bytes = node.size_bytes();
-            if node.output.cut || bytes <= limit_bytes {
-                continue;
-            }
-            node.output = Arc::new(Output { handles: BTreeMap::new(), cut: true });
-            node.cut_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-            for unit in &mut node.units {
-                if let Phase::Done { output } = &mut unit.phase {
-                    output.clear();
-                }
-            }
-            any = true;
+        let is_cut = |node: &NodeState| !node.output.cut && node.size_bytes() > limit_bytes;
+        let large = self.nodes.iter().filter(|(_, node)| is_cut(node));
+        let large: Vec<NodeKey> = large.map(|(key, _)| key.clone()).collect();
+        for key in &large {
+            self.nodes.with(key, |node| {
+                node.cut_bytes = u64::try_from(node.size_bytes()).unwrap_or(u64::MAX);
+                node.output = Arc::new(Output { handles: BTreeMap::new(), cut: true });
+                node.units.forget_results();
+            });
         }
-        any
+        !large.is_empty()
     }
 }

@@ -40,9 +40,16 @@ impl Graph {
         (0..self.next.len()).filter(|node| self.before[*node].is_empty()).collect()
     }
 
-    /// Everything that can be come to from these nodes, they themselves included.
-    pub fn reach(&self, from: &[usize]) -> BTreeSet<usize> {
-        walk(&self.next, from)
+    /// For each node whether it can be come to from these, or is one of them.
+    pub fn reached(&self, from: &[usize]) -> Vec<bool> {
+        let mut seen = vec![false; self.next.len()];
+        let mut left = from.to_vec();
+        while let Some(node) = left.pop() {
+            if !std::mem::replace(&mut seen[node], true) {
+                left.extend(self.next[node].iter().copied());
+            }
+        }
+        seen
     }
 
     /// Everything from which this node can be come to, without it unless it is on a cycle.
@@ -79,15 +86,18 @@ impl Graph {
             }
         }
         loops.cycles = self.cycles();
+        if loops.cycles.is_empty() {
+            return loops;
+        }
         let forward = Self::new(
             self.next.len(),
             self.edges().filter(|edge| !loops.back.contains(edge)).collect::<Vec<_>>(),
         );
-        let reached = self.reach(&self.starts());
+        let reached = self.reached(&self.starts());
         loops.two_entries = forward
             .cycles()
             .into_iter()
-            .filter(|cycle| cycle.iter().any(|node| reached.contains(node)))
+            .filter(|cycle| cycle.iter().any(|node| reached[*node]))
             .map(|cycle| forward.cycle_path(&cycle))
             .collect();
         loops

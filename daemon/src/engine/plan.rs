@@ -157,7 +157,8 @@ impl Plan {
     /// Compiles a document; its problems where it can't run at all. A document that validation
     /// passed compiles.
     pub fn new(document: &Document, kinds: &dyn Kinds) -> Result<Self, Vec<Problem>> {
-        let problems = check::structure(document, kinds);
+        let found = flow::regions(document, kinds);
+        let problems = check::structure_with(document, kinds, &found);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -180,8 +181,8 @@ impl Plan {
         }
         let by_id: BTreeMap<String, usize> =
             nodes.iter().enumerate().map(|(i, node)| (node.id.clone(), i)).collect();
-        let found = flow::regions(document, kinds);
-        let connections = flow::connect(document, &by_id, &mut nodes, &found);
+        let numbers = document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i));
+        let connections = flow::connect(document, &numbers.collect(), &mut nodes, &found);
         let order = flow::order(&mut nodes, &connections);
         let regions = flow::parts(&found, &mut nodes, &connections);
         let outside = nodes

@@ -180,13 +180,15 @@ impl<'r> Look<'r> {
                 n += 1;
             }
         }
-        let mut split = BTreeSet::new();
+        let mut split = Vec::with_capacity(edges.len());
         for edge in edges.iter().filter(|edge| !edge.apart) {
             match gates[edge.source].filter(|_| edge.gate) {
                 Some(gate) => split.extend([(edge.source, gate), (gate, edge.target)]),
                 None => split.extend([(edge.source, edge.target)]),
             }
         }
+        split.sort_unstable();
+        split.dedup();
         let mut before = vec![Vec::new(); n];
         for (from, to) in &split {
             before[*to].push(*from);

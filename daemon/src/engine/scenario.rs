@@ -54,6 +54,8 @@ pub(crate) struct Run<'p> {
     pub(crate) started: BTreeMap<String, u32>,
     /// Iterations that were taken out of the state.
     pub(crate) folded: usize,
+    /// Whether nothing is written down: for measurements.
+    pub(crate) silent: bool,
 }
 
 pub(crate) fn start() -> Start {
@@ -112,6 +114,7 @@ impl<'p> Run<'p> {
             facts: Vec::new(),
             started: BTreeMap::new(),
             folded: 0,
+            silent: false,
         }
     }
 
@@ -125,10 +128,14 @@ impl<'p> Run<'p> {
             limits: self.limits.clone(),
         };
         let done = step(self.plan, &mut self.state, input, &env);
+        self.folded += done.folded.len();
+        if self.silent {
+            self.to_continue = done.effects.iter().any(|it| matches!(it, Effect::Continue));
+            return done;
+        }
         for fact in &done.facts {
             writeln!(self.journal, "  {}", fact_text(fact)).unwrap();
         }
-        self.folded += done.folded.len();
         self.facts.extend(done.facts.iter().cloned());
         for effect in &done.effects {
             self.act(effect);

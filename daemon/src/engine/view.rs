@@ -99,10 +99,9 @@ enum Shown<'a> {
 
 /// Attempts after the first, over all nodes.
 pub fn retry_count(state: &State) -> u32 {
-    let own = state.nodes.values().filter(|node| !node.carried).map(NodeState::retries);
-    // Those of iterations that are not in the state any more.
+    // Those of iterations that are not in the state any more, too.
     let folded = state.frames.values().map(|frame| frame.retries);
-    own.chain(folded).fold(0, u32::saturating_add)
+    folded.fold(state.nodes.retries(), u32::saturating_add)
 }
 
 fn percentage(node: &NodeState) -> Option<u8> {
@@ -222,7 +221,11 @@ fn waiting(plan: &PlanNode, node: &NodeState) -> Option<Waiting> {
         return None;
     }
     let mut found: Option<Waiting> = None;
-    for unit in node.units.iter().filter(|unit| !unit.phase.is_over()) {
+    let first_ready = node.units.next_ready(0);
+    for (number, unit) in node.units.under_way() {
+        if first_ready.is_some_and(|ready| ready < number) {
+            return None;
+        }
         match unit.phase {
             Phase::InDoubt { n } => {
                 let detail = Some(format!("say how attempt {n} ended: done, failed or run again"));
@@ -247,15 +250,14 @@ fn waiting(plan: &PlanNode, node: &NodeState) -> Option<Waiting> {
             _ => return None,
         }
     }
-    found
+    found.filter(|_| first_ready.is_none())
 }
 
 /// What a node waits for whose work could begin and does not: that there is room for it.
 fn held_up(state: &State, node: &NodeState) -> Option<Waiting> {
-    let mut open = node.units.iter().filter(|unit| !unit.phase.is_over()).peekable();
     let may_begin = state.status == ExecutionStatus::Running && !state.pause_asked;
-    let waits = node.status == NodeStatus::Running && may_begin && open.peek().is_some();
-    (waits && open.all(|unit| unit.phase == Phase::Ready)).then(|| Waiting {
+    let waits = node.status == NodeStatus::Running && may_begin && node.units.n_ready() > 0;
+    (waits && node.units.under_way().next().is_none()).then(|| Waiting {
         kind: WaitingKind::Limit,
         until: None,
         detail: Some("a free slot, or its turn where its definition is limited".to_owned()),

@@ -10,7 +10,9 @@ mod iterations;
 mod kept;
 mod list;
 mod once;
+mod pieces;
 mod recovery;
+mod state;
 mod waiting;
 
 use a2n_proto::execution::{Execution, ExecutionStatus};
@@ -20,18 +22,19 @@ pub use attachments::{Naming, drop_unnamed};
 pub use iterations::{Place, iteration, iterations, put_iteration};
 pub use list::{Query, list};
 pub use once::{find_by_key, forget_key, keys_before};
+pub use pieces::Pieces;
 pub use recovery::{count_recovery, forget_recoveries, recoveries};
-
+pub use state::Written;
 pub use waiting::{Queued, Wait, asking, by_due, counts, in_doubt, paused_of, queued, with_status};
 
 pub(crate) use attachments::{attachment_marks, hash_at, marks as marks_of, named};
 pub(crate) use iterations::iteration_keys;
-pub(crate) use kept::{Kept, Packed};
+pub(crate) use kept::{Bytes, Kept, Packed};
 pub(crate) use list::{list_where, marks};
 pub(crate) use once::is_over;
 pub(crate) use waiting::wait_marks;
 
-use kept::{Bytes, Data};
+use kept::Data;
 use once::{idempotency_of, key_taken};
 use waiting::Kinds;
 
@@ -42,7 +45,8 @@ use super::schema::{
     EXECUTION_DATA, EXECUTION_ITERATION, EXECUTION_METRICS, EXECUTION_STATE,
 };
 use super::{
-    Error, Read, Tx, execution_approval, execution_failed, execution_reply, user, workflow,
+    Error, Read, Tx, execution_approval, execution_failed, execution_metrics, execution_reply,
+    user, workflow,
 };
 
 fn key(id: ExecutionId) -> Key {
@@ -52,14 +56,14 @@ fn key(id: ExecutionId) -> Key {
 /// Writes a new execution with its indexes. *Taken* where its idempotency key was used for this
 /// workflow and source within the window (`by` is the execution that was accepted then).
 pub fn insert(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<(), Error> {
-    insert_waiting(tx, execution, state, Wait::default())
+    insert_waiting(tx, execution, state.into(), Wait::default())
 }
 
 /// The same of one that may only wait now, and for what.
 pub fn insert_waiting(
     tx: &mut Tx<'_>,
     execution: &Execution,
-    state: Vec<u8>,
+    state: Written,
     wait: Wait,
 ) -> Result<(), Error> {
     workflow::check(tx, execution.workflow_id, "execution")?;
@@ -110,14 +114,19 @@ pub fn insert_waiting(
 
 /// Writes a changed execution and its state. The commit that ends it counts it.
 pub fn save(tx: &mut Tx<'_>, execution: &Execution, state: Vec<u8>) -> Result<(), Error> {
-    save_waiting(tx, execution, state, Wait::default())
+    save_waiting(tx, execution, state.into(), Wait::default())
+}
+
+/// Writes a changed execution whose state stays as it is.
+pub fn save_header(tx: &mut Tx<'_>, execution: &Execution) -> Result<(), Error> {
+    save_waiting(tx, execution, Written::unchanged(), Wait::default())
 }
 
 /// The same of one that may only wait now, and for what.
 pub fn save_waiting(
     tx: &mut Tx<'_>,
     execution: &Execution,
-    state: Vec<u8>,
+    state: Written,
     wait: Wait,
 ) -> Result<(), Error> {
     let old: Kept = rows::require(tx, execution.id.as_bytes(), &execution.id)?;
@@ -166,14 +175,14 @@ pub fn head(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Erro
     Ok(None)
 }
 
-/// The engine's packed state of an execution.
+/// The engine's packed state of an execution, with what was added to it.
 pub fn state(read: &impl Read, id: ExecutionId) -> Result<Option<Vec<u8>>, Error> {
-    if let Some(found) = state_in(read, id)? {
+    if let Some(found) = state_here(read, id)? {
         return Ok(Some(found));
     }
     let Some(history) = read.history() else { return Ok(None) };
     for source in history.executions_of(id.unix_ms())? {
-        if let Some(found) = state_in(&source, id)? {
+        if let Some(found) = state_here(&source, id)? {
             return Ok(Some(found));
         }
     }
@@ -263,6 +272,9 @@ pub fn remove(tx: &mut Tx<'_>, id: ExecutionId) -> Result<bool, Error> {
     for table in [EXECUTION_DATA, EXECUTION_STATE, EXECUTION_METRICS] {
         rows::remove(tx, table, &key(id))?;
     }
+    state::forget_added(tx, id)?;
+    pieces::forget(tx, id, None)?;
+    execution_metrics::forget_more(tx, id)?;
     for iteration in iteration_keys(tx, id)? {
         rows::remove(tx, EXECUTION_ITERATION, &Key::of_bytes(&iteration))?;
     }
@@ -335,12 +347,18 @@ const UNFINISHED: [ExecutionStatus; 3] =
 fn write(
     tx: &mut Tx<'_>,
     execution: &Execution,
-    state: Vec<u8>,
+    state: Written,
     wait: Kinds,
     old: Option<&Kept>,
 ) -> Result<(), Error> {
     let key = key(execution.id);
-    let Packed { kept, data, state } = Packed::of(execution, state, wait)?;
+    attachments::note(tx, execution.id, state.slices())?;
+    let had_own_row = old.is_some_and(|old| old.state.is_none());
+    let (whole, added) = match state::joined(tx, execution, old, state)? {
+        Written::Whole(whole) => (Some(whole), None),
+        Written::Added(added) => (None, Some(added)),
+    };
+    let Packed { kept, data, state } = Packed::of(execution, whole, wait)?;
     if old.map(|old| old.wait).unwrap_or_default() != kept.wait {
         for (table, key) in old.into_iter().flat_map(wait_marks) {
             rows::remove(tx, table, &key)?;
@@ -353,8 +371,6 @@ fn write(
         attachments::note(tx, execution.id, kept.data.as_ref().map(Bytes::as_slice))?;
         attachments::note(tx, execution.id, data.iter().flat_map(Data::texts))?;
     }
-    let bytes = kept.state.iter().chain(&state).map(Bytes::as_slice);
-    attachments::note(tx, execution.id, bytes)?;
     let is_new = |old: &Kept| old.data.is_some() || old.data_hash != kept.data_hash;
     match &data {
         Some(data) if old.is_none_or(is_new) => rows::put_as(tx, EXECUTION_DATA, &key, data)?,
@@ -363,12 +379,19 @@ fn write(
         }
         _ => {}
     }
-    match &state {
-        Some(state) => rows::put_as(tx, EXECUTION_STATE, &key, state)?,
-        None if old.is_some_and(|old| old.state.is_none()) => {
-            rows::remove(tx, EXECUTION_STATE, &key)?;
+    match (state, added) {
+        (_, Some(added)) => state::add(tx, execution.id, added)?,
+        (state, None) => {
+            if had_own_row {
+                state::forget_added(tx, execution.id)?;
+                pieces::forget(tx, execution.id, state.as_ref())?;
+            }
+            match state {
+                Some(state) => pieces::put(tx, EXECUTION_STATE, &key, execution.id, state)?,
+                None if had_own_row => drop(rows::remove(tx, EXECUTION_STATE, &key)?),
+                None => {}
+            }
         }
-        None => {}
     }
     rows::put(tx, &key, &kept)
 }
@@ -398,14 +421,10 @@ fn whole(read: &impl Read, id: ExecutionId) -> Result<Option<Execution>, Error> 
     Ok(Some(execution))
 }
 
-fn state_in(read: &impl Read, id: ExecutionId) -> Result<Option<Vec<u8>>, Error> {
+/// The packed state of an execution of this file.
+pub(crate) fn state_here(read: &impl Read, id: ExecutionId) -> Result<Option<Vec<u8>>, Error> {
     let Some(kept) = rows::get::<Kept>(read, id.as_bytes())? else { return Ok(None) };
-    let state = match kept.state {
-        Some(state) => state,
-        None => rows::get_as(read, EXECUTION_STATE, id.as_bytes())?
-            .ok_or_else(|| read.damaged(EXECUTION_STATE, id.as_bytes()))?,
-    };
-    Ok(Some(state.0))
+    state::of_row(read, id, &kept).map(Some)
 }
 
 fn is_there(read: &impl Read, id: ExecutionId) -> Result<bool, Error> {

@@ -1,7 +1,7 @@
 //! executionMetrics: what was measured in an execution, and the roll-ups per minute.
 //!
-//! An execution's values are one packed row; the roll-ups are changed in the commit that ends it
-//! (see `tally`). A roll-up keeps a histogram in steps of a quarter octave, so that percentiles over
+//! An execution's values are packed rows of some dozens each, so that what a step adds costs the same
+//! however many there are; the roll-ups are changed in the commit that ends it (see `tally`). A roll-up keeps a histogram in steps of a quarter octave, so that percentiles over
 //! any range are one scan.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::history::{Kind, month_at, rollups};
 use super::keys::{Key, KeyRange, KeyReader};
 use super::rows::{self, Stored};
-use super::schema::{self, EXECUTION_METRICS, Table};
+use super::schema::{self, EXECUTION_METRICS, EXECUTION_METRICS_MORE, Table};
 use super::{Error, Read, Tx, codec};
 
 /// Measured values joined over a time.
@@ -168,30 +168,86 @@ fn rollup_prefix(metric: &str, scope: Option<WorkflowId>) -> Key {
     }
 }
 
+/// Values in a row of them; a row that has as many is written no more.
+const ROW: usize = 64;
+
 /// Adds measured values to an unended execution's.
 pub fn add(tx: &mut Tx<'_>, id: ExecutionId, more: &[ExecutionMetric]) -> Result<(), Error> {
     if more.is_empty() {
         return Ok(());
     }
-    let mut all = list(tx, id)?;
+    let first = Key::of_id(id.as_bytes());
+    let mut last = None;
+    tx.scan(EXECUTION_METRICS_MORE, &first.clone().under(), true, &mut |key, _| {
+        last = number_of(key);
+        Ok(ControlFlow::Break(()))
+    })?;
+    let (table, key) = match last {
+        Some(number) => (EXECUTION_METRICS_MORE, first.clone().u32(number)),
+        None => (EXECUTION_METRICS, first.clone()),
+    };
+    let mut all: Vec<ExecutionMetric> =
+        rows::get_as(tx, table, key.as_bytes())?.unwrap_or_default();
+    if all.len() >= ROW {
+        let next = last.map_or(0, |last| last + 1);
+        return rows::put_as(tx, EXECUTION_METRICS_MORE, &first.u32(next), more);
+    }
     all.extend_from_slice(more);
-    rows::put_as(tx, EXECUTION_METRICS, &Key::of_id(id.as_bytes()), &all)
+    rows::put_as(tx, table, &key, &all)
 }
 
 /// Everything that was measured in an execution, in order.
 pub fn list(read: &impl Read, id: ExecutionId) -> Result<Vec<ExecutionMetric>, Error> {
-    let key = Key::of_id(id.as_bytes());
-    if let Some(found) = rows::get_as(read, EXECUTION_METRICS, key.as_bytes())? {
-        return Ok(found);
+    let mut all = Vec::new();
+    each(read, id, &mut |some| all.extend(some))?;
+    if !all.is_empty() {
+        return Ok(all);
     }
     if let Some(history) = read.history() {
         for source in history.executions_of(id.unix_ms())? {
-            if let Some(found) = rows::get_as(&source, EXECUTION_METRICS, key.as_bytes())? {
-                return Ok(found);
+            each(&source, id, &mut |some| all.extend(some))?;
+            if !all.is_empty() {
+                return Ok(all);
             }
         }
     }
-    Ok(Vec::new())
+    Ok(all)
+}
+
+/// Everything that was measured in an execution of this file, in order and some at a time.
+pub(crate) fn each(
+    read: &impl Read,
+    id: ExecutionId,
+    see: &mut dyn FnMut(Vec<ExecutionMetric>),
+) -> Result<(), Error> {
+    let Some(some) = rows::get_as(read, EXECUTION_METRICS, id.as_bytes())? else { return Ok(()) };
+    see(some);
+    for key in more_keys(read, id)? {
+        if let Some(some) = rows::get_as(read, EXECUTION_METRICS_MORE, &key)? {
+            see(some);
+        }
+    }
+    Ok(())
+}
+
+/// The rows of an execution's values behind the first.
+pub(crate) fn more_keys(read: &impl Read, id: ExecutionId) -> Result<Vec<Vec<u8>>, Error> {
+    let range = Key::of_id(id.as_bytes()).under();
+    rows::some_keys(read, EXECUTION_METRICS_MORE, &range, usize::MAX)
+}
+
+/// Removes an execution's values behind the first row.
+pub(crate) fn forget_more(tx: &mut Tx<'_>, id: ExecutionId) -> Result<(), Error> {
+    for key in more_keys(tx, id)? {
+        rows::remove(tx, EXECUTION_METRICS_MORE, &Key::of_bytes(&key))?;
+    }
+    Ok(())
+}
+
+fn number_of(key: &[u8]) -> Option<u32> {
+    let mut reader = KeyReader::new(key);
+    reader.id()?;
+    reader.u32()
 }
 
 /// The roll-ups of a metric in a time range, joined in buckets of `bucket_minutes`; ascending. The
@@ -276,6 +332,45 @@ fn names_in(read: &impl Read) -> Result<Vec<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each attempt of a long loop once wrote anew what all before it had measured.
+    #[test]
+    fn what_was_measured_is_kept_in_rows_of_bounded_size_and_read_in_order() {
+        use crate::store::testing::{World, an_execution, at, execution_id};
+        use crate::store::{execution, history::mover};
+        use a2n_proto::execution::{ExecutionStatus, MetricType};
+
+        let (world, id) = (World::new(), execution_id(1));
+        let value = |n: u32| ExecutionMetric {
+            metric_name: "step.cpu_time".into(),
+            metric_value: f64::from(n),
+            metric_type: MetricType::Gauge,
+            unit: "ms".into(),
+            tags: a2n_proto::Json::object(),
+            timestamp: at(1),
+            node_id: None,
+            execution_id: id,
+        };
+        world.write(1, |tx| {
+            execution::insert(tx, &an_execution(1, ExecutionStatus::Running), vec![])
+        });
+        for n in 0..100 {
+            let some: Vec<_> = (5 * n..5 * n + 5).map(value).collect();
+            world.write(2, move |tx| add(tx, id, &some));
+        }
+        let numbers = |world: &World| -> Vec<u32> {
+            let all = list(&world.read(), id).unwrap();
+            all.iter().map(|one| one.metric_value as u32).collect()
+        };
+        assert!(numbers(&world).into_iter().eq(0..500));
+        assert_eq!(more_keys(&world.read(), id).unwrap().len(), 7);
+        world
+            .write(3, |tx| execution::save(tx, &an_execution(1, ExecutionStatus::Success), vec![]));
+        let limits = mover::Limits { keep: 0, batch: 9 };
+        mover::move_some(&world.store, &crate::store::Origin::daemon(at(4), "MOVER"), &limits)
+            .unwrap();
+        assert!(numbers(&world).into_iter().eq(0..500), "moved to history");
+    }
 
     #[test]
     fn percentiles_are_within_a_fifth() {

@@ -1,15 +1,15 @@
 //! The handle that everybody has: hand writes over, take snapshots, follow the feed.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use a2n_proto::InstallId;
+use a2n_proto::{InstallId, WorkflowId};
 use tokio::sync::oneshot;
 
 use super::history::{FileName, History, Kind};
+use super::lanes::Lanes;
 use super::shared::{Shared, Size};
 use super::writer::{QUEUE, Writer};
 use super::{Drive, Error, Feed, Limits, Origin, Snapshot, Tx, Write, meta, open};
@@ -33,7 +33,7 @@ struct Inner {
 struct ByHand {
     writer: Writer,
     inbox: Receiver<Write>,
-    waiting: VecDeque<Write>,
+    waiting: Lanes,
 }
 
 /// How the store is, for the health check.
@@ -63,7 +63,7 @@ impl Store {
                 (Some(thread.spawn(move || writer.run(&inbox))?), None)
             }
             Drive::ByHand => {
-                (None, Some(Mutex::new(ByHand { writer, inbox, waiting: VecDeque::new() })))
+                (None, Some(Mutex::new(ByHand { writer, inbox, waiting: Lanes::default() })))
             }
         };
         let (sender, thread) = (Mutex::new(Some(sender)), Mutex::new(thread));
@@ -150,25 +150,18 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let answer = Arc::new(Mutex::new(None));
-        let put = Arc::clone(&answer);
-        let body = move |tx: &mut Tx<'_>| {
-            let result = body(tx);
-            let keep = result.is_ok();
-            *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-            keep
-        };
-        let done = move |committed: Result<(), Error>| {
-            let ran = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-            done(match (ran, committed) {
-                // What the closure itself found wrong says more than a failed commit.
-                (Some(Err(e)), _) => Err(e),
-                (_, Err(e)) => Err(e.into()),
-                (Some(Ok(value)), Ok(())) => Ok(value),
-                (None, Ok(())) => Err(Error::Closed.into()),
-            });
-        };
-        self.submit(Write::new(origin, body, done));
+        self.submit(write_of(origin, body, done));
+    }
+
+    /// The same among the writes of a workflow: they keep their order, and workflows take turns.
+    pub fn hand_over_in<T, E, F, D>(&self, workflow: WorkflowId, origin: Origin, body: F, done: D)
+    where
+        F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+        D: FnOnce(Result<T, E>) + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.submit(write_of(origin, body, done).in_lane(*workflow.as_bytes()));
     }
 
     /// Where no thread drives the writer: commits everything that waits, and answers how many
@@ -180,7 +173,7 @@ impl Store {
         let mut taken = 0;
         loop {
             while let Ok(write) = hand.inbox.try_recv() {
-                hand.waiting.push_back(write);
+                hand.waiting.push(write);
             }
             let ByHand { writer, waiting, .. } = &mut *hand;
             match writer.commit_batch(waiting) {
@@ -332,4 +325,33 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("install_id", &self.install_id()).finish_non_exhaustive()
     }
+}
+
+/// A write whose body has an answer of its own.
+fn write_of<T, E, F, D>(origin: Origin, body: F, done: D) -> Write
+where
+    F: FnOnce(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    D: FnOnce(Result<T, E>) + Send + 'static,
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    let answer = Arc::new(Mutex::new(None));
+    let put = Arc::clone(&answer);
+    let body = move |tx: &mut Tx<'_>| {
+        let result = body(tx);
+        let keep = result.is_ok();
+        *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        keep
+    };
+    let done = move |committed: Result<(), Error>| {
+        let ran = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        done(match (ran, committed) {
+            // What the closure itself found wrong says more than a failed commit.
+            (Some(Err(e)), _) => Err(e),
+            (_, Err(e)) => Err(e.into()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(Error::Closed.into()),
+        });
+    };
+    Write::new(origin, body, done)
 }

@@ -9,6 +9,7 @@ mod codec;
 mod error;
 mod handle;
 mod keys;
+mod lanes;
 mod meta;
 mod open;
 mod read;

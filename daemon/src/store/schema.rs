@@ -101,9 +101,12 @@ tables! {
     EXECUTION                   "execution"                   "execution"                     => "Kept",             "Runs, with their data and packed state while these are small.";
     EXECUTION_DATA              "execution_data"              "execution"                     => "Data",             "What came in and went out, beyond 4 KiB.";
     EXECUTION_STATE             "execution_state"             "execution"                     => "bytes",            "Packed state beyond 4 KiB.";
+    EXECUTION_STATE_ADDED       "execution_state_added"       "execution, number"             => "bytes",            "What was added to a packed state that has a row of its own.";
+    EXECUTION_VALUE             "execution_value"             "execution, hash"               => "bytes",            "Large values in a packed state, each once.";
     EXECUTION_ITERATION         "execution_iteration"         "execution, path, node"         => "bytes",            "Iterations of loops that are over, packed.";
     EXECUTION_RECOVERY          "execution_recovery"          "execution"                     => "u32",              "How often a run was taken up again after it had made the engine fail, without getting on since.";
     EXECUTION_METRICS           "execution_metrics"           "execution"                     => "Vec<ExecutionMetric>", "What was measured in a run.";
+    EXECUTION_METRICS_MORE      "execution_metrics_more"      "execution, number"             => "Vec<ExecutionMetric>", "What was measured after that, some at a time.";
     EXECUTION_BY_STATUS         "execution_by_status"         "status, execution"             => "mark",             "What runs, what failed.";
     EXECUTION_BY_WORKFLOW       "execution_by_workflow"       "workflow, execution"           => "mark",             "A workflow's runs.";
     EXECUTION_BY_WORKFLOW_STATUS "execution_by_workflow_status" "workflow, status, execution" => "mark",             "A workflow's failed runs.";
@@ -148,6 +151,7 @@ pub(crate) const EXECUTIONS: &[Table] = &[
     EXECUTION_STATE,
     EXECUTION_ITERATION,
     EXECUTION_METRICS,
+    EXECUTION_METRICS_MORE,
     EXECUTION_BY_STATUS,
     EXECUTION_BY_WORKFLOW,
     EXECUTION_BY_WORKFLOW_STATUS,

@@ -78,8 +78,8 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// An execution ended with these values measured.
-    pub(crate) fn ended(&mut self, execution: Ended, measured: &[ExecutionMetric]) {
+    /// An execution ended.
+    pub(crate) fn ended(&mut self, execution: Ended) {
         let at = execution.at;
         let one = |status| u64::from(execution.status == status);
         self.counters.entry(execution.workflow).or_default().join(&Counters {
@@ -99,8 +99,13 @@ impl Tally {
         self.measure(workflow, outcome, at, 1.0);
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run are below 2^53")]
         self.measure(workflow, "execution.duration", at, execution.duration.unwrap_or(0) as f64);
+    }
+
+    /// Some of what was measured in an execution that ended.
+    pub(crate) fn measured(&mut self, execution: Ended, measured: &[ExecutionMetric]) {
         for metric in measured {
-            self.measure(workflow, &metric.metric_name, metric.timestamp, metric.metric_value);
+            let (name, at) = (&metric.metric_name, metric.timestamp);
+            self.measure(execution.workflow, name, at, metric.metric_value);
         }
     }
 

@@ -304,11 +304,16 @@ impl<'t> Tx<'t> {
             self.batch.changes.push(change);
         }
         for execution in std::mem::take(&mut self.ended) {
-            let measured = match execution_metrics::list(self, execution.id) {
-                Err(Error::Damaged { .. }) => Vec::new(),
-                measured => measured?,
-            };
-            self.batch.tally.ended(execution, &measured);
+            let mut tally = std::mem::take(&mut self.batch.tally);
+            tally.ended(execution);
+            let read = execution_metrics::each(self, execution.id, &mut |some| {
+                tally.measured(execution, &some);
+            });
+            self.batch.tally = tally;
+            match read {
+                Err(Error::Damaged { .. }) => {}
+                read => read?,
+            }
         }
         self.undo.clear();
         Ok(())

@@ -64,6 +64,7 @@ pub fn verify(store: &Store) -> Result<Report, Error> {
     file.checksums()?;
     file.entities()?;
     file.executions()?;
+    file.beside_executions()?;
     file.plans()?;
     file.attachments()?;
     file.references()?;
@@ -88,6 +89,7 @@ pub fn verify(store: &Store) -> Result<Report, Error> {
         match name.kind {
             Kind::ExecutionsSuccess | Kind::ExecutionsOther => {
                 file.executions()?;
+                file.beside_executions()?;
                 file.attachments()?;
             }
             Kind::Ledger => file.plans()?,

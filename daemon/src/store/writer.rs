@@ -6,7 +6,6 @@
 //! anew with an integrity check, and its last commit is compared with what was acknowledged.
 //! Idle, the thread sleeps on its channel.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use std::sync::mpsc::Receiver;
 use redb::{Database, Durability};
 
 use super::audit::Head;
+use super::lanes::{Lane, Lanes};
 use super::shared::{Refusal, Shared};
 use super::tx::Batch;
 use super::{Error, Origin, Tx, feed, meta, open};
@@ -34,6 +34,7 @@ type Done = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// One write: what to do inside the shared transaction, and whom to tell after the commit.
 pub struct Write {
     origin: Origin,
+    lane: Lane,
     body: Body,
     done: Done,
 }
@@ -47,7 +48,21 @@ impl Write {
         body: impl FnOnce(&mut Tx<'_>) -> bool + Send + 'static,
         done: impl FnOnce(Result<(), Error>) + Send + 'static,
     ) -> Self {
-        Self { origin, body: Box::new(body), done: Box::new(done) }
+        Self { origin, lane: None, body: Box::new(body), done: Box::new(done) }
+    }
+
+    /// The same among the writes of a workflow, whose order it keeps; workflows take turns.
+    pub fn in_lane(self, workflow: [u8; 16]) -> Self {
+        Self { lane: Some(workflow), ..self }
+    }
+
+    pub(crate) fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    #[cfg(test)]
+    pub(crate) fn at(&self) -> a2n_proto::Timestamp {
+        self.origin.at
     }
 
     /// Tells whoever waits that it was not accepted.
@@ -107,17 +122,17 @@ impl Writer {
 
     /// The thread's loop: ends when every sender is gone.
     pub(crate) fn run(mut self, inbox: &Receiver<Write>) {
-        let mut waiting = VecDeque::new();
+        let mut waiting = Lanes::default();
         loop {
             if waiting.is_empty() {
                 match inbox.recv() {
-                    Ok(write) => waiting.push_back(write),
+                    Ok(write) => waiting.push(write),
                     Err(_) => return,
                 }
             }
-            while waiting.len() < MOST_WRITES {
+            while waiting.len() < QUEUE {
                 match inbox.try_recv() {
-                    Ok(write) => waiting.push_back(write),
+                    Ok(write) => waiting.push(write),
                     Err(_) => break,
                 }
             }
@@ -127,7 +142,7 @@ impl Writer {
 
     /// One commit with as many of the waiting writes as may share it, and its answers. Answers how
     /// many writes it took.
-    pub(crate) fn commit_batch(&mut self, waiting: &mut VecDeque<Write>) -> usize {
+    pub(crate) fn commit_batch(&mut self, waiting: &mut Lanes) -> usize {
         if waiting.is_empty() {
             return 0;
         }
@@ -135,7 +150,7 @@ impl Writer {
             && (refusal.for_good || !self.reopen())
         {
             let taken = waiting.len();
-            for write in waiting.drain(..) {
+            for write in waiting.drain() {
                 write.refuse(self.shared.refused());
             }
             return taken;
@@ -174,7 +189,7 @@ impl Writer {
     /// Runs writes in one transaction and commits it.
     fn attempt(
         &mut self,
-        waiting: &mut VecDeque<Write>,
+        waiting: &mut Lanes,
         ran: &mut Vec<Ran>,
     ) -> Result<Option<Batch>, Failure> {
         let shared = Arc::clone(&self.shared);
@@ -183,13 +198,14 @@ impl Writer {
         let transaction = match begun {
             Ok(transaction) => transaction,
             Err(e) => {
-                ran.extend(waiting.drain(..).map(|write| failed(write.done, &e)));
+                ran.extend(waiting.drain().map(|write| failed(write.done, &e)));
                 return Err(Failure::before_commit(e));
             }
         };
         let mut tx = Tx::new(&transaction, &shared, self.next_change, self.audit.clone());
+        waiting.begin();
         while ran.len() < MOST_WRITES && tx.batch().bytes < MOST_BYTES {
-            let Some(write) = waiting.pop_front() else { break };
+            let Some(write) = waiting.next() else { break };
             match run(&mut tx, write) {
                 Ok(one) => {
                     if one.kept
@@ -325,7 +341,7 @@ fn begin(database: &Database) -> Result<redb::WriteTransaction, Error> {
 
 /// Runs one write; an error means that the whole transaction is lost.
 fn run(tx: &mut Tx<'_>, write: Write) -> Result<Ran, (Done, Error)> {
-    let Write { origin, body, done } = write;
+    let Write { origin, body, done, .. } = write;
     tx.begin(origin);
     let kept = catch_unwind(AssertUnwindSafe(|| body(tx)));
     if let Some(broken) = tx.broken() {

@@ -10,6 +10,7 @@ use a2n_proto::nodes::RateLimit;
 use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::packed::Size;
 use super::places::Rule;
 use crate::engine::execution::State;
 use crate::engine::input::Input;
@@ -68,6 +69,8 @@ pub struct Revived {
     pub plan: Arc<Plan>,
     /// Its state.
     pub state: State,
+    /// How many bytes that is kept in.
+    pub size: Size,
     /// How often it was taken up after it had made the engine fail.
     pub recoveries: u32,
 }

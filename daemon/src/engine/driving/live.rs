@@ -10,6 +10,7 @@ use a2n_proto::execution::{Execution, ExecutionMetric, ExecutionStatus};
 use a2n_proto::{Json, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use super::packed::Size;
 use super::persist;
 use super::places::Rank;
 use crate::engine::execution::State;
@@ -24,6 +25,8 @@ use crate::engine::view;
 pub(super) struct Live {
     pub(super) plan: Arc<Plan>,
     pub(super) state: State,
+    /// How many bytes the state is kept in, after the last write that was handed over.
+    pub(super) size: Size,
     /// The header as it will stand after the last write that was handed over.
     pub(super) execution: Execution,
     /// Attempts whose start is recorded, or about to be, with the switch that stops each.
@@ -59,6 +62,7 @@ impl Live {
         Self {
             plan,
             state,
+            size: Size::default(),
             execution,
             jobs: BTreeMap::new(),
             not_begun: BTreeSet::new(),

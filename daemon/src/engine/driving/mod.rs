@@ -4,7 +4,7 @@
 pub mod driver;
 pub mod handle;
 pub mod inbox;
-pub mod persist;
+pub mod packed;
 pub mod plans;
 pub mod recover;
 pub mod safe_mode;
@@ -16,6 +16,7 @@ mod alarm;
 mod desk;
 mod live;
 mod parked;
+mod persist;
 mod places;
 mod rates;
 mod runner;

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::desk::asker;
 use super::handle::{Admission, Within};
 use super::live::Live;
+use super::packed::{self, Size};
 use super::places::Rank;
 use crate::engine::execution::{Folded, State};
 use crate::engine::fact::Fact;
@@ -18,14 +19,11 @@ use crate::engine::step::Step;
 use crate::engine::view::{self, Changed};
 use crate::store::{self, Origin, Store, Tx, execution, execution_failed, execution_reply};
 
-/// The version of the packed state's form.
-const STATE_VERSION: u8 = 2;
-
 /// An execution's record after a step.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) execution: Execution,
-    state: Vec<u8>,
+    state: execution::Written,
     folded: Vec<Folded>,
     wait: execution::Wait,
     measured: Vec<ExecutionMetric>,
@@ -52,7 +50,7 @@ impl Kept {
         }
         Self {
             execution: live.execution.clone(),
-            state: pack(&live.state),
+            state: live.size.written(&live.state, &step.facts),
             wait: execution::Wait {
                 due: live.state.next_due(&live.plan),
                 asks: live.state.requests().next().is_some() || !live.state.held().is_empty(),
@@ -75,7 +73,12 @@ impl Kept {
             store::execution_metrics::add(tx, self.execution.id, &self.measured)?;
         }
         for folded in &self.folded {
-            execution::put_iteration(tx, self.execution.id, &place(folded), pack_folded(folded))?;
+            execution::put_iteration(
+                tx,
+                self.execution.id,
+                &place(folded),
+                packed::iteration(folded),
+            )?;
         }
         if let Some(key) = &self.replied {
             execution_reply::remove(tx, asker(key))?;
@@ -126,7 +129,7 @@ pub(super) fn insert(kept: Kept, accepted: Execution, within: Option<Within>) ->
             return Ok(Inserted::Already(other));
         }
         tx.room()?;
-        let state = std::mem::take(&mut kept.state);
+        let state = std::mem::replace(&mut kept.state, execution::Written::unchanged());
         execution::insert_waiting(tx, &kept.execution, state, kept.wait)?;
         let fields = Json::from(json!({
             "status": accepted.status,
@@ -160,7 +163,7 @@ pub(super) fn save(kept: Kept, within: Option<Within>) -> Write<()> {
         if let Some(within) = within {
             within(tx)?;
         }
-        let state = std::mem::take(&mut kept.state);
+        let state = std::mem::replace(&mut kept.state, execution::Written::unchanged());
         execution::save_waiting(tx, &kept.execution, state, kept.wait)?;
         kept.rest(tx)
     });
@@ -183,8 +186,8 @@ pub(super) fn rank_of(priority: i32, id: ExecutionId) -> Rank {
 pub(super) enum Stored {
     /// Nothing: it was never accepted.
     Nothing,
-    /// Its header and its state.
-    This(Box<(Execution, State)>),
+    /// Its header and its state, with what that is kept in.
+    This(Box<(Execution, State, Size)>),
     /// Something that can't be read now.
     Unreadable,
 }
@@ -194,21 +197,13 @@ pub(super) fn read(store: &Store, id: ExecutionId) -> Stored {
     let read = || -> Result<Stored, store::Error> {
         let snapshot = store.read()?;
         let Some(header) = execution::get(&snapshot, id)? else { return Ok(Stored::Nothing) };
-        let state = execution::state(&snapshot, id)?.and_then(|bytes| unpack(&bytes));
+        let state = execution::state(&snapshot, id)?.and_then(|bytes| packed::read(&bytes));
         Ok(match state {
-            Some(state) => Stored::This(Box::new((header, state))),
+            Some((state, size)) => Stored::This(Box::new((header, state, size))),
             None => Stored::Unreadable,
         })
     };
     read().unwrap_or(Stored::Unreadable)
-}
-
-/// A state's bytes for the store.
-pub(in crate::engine) fn pack(state: &State) -> Vec<u8> {
-    let mut bytes = vec![STATE_VERSION];
-    bincode::serde::encode_into_std_write(state, &mut bytes, bincode::config::standard())
-        .expect("a state has only types that bincode carries");
-    bytes
 }
 
 /// Where an iteration is kept.
@@ -216,33 +211,4 @@ fn place(folded: &Folded) -> execution::Place {
     let mut path = view::numbers(&folded.frame.iteration);
     path.push(folded.iteration);
     execution::Place { path, node: folded.frame.node.clone() }
-}
-
-fn pack_folded(folded: &Folded) -> Vec<u8> {
-    let mut bytes = vec![STATE_VERSION];
-    bincode::serde::encode_into_std_write(folded, &mut bytes, bincode::config::standard())
-        .expect("an iteration has only types that bincode carries");
-    bytes
-}
-
-/// The iteration in bytes from the store; none where they are of another version or damaged.
-pub fn unpack_folded(bytes: &[u8]) -> Option<Folded> {
-    let (version, body) = bytes.split_first()?;
-    if *version != STATE_VERSION {
-        return None;
-    }
-    bincode::serde::decode_from_slice(body, bincode::config::standard().with_limit::<{ 1 << 30 }>())
-        .ok()
-        .map(|(folded, _)| folded)
-}
-
-/// The state in bytes from the store; none where they are of another version or damaged.
-pub fn unpack(bytes: &[u8]) -> Option<State> {
-    let (version, body) = bytes.split_first()?;
-    if *version != STATE_VERSION {
-        return None;
-    }
-    bincode::serde::decode_from_slice(body, bincode::config::standard().with_limit::<{ 1 << 30 }>())
-        .ok()
-        .map(|(state, _)| state)
 }

@@ -8,8 +8,8 @@ use a2n_proto::execution::{ExecutionStatus, PausedReason};
 use a2n_proto::{ExecutionId, Timestamp, WorkflowId};
 
 use super::handle::{Engine, Error, Found, Revived};
+use super::packed;
 use super::parked::WINDOW;
-use super::persist;
 use super::places::Rule;
 use super::plans::{self, Plans};
 use super::stuck::{self, Stuck, Why};
@@ -162,7 +162,7 @@ pub(super) fn read_one(
         return Ok(Some(Err(Why::Quarantined(execution.error_message.unwrap_or_default()))));
     }
     let state = intact(execution::state(snapshot, id))?.flatten();
-    let Some(state) = state.and_then(|bytes| persist::unpack(&bytes)) else {
+    let Some((state, size)) = state.and_then(|bytes| packed::read(&bytes)) else {
         return Ok(Some(Err(Why::State)));
     };
     let (workflow, version) = (execution.workflow_id, execution.workflow_version);
@@ -182,7 +182,7 @@ pub(super) fn read_one(
         }
     };
     let recoveries = execution::recoveries(snapshot, id)?;
-    Ok(Some(Ok(Revived { execution, plan, state, recoveries })))
+    Ok(Some(Ok(Revived { execution, plan, state, size, recoveries })))
 }
 
 /// How many of a workflow's executions may run at once, as its published version says; none where it

@@ -10,7 +10,7 @@ use a2n_proto::execution::{ErrorDetails, Execution, ExecutionStatus, PausedReaso
 use a2n_proto::{ChangeKind, ExecutionId, Json, UserId};
 use serde_json::json;
 
-use super::persist;
+use super::packed;
 use crate::engine::execution::Start;
 use crate::store::{self, Snapshot, Tx, execution};
 
@@ -92,7 +92,7 @@ pub(super) fn quarantine(tx: &mut Tx<'_>, id: ExecutionId, told: &str) -> Result
 /// Lets a quarantined execution go on from where it is stored; its failures are forgotten.
 pub fn release(tx: &mut Tx<'_>, id: ExecutionId) -> Result<Execution, store::Error> {
     let mut header = execution::require(tx, id)?;
-    let state = execution::state(tx, id)?.and_then(|bytes| persist::unpack(&bytes));
+    let state = execution::state(tx, id)?.and_then(|bytes| packed::unpack(&bytes));
     if header.paused_reason != Some(PausedReason::Quarantined) {
         let message = format!("execution {id} is not quarantined any more");
         return Err(store::Error::Precondition { message, hint: None });
@@ -116,8 +116,7 @@ pub fn release(tx: &mut Tx<'_>, id: ExecutionId) -> Result<Execution, store::Err
 fn save_aside(tx: &mut Tx<'_>, mut header: Execution) -> Result<(), store::Error> {
     header.revision += 1;
     header.updated_at = tx.at();
-    let state = execution::state(tx, header.id)?.unwrap_or_default();
-    execution::save(tx, &header, state)?;
+    execution::save_header(tx, &header)?;
     let fields = Json::from(json!({
         "status": header.status,
         "pausedReason": header.paused_reason,
@@ -173,11 +172,12 @@ pub fn cancel(
         cause: vec![why.to_string()],
     });
     let state = match execution::state(tx, id) {
-        Ok(state) => state.filter(|bytes| persist::unpack(bytes).is_some()),
+        Ok(state) => state.and_then(|bytes| packed::unpack(&bytes)),
         Err(store::Error::Damaged { .. }) => None,
         Err(error) => return Err(error),
     };
-    execution::save(tx, &ended, state.unwrap_or_default())?;
+    let state = state.map(|state| packed::pack(&state)).unwrap_or_default();
+    execution::save(tx, &ended, state)?;
     execution::forget_recoveries(tx, id)?;
     let fields = Json::from(json!({
         "status": ended.status,

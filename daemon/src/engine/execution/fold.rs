@@ -61,9 +61,7 @@ impl State {
             }
             Fact::LockTaken { held } => {
                 self.held.push(held.clone());
-                if let Some(node) = self.nodes.get_mut(&held.unit.node) {
-                    node.locked = true;
-                }
+                self.nodes.with(&held.unit.node, |node| node.locked = true);
             }
             Fact::LockReleased { name } => {
                 let (free, held) = std::mem::take(&mut self.held)
@@ -71,9 +69,7 @@ impl State {
                     .partition::<Vec<_>, _>(|held| held.name == *name);
                 self.held = held;
                 for held in free {
-                    if let Some(node) = self.nodes.get_mut(&held.unit.node) {
-                        node.locked = false;
-                    }
+                    self.nodes.with(&held.unit.node, |node| node.locked = false);
                 }
             }
             Fact::Ended { at, status } => {
@@ -159,39 +155,41 @@ impl State {
         match fact {
             Fact::NodeStarted { node, at, units, each, took } => {
                 let started = NodeState { took: *took, ..NodeState::started(*at, *units, *each) };
-                self.nodes.insert(node.clone(), started);
+                self.nodes.put(node.clone(), started);
             }
             Fact::NodeSkipped { node, at } => {
-                self.nodes.insert(node.clone(), NodeState::skipped(*at));
+                self.nodes.put(node.clone(), NodeState::skipped(*at));
             }
             Fact::Caught { node, caught } => {
                 self.caught.insert(node.clone(), caught.clone());
             }
             Fact::NodeEnded { node, at, status, output, error } => {
                 self.caught.remove(node);
-                let state = self.nodes.entry(node.clone()).or_insert_with(NodeState::unstarted);
-                state.status = *status;
-                state.ended_at = Some(*at);
-                state.output = Arc::clone(output);
-                if *status == NodeStatus::Success {
-                    let moved = state.units_bytes();
+                if !self.nodes.contains_key(node) {
+                    self.nodes.put(node.clone(), NodeState::unstarted());
+                }
+                let (mut moved, is_well) = (0, *status == NodeStatus::Success);
+                self.nodes.with(node, |state| {
+                    state.status = *status;
+                    state.ended_at = Some(*at);
+                    state.output = Arc::clone(output);
+                    state.error.clone_from(error);
+                    // Where it went well, the items stand in the node's output now. Else a retry of
+                    // only the failed ones wants them.
+                    if is_well {
+                        moved = state.units_bytes();
+                        state.units.forget_results();
+                    }
+                });
+                if is_well {
                     let all = self.result_bytes.saturating_sub(moved);
                     self.result_bytes = all.saturating_add(output.size_bytes() as u64);
-                }
-                state.error.clone_from(error);
-                // Where it went well, the items stand in the node's output now. Else a retry of only
-                // the failed ones wants them.
-                for unit in state.units.iter_mut().filter(|_| *status == NodeStatus::Success) {
-                    if let Phase::Done { output } = &mut unit.phase {
-                        output.clear();
-                    }
                 }
                 self.start.done_before.remove(node);
             }
             Fact::Progressed { node, percent, detail } => {
-                if let Some(state) = self.nodes.get_mut(node) {
-                    state.progress = Some((*percent, detail.clone()));
-                }
+                let progress = Some((*percent, detail.clone()));
+                self.nodes.with(node, |state| state.progress = progress);
             }
             _ => self.apply_to_loop(fact),
         }
@@ -244,9 +242,7 @@ impl State {
             }
             Fact::UnitInside { unit, output } => {
                 self.set_phase(unit, Phase::Inside);
-                if let Some(node) = self.nodes.get_mut(&unit.node) {
-                    node.output = Arc::clone(output);
-                }
+                self.nodes.with(&unit.node, |node| node.output = Arc::clone(output));
             }
             Fact::UnitRequested { unit, n, request } => {
                 self.set_phase(unit, Phase::Requested { n: *n, request: request.clone() });
@@ -263,11 +259,7 @@ impl State {
     }
 
     fn with_unit(&mut self, unit: &UnitKey, change: impl FnOnce(&mut UnitState)) {
-        if let Some(state) =
-            self.nodes.get_mut(&unit.node).and_then(|node| node.units.get_mut(unit.index()))
-        {
-            change(state);
-        }
+        self.nodes.with(&unit.node, |node| node.units.with(unit.index(), change));
     }
 
     pub(in crate::engine) fn unit(&self, unit: &UnitKey) -> Option<&UnitState> {

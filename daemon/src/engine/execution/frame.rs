@@ -124,7 +124,7 @@ impl State {
         frames: &[NodeKey],
     ) -> Folded {
         let nodes: BTreeMap<NodeKey, NodeState> =
-            nodes.iter().filter_map(|key| self.nodes.remove_entry(key)).collect();
+            nodes.iter().filter_map(|key| self.nodes.take(key)).collect();
         let frames: BTreeMap<NodeKey, Frame> =
             frames.iter().filter_map(|key| self.frames.remove_entry(key)).collect();
         let bytes = nodes.values().map(|node| node.output.size_bytes() as u64).sum();
@@ -143,7 +143,7 @@ impl State {
     pub fn unfold(&mut self, folded: Folded) {
         let Folded { frame, iteration, round, nodes, frames } = folded;
         self.frames.entry(frame).or_default().rounds.insert(iteration, round);
-        self.nodes.extend(nodes);
+        nodes.into_iter().for_each(|(key, node)| self.nodes.put(key, node));
         self.frames.extend(frames);
     }
 }

@@ -8,6 +8,7 @@ use a2n_proto::{Json, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Units;
 use crate::engine::kind::{Handles, Item, NodeError};
 use crate::engine::request::Request;
 
@@ -23,7 +24,7 @@ pub struct NodeState {
     /// Whether each unit is one item; else there is one unit.
     pub each: bool,
     /// Its units of work.
-    pub units: Vec<UnitState>,
+    pub units: Units,
     /// What it sent on, once it ended.
     pub output: Arc<Output>,
     /// Why it failed.
@@ -182,7 +183,7 @@ impl NodeState {
             started_at: None,
             ended_at: None,
             each: false,
-            units: Vec::new(),
+            units: Units::default(),
             output: Arc::new(Output::default()),
             error: None,
             progress: None,
@@ -207,12 +208,11 @@ impl NodeState {
         }
     }
     pub(super) fn started(at: Timestamp, units: u32, each: bool) -> Self {
-        let unit = UnitState { phase: Phase::Ready, attempts: Vec::new(), carried: false };
         Self {
             status: NodeStatus::Running,
             started_at: Some(at),
             each,
-            units: vec![unit; units as usize],
+            units: Units::ready(units),
             ..Self::unstarted()
         }
     }
@@ -239,17 +239,13 @@ impl NodeState {
         };
         self.units.iter().map(of_unit).sum()
     }
-    /// Attempts after the first, over all units.
+    /// Attempts after the first, over all units; none of those that were taken over.
     pub fn retries(&self) -> u32 {
-        self.units
-            .iter()
-            .filter(|unit| !unit.carried)
-            .map(|unit| u32::try_from(unit.attempts.len()).unwrap_or(u32::MAX).saturating_sub(1))
-            .fold(0, u32::saturating_add)
+        if self.carried { 0 } else { self.units.retries() }
     }
     /// The running attempts: item and number.
     pub(in crate::engine) fn running(&self) -> impl Iterator<Item = (Option<u32>, u32)> + '_ {
-        self.units.iter().zip(0_u32..).filter_map(|(unit, index)| match unit.phase {
+        self.units.under_way().filter_map(|(index, unit)| match unit.phase {
             Phase::Running { n } => Some((self.each.then_some(index), n)),
             _ => None,
         })
@@ -262,6 +258,11 @@ pub(in crate::engine) fn handles_bytes(handles: &Handles) -> u64 {
 }
 
 impl UnitState {
+    /// Attempts after the first.
+    pub(super) fn retries(&self) -> u32 {
+        let attempts = if self.carried { 0 } else { self.attempts.len() };
+        u32::try_from(attempts).unwrap_or(u32::MAX).saturating_sub(1)
+    }
     /// Ended attempts that count as failures.
     pub(in crate::engine) fn failures(&self) -> u32 {
         let failed = self.attempts.iter().filter(|a| a.error.is_some() && !a.lost).count();

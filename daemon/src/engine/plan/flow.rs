@@ -1,6 +1,6 @@
 //! How a plan's nodes, connections, loops and watched parts lie to each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use a2n_proto::document::{Document, Node};
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub fn regions(document: &Document, kinds: &dyn Kinds) -> Regions {
         .iter()
         .map(|node| kinds.find(&node.kind).map_or(Role::Step, |kind| kind.role()))
         .collect();
-    let numbers: BTreeMap<&str, usize> =
+    let numbers: HashMap<&str, usize> =
         document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i)).collect();
     let edges: Vec<Arrow> = document
         .connections
@@ -87,7 +87,7 @@ pub(super) fn conditions(role: Role, node: &Node, whole: Template) -> (Template,
 
 pub(super) fn connect(
     document: &Document,
-    by_id: &BTreeMap<String, usize>,
+    by_id: &HashMap<&str, usize>,
     nodes: &mut [PlanNode],
     found: &Regions,
 ) -> Vec<PlanConnection> {
@@ -104,7 +104,7 @@ pub(super) fn connect(
     let mut connections = Vec::with_capacity(document.connections.len());
     for connection in &document.connections {
         let (Some(source), Some(target)) =
-            (by_id.get(&connection.source), by_id.get(&connection.target))
+            (by_id.get(connection.source.as_str()), by_id.get(connection.target.as_str()))
         else {
             continue;
         };

@@ -21,10 +21,9 @@ pub(super) fn answer(
     let Some(state) = turn.state.nodes.get(&key) else { return };
     let doubtful: Vec<(UnitKey, u32)> = state
         .units
-        .iter()
-        .zip(0_u32..)
-        .filter(|(_, index)| item.is_none_or(|item| item == *index))
-        .filter_map(|(unit, index)| match unit.phase {
+        .under_way()
+        .filter(|(index, _)| item.is_none_or(|item| item == *index))
+        .filter_map(|(index, unit)| match unit.phase {
             Phase::InDoubt { n } => {
                 Some((UnitKey { node: key.clone(), item: state.each.then_some(index) }, n))
             }

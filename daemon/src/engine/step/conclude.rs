@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use a2n_proto::execution::{ExecutionStatus, NodeStatus, PausedReason};
+use a2n_proto::execution::{ExecutionStatus, PausedReason};
 
 use super::advance::{advance, never_begins, readiness};
 use super::arrive::round_path;
@@ -110,7 +110,7 @@ fn disarm_timeout(turn: &mut Turn<'_>) {
 fn end_what_is_left(turn: &mut Turn<'_>) {
     let plan = turn.plan;
     let open = |turn: &Turn<'_>| -> Vec<Site> {
-        let open = turn.state.nodes.iter().filter(|(_, state)| !state.is_settled());
+        let open = turn.state.nodes.working();
         let mut sites: Vec<Site> = open.filter_map(|(key, _)| turn.site_of(key)).collect();
         sites.sort_by_key(|site| (plan.nodes[site.number].place, site.key.iteration.len()));
         sites
@@ -119,7 +119,7 @@ fn end_what_is_left(turn: &mut Turn<'_>) {
         cancel_units(turn, &site);
         end_node_if_over(turn, &site);
     }
-    if turn.state.nodes.values().any(|node| !node.is_settled()) {
+    if turn.state.nodes.working().next().is_some() {
         return;
     }
     end_loops(turn);
@@ -226,16 +226,14 @@ struct Census {
 impl Census {
     fn of(turn: &Turn<'_>) -> Self {
         let mut census = Self::default();
-        for (key, state) in &turn.state.nodes {
-            if state.status != NodeStatus::Running {
-                continue;
-            }
+        for (key, state) in turn.state.nodes.working() {
             census.open += 1;
             census.stuck.get_or_insert_with(|| key.clone());
-            for unit in &state.units {
+            census.to_come += state.units.n_ready();
+            for (_, unit) in state.units.under_way() {
                 match unit.phase {
                     Phase::Running { .. } => census.running += 1,
-                    Phase::Ready | Phase::Backoff { .. } => census.to_come += 1,
+                    Phase::Backoff { .. } => census.to_come += 1,
                     Phase::Waiting { .. } => census.waiting += 1,
                     Phase::Requested { .. } if unit.phase.is_at_work() => census.running += 1,
                     Phase::Requested { .. } => census.waiting += 1,

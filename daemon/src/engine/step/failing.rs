@@ -153,10 +153,9 @@ pub(super) fn cancel_units(turn: &mut Turn<'_>, site: &Site) {
     let each = state.each;
     let open: Vec<UnitKey> = state
         .units
-        .iter()
-        .zip(0_u32..)
-        .filter(|(unit, _)| !unit.phase.is_over() && !matches!(unit.phase, Phase::Running { .. }))
-        .map(|(_, index)| UnitKey { node: site.key.clone(), item: each.then_some(index) })
+        .open()
+        .filter(|(_, unit)| !matches!(unit.phase, Phase::Running { .. }))
+        .map(|(index, _)| UnitKey { node: site.key.clone(), item: each.then_some(index) })
         .collect();
     for unit in open {
         cancel_unit(turn, &unit);

@@ -4,8 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use a2n_proto::execution::NodeStatus;
-
 use super::turn::{Site, Turn};
 use crate::engine::execution::{NodeKey, below, depth, index};
 use crate::engine::fact::Fact;
@@ -95,13 +93,8 @@ impl Turn<'_> {
     }
     /// Has all looked at that works: room for it may have come.
     pub(super) fn queue_running(&mut self) {
-        let working: Vec<NodeKey> = self
-            .state
-            .nodes
-            .iter()
-            .filter(|(_, node)| node.status == NodeStatus::Running)
-            .map(|(key, _)| key.clone())
-            .collect();
+        let working = self.state.nodes.working().map(|(key, _)| key.clone());
+        let working: Vec<NodeKey> = working.collect();
         for key in working {
             if let Some(number) = self.number(&key.node) {
                 self.queue(Piece::Node(self.node(number).place), &key.iteration);

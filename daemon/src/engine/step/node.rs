@@ -78,22 +78,18 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, site: &Site) {
             _ => drive_try(turn, site),
         };
     }
-    let (units, each) = (u32::try_from(state.units.len()).unwrap_or(u32::MAX), state.each);
-    let mut stopping = is_stopping(node, state) || turn.is_closed(site, false);
-    let count = |units: usize| u32::try_from(units).unwrap_or(u32::MAX);
-    let mut busy = count(state.units.iter().filter(|unit| is_busy(node, unit)).count());
-    for index in 0..units {
+    let each = state.each;
+    if is_stopping(node, state) || turn.is_closed(site, false) {
+        cancel_what_rests(turn, site);
+        return end_node_if_over(turn, site);
+    }
+    let busy = state.units.under_way().filter(|(_, unit)| is_busy(node, unit)).count();
+    let mut busy = u32::try_from(busy).unwrap_or(u32::MAX);
+    let next_ready = |turn: &Turn<'_>, from| turn.node_state(&site.key)?.units.next_ready(from);
+    let mut from = 0;
+    while let Some(index) = next_ready(turn, from) {
+        from = index.saturating_add(1);
         let unit = UnitKey { node: site.key.clone(), item: each.then_some(index) };
-        let Some(phase) = turn.state.unit(&unit).map(|unit| &unit.phase) else { break };
-        if stopping {
-            if !phase.is_over() && !phase.is_at_work() {
-                cancel_unit(turn, &unit);
-            }
-            continue;
-        }
-        if !matches!(phase, Phase::Ready) {
-            continue;
-        }
         let is_held_up = !node.is_inline()
             && (turn.parallel <= 0 || turn.is_spent(site.number) || turn.waits_its_turn(site));
         let full = busy >= node.concurrency || is_held_up;
@@ -107,10 +103,9 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, site: &Site) {
         }
         match turn.state.unit(&unit) {
             Some(UnitState { phase: Phase::Failed { .. }, .. }) => {
-                stopping = node.on_error == OnError::Stop;
-                if stopping {
-                    // Once more from the front, to cancel what has not begun.
-                    return work_on_node(turn, site);
+                if node.on_error == OnError::Stop {
+                    cancel_what_rests(turn, site);
+                    break;
                 }
             }
             Some(unit) if is_busy(node, unit) => busy += 1,
@@ -123,18 +118,29 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, site: &Site) {
     end_node_if_over(turn, site);
 }
 
+/// Cancels the units for which nothing is done now; the others come to their own end.
+fn cancel_what_rests(turn: &mut Turn<'_>, site: &Site) {
+    let Some(state) = turn.node_state(&site.key) else { return };
+    let resting = state.units.open().filter(|(_, unit)| !unit.phase.is_at_work());
+    let key = |index| UnitKey { node: site.key.clone(), item: state.each.then_some(index) };
+    let resting: Vec<UnitKey> = resting.map(|(index, _)| key(index)).collect();
+    for unit in resting {
+        cancel_unit(turn, &unit);
+    }
+}
+
 /// Ends a node whose units are all over.
 pub(super) fn end_node_if_over(turn: &mut Turn<'_>, site: &Site) {
     let node = turn.node(site.number);
     let Some(state) = turn.node_state(&site.key) else { return };
-    if state.is_settled() || !state.units.iter().all(|unit| unit.phase.is_over()) {
+    if state.is_settled() || !state.units.are_over() {
         return;
     }
-    let failed = state.units.iter().find_map(|unit| match &unit.phase {
+    let failed = state.units.failed().find_map(|(_, unit)| match &unit.phase {
         Phase::Failed { error, n } => Some((error.clone(), *n)),
         _ => None,
     });
-    let cancelled = state.units.iter().any(|unit| matches!(unit.phase, Phase::Cancelled));
+    let cancelled = state.units.has_cancelled();
     match failed {
         Some((error, n)) if node.on_error == OnError::Stop => {
             end_node(turn, site, NodeStatus::Failed, Output::default(), Some(error.clone()));
@@ -172,8 +178,7 @@ pub(super) fn end_node(
 }
 
 fn is_stopping(node: &PlanNode, state: &NodeState) -> bool {
-    node.on_error == OnError::Stop
-        && state.units.iter().any(|unit| matches!(unit.phase, Phase::Failed { .. }))
+    node.on_error == OnError::Stop && state.units.failed().next().is_some()
 }
 
 /// Whether a unit holds one of the node's places: with one at a time, the next item waits until a

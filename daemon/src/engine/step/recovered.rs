@@ -91,8 +91,8 @@ fn ask_again(turn: &mut Turn<'_>) {
 
 fn set_timers(turn: &mut Turn<'_>) {
     let mut timers = Vec::new();
-    for (node, state) in &turn.state.nodes {
-        for (unit, index) in state.units.iter().zip(0_u32..) {
+    for (node, state) in turn.state.nodes.working() {
+        for (index, unit) in state.units.under_way() {
             let key = UnitKey { node: node.clone(), item: state.each.then_some(index) };
             match unit.phase {
                 Phase::Waiting { until, .. } => timers.push((TimerKey::Wait(key), until)),

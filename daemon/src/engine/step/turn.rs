@@ -62,7 +62,7 @@ impl Site {
 
 impl<'a> Turn<'a> {
     pub(super) fn new(plan: &'a Plan, state: &'a mut State, env: &'a Env) -> Self {
-        let running = state.nodes.values().map(|node| node.running().count()).sum::<usize>();
+        let running = state.nodes.working().map(|(_, node)| node.running().count()).sum::<usize>();
         let running = i64::try_from(running).unwrap_or(i64::MAX);
         Self {
             plan,

@@ -20,3 +20,4 @@ mod steering;
 mod sweep;
 mod tries;
 mod trouble;
+mod wide;

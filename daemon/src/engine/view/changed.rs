@@ -77,14 +77,14 @@ pub fn changes(plan: &Plan, state: &State, facts: &[Fact], folded: &[Folded]) ->
         }
         members.entry(node).or_default().extend(changed);
     }
+    let gone: BTreeMap<&NodeKey, &NodeState> = folded.iter().flat_map(|one| &one.nodes).collect();
     let mut all: Vec<Changed> = nodes
         .into_iter()
         .filter_map(|key| {
             let number = *plan.by_id.get(&key.node)?;
             let node = &plan.nodes[number];
             let wanted = members.get(key)?;
-            let in_folded = || folded.iter().find_map(|round| round.nodes.get(key));
-            let found = state.nodes.get(key).or_else(in_folded);
+            let found = state.nodes.get(key).or_else(|| gone.get(key).copied());
             let fields = Json::of(&NodeFields { node, key, state: found, wanted });
             let id = row_id(state, key);
             let created = created.contains(key);

@@ -9,7 +9,7 @@ use a2n_proto::workflow::SharePermission;
 use a2n_proto::{ErrorKind, ExecutionId, RpcError};
 
 use super::super::{Context, Registry};
-use crate::engine::driving::persist;
+use crate::engine::driving::packed;
 use crate::engine::execution::{NodeKey, State};
 use crate::engine::plan::Plan;
 use crate::store::{View, workflow_version};
@@ -77,7 +77,7 @@ pub(super) async fn read(
     {
         return Ok(live);
     }
-    let state = store.execution_state(id)?.and_then(|bytes| persist::unpack(&bytes));
+    let state = store.execution_state(id)?.and_then(|bytes| packed::unpack(&bytes));
     let state = state.ok_or_else(|| {
         RpcError::new(
             ErrorKind::Precondition,

@@ -6,6 +6,7 @@ use a2n_proto::execution::Execution;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::Pieces;
 use super::waiting::Kinds;
 use crate::store::rows::Stored;
 use crate::store::schema::{EXECUTION, Table};
@@ -82,15 +83,20 @@ impl Data {
 pub(crate) struct Packed {
     pub(crate) kept: Kept,
     pub(crate) data: Option<Data>,
-    pub(crate) state: Option<Bytes>,
+    pub(crate) state: Option<Pieces>,
 }
 
 impl Packed {
     /// One that is over.
     pub(crate) fn of_ended(execution: &Execution, state: Vec<u8>) -> Result<Self, Error> {
-        Self::of(execution, state, Kinds::default())
+        Self::of(execution, Some(state.into()), Kinds::default())
     }
-    pub(super) fn of(execution: &Execution, state: Vec<u8>, wait: Kinds) -> Result<Self, Error> {
+    /// `state`: none where what is kept of it in a row of its own stays.
+    pub(super) fn of(
+        execution: &Execution,
+        state: Option<Pieces>,
+        wait: Kinds,
+    ) -> Result<Self, Error> {
         let data = Data::of(execution);
         let data_hash = data.hash();
         let bare = Execution {
@@ -100,11 +106,13 @@ impl Packed {
             context_data: Json::null(),
             ..execution.clone()
         };
-        let state = Bytes(state);
         let (inline, apart) =
             if data.size() <= INLINE { (Some(packed(&data)?), None) } else { (None, Some(data)) };
-        let (state_inline, state_apart) =
-            if state.0.len() <= INLINE { (Some(state), None) } else { (None, Some(state)) };
+        let (state_inline, state_apart) = match state.map(|state| state.within(INLINE)) {
+            Some(Ok(state)) => (Some(Bytes(state)), None),
+            Some(Err(state)) => (None, Some(state)),
+            None => (None, None),
+        };
         let kept = Kept { execution: bare, data: inline, data_hash, state: state_inline, wait };
         Ok(Self { kept, data: apart, state: state_apart })
     }

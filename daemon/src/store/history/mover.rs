@@ -14,9 +14,9 @@ use crate::store::execution::{self, Kept, marks};
 use crate::store::keys::{Key, last_id};
 use crate::store::schema::{
     EXECUTION, EXECUTION_BY_STATUS, EXECUTION_DATA, EXECUTION_ITERATION, EXECUTION_METRICS,
-    EXECUTION_STATE,
+    EXECUTION_METRICS_MORE, EXECUTION_STATE,
 };
-use crate::store::{Error, Origin, Read, Snapshot, Store, Tx, rows};
+use crate::store::{Error, Origin, Read, Snapshot, Store, Tx, execution_metrics, rows};
 
 /// How much is moved.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +85,11 @@ pub(crate) fn copy(
         for key in execution::iteration_keys(read, *id)? {
             if let Some(bytes) = raw(read, EXECUTION_ITERATION, &key)? {
                 file.put(EXECUTION_ITERATION, &key, bytes);
+            }
+        }
+        for key in execution_metrics::more_keys(read, *id)? {
+            if let Some(bytes) = raw(read, EXECUTION_METRICS_MORE, &key)? {
+                file.put(EXECUTION_METRICS_MORE, &key, bytes);
             }
         }
         let attached = execution::attachment_marks(read, *id)?;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use a2n_proto::execution::{Execution, ExecutionMetric};
 
 use super::{FileName, Kind, Rows, month_of, rollups};
-use crate::store::execution::{Packed, marks};
+use crate::store::execution::{Bytes, Packed, Pieces, marks};
 use crate::store::keys::Key;
 use crate::store::schema::{EXECUTION, EXECUTION_DATA, EXECUTION_METRICS, EXECUTION_STATE};
 use crate::store::tally::{Ended, Tally};
@@ -29,7 +29,9 @@ pub fn put(store: &Store, origin: &Origin, past: Vec<Past>) -> Result<(), Error>
     let mut files: BTreeMap<FileName, Rows> = BTreeMap::new();
     let mut tally = Tally::default();
     for Past { execution, state, measured } in past {
-        tally.ended(Ended::of(&execution), &measured);
+        let ended = Ended::of(&execution);
+        tally.ended(ended);
+        tally.measured(ended, &measured);
         let kind = Kind::of(execution.status);
         let name = FileName { month: month_of(execution.id.unix_ms()), kind };
         let file = files.entry(name).or_default();
@@ -40,8 +42,8 @@ pub fn put(store: &Store, origin: &Origin, past: Vec<Past>) -> Result<(), Error>
         if let Some(data) = &data {
             file.put(EXECUTION_DATA, id, rows::encode(EXECUTION_DATA, &key, 1, data)?);
         }
-        if let Some(state) = &state {
-            file.put(EXECUTION_STATE, id, rows::encode(EXECUTION_STATE, &key, 1, state)?);
+        if let Some(state) = state.map(Pieces::joined) {
+            file.put(EXECUTION_STATE, id, rows::encode(EXECUTION_STATE, &key, 1, &Bytes(state))?);
         }
         if !measured.is_empty() {
             file.put(EXECUTION_METRICS, id, rows::encode(EXECUTION_METRICS, &key, 1, &measured)?);

@@ -5,11 +5,12 @@ use a2n_proto::ExecutionId;
 
 use super::{FileName, Kind, Rows, in_slices};
 use crate::store::execution::{Kept, attachment_marks, iteration_keys, marks};
+use crate::store::execution_metrics::more_keys;
 use crate::store::keys::{Key, last_id};
 use crate::store::read::Source;
 use crate::store::schema::{
     EXECUTION, EXECUTION_BY_WORKFLOW, EXECUTION_DATA, EXECUTION_ITERATION, EXECUTION_METRICS,
-    EXECUTION_STATE,
+    EXECUTION_METRICS_MORE, EXECUTION_STATE,
 };
 use crate::store::{Error, Origin, Store, rows, tombstone};
 
@@ -63,6 +64,9 @@ fn remove(
         }
         for key in iteration_keys(source, *id)? {
             gone.remove(EXECUTION_ITERATION, &key);
+        }
+        for key in more_keys(source, *id)? {
+            gone.remove(EXECUTION_METRICS_MORE, &key);
         }
         n += 1;
     }

@@ -6,11 +6,11 @@ use a2n_proto::ExecutionId;
 
 use super::File;
 use crate::store::execution::{Kept, hash_at, marks_of, named};
-use crate::store::keys::{KeyRange, KeyReader, last_id};
+use crate::store::keys::{Key, KeyRange, KeyReader, last_id};
 use crate::store::rows;
 use crate::store::schema::{
     EXECUTION, EXECUTION_ATTACHMENT, EXECUTION_BY_ATTACHMENT, EXECUTION_DATA, EXECUTION_STATE,
-    Table,
+    EXECUTION_STATE_ADDED, EXECUTION_VALUE, Table,
 };
 use crate::store::{Error, Read};
 
@@ -32,6 +32,12 @@ impl<R: Read> File<'_, R> {
                 read.look(table, key, &mut |value| {
                     hashes.extend(named(value));
                     Ok(())
+                })?;
+            }
+            for table in [EXECUTION_STATE_ADDED, EXECUTION_VALUE] {
+                read.scan(table, &Key::of_id(&id).under(), false, &mut |_, value| {
+                    hashes.extend(named(value));
+                    Ok(ControlFlow::Continue(()))
                 })?;
             }
             for hash in hashes {

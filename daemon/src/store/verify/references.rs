@@ -10,13 +10,60 @@ use a2n_proto::workflow::{
 };
 
 use super::File;
-use crate::store::execution::Kept;
+use crate::store::execution::{self, Kept};
 use crate::store::keys::KeyRange;
 use crate::store::rows::{self, Stored};
-use crate::store::schema::{TRIGGER, Table, USER, WORKFLOW};
+use crate::store::schema::{
+    EXECUTION, EXECUTION_DATA, EXECUTION_ITERATION, EXECUTION_METRICS, EXECUTION_METRICS_MORE,
+    EXECUTION_STATE, EXECUTION_STATE_ADDED, EXECUTION_VALUE, TRIGGER, Table, USER, WORKFLOW,
+};
 use crate::store::{Error, Read, tombstone};
 
+/// Tables whose keys begin with the execution that their rows belong to.
+const OF_EXECUTIONS: [Table; 7] = [
+    EXECUTION_DATA,
+    EXECUTION_STATE,
+    EXECUTION_STATE_ADDED,
+    EXECUTION_VALUE,
+    EXECUTION_ITERATION,
+    EXECUTION_METRICS,
+    EXECUTION_METRICS_MORE,
+];
+
 impl<R: Read> File<'_, R> {
+    /// What is kept beside an execution's row has that row.
+    pub(super) fn beside_executions(&mut self) -> Result<(), Error> {
+        let read = self.read;
+        for table in OF_EXECUTIONS {
+            let mut wrong: Vec<Vec<u8>> = Vec::new();
+            read.scan(table, &KeyRange::all(), false, &mut |key, _| {
+                let row = key.get(..16).map(|id| rows::has(read, EXECUTION, id)).transpose()?;
+                if row != Some(true) {
+                    wrong.push(key.to_vec());
+                }
+                Ok(ControlFlow::Continue(()))
+            })?;
+            for key in wrong {
+                self.wrong(table, &key, "the row belongs to no execution");
+            }
+        }
+        let mut wrong: Vec<Vec<u8>> = Vec::new();
+        read.scan(EXECUTION_STATE, &KeyRange::all(), false, &mut |key, _| {
+            let id = key.first_chunk().map(|id| ExecutionId::from_bytes(*id));
+            let state = id.map(|id| execution::state_here(read, id)).transpose();
+            match state {
+                Err(Error::Damaged { .. }) => wrong.push(key.to_vec()),
+                Err(e) => return Err(e),
+                Ok(_) => {}
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for key in wrong {
+            self.wrong(EXECUTION_STATE, &key, "a part of the state is missing or damaged");
+        }
+        Ok(())
+    }
+
     /// Every reference leads somewhere, or to something whose children are still to be removed.
     pub(super) fn references(&mut self) -> Result<(), Error> {
         type Refs = Vec<(&'static str, Table, [u8; 16])>;

@@ -161,7 +161,7 @@ impl Driver {
     }
 
     fn revive(&mut self, revived: Revived) {
-        let Revived { execution, plan, state, recoveries } = revived;
+        let Revived { execution, plan, state, size, recoveries } = revived;
         let (id, workflow) = (execution.id, execution.workflow_id);
         if self.live.contains_key(&id) {
             return;
@@ -169,7 +169,7 @@ impl Driver {
         self.parts.observer.began(&execution);
         let root = self.root_of(&execution);
         let mut live = Live::new(plan, state, execution);
-        live.accepted = true;
+        (live.accepted, live.size) = (true, size);
         live.recoveries = recoveries;
         self.take_in(id, live);
         // One that only waits is read for the desk, and leaves memory again.

@@ -160,6 +160,7 @@ impl Driver {
         done: impl FnOnce(Result<T, store::Error>) + Send + 'static,
     ) {
         let Some(live) = self.live.get_mut(&id) else { return };
+        let workflow = live.execution.workflow_id;
         live.writes += 1;
         let (before, after) = (Arc::clone(&live.failed), Arc::clone(&live.failed));
         let apply = move |tx: &mut store::Tx<'_>| {
@@ -175,6 +176,6 @@ impl Driver {
             }
             done(result);
         };
-        self.parts.store.hand_over(write.origin, apply, done);
+        self.parts.store.hand_over_in(workflow, write.origin, apply, done);
     }
 }

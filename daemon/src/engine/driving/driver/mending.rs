@@ -91,7 +91,7 @@ impl Driver {
                 self.again.insert(id, monotonic + AGAIN_AFTER);
             }
             persist::Stored::This(found) => {
-                (live.execution, live.state) = *found;
+                (live.execution, live.state, live.size) = *found;
                 live.failed = Arc::default();
                 live.accepted = true;
                 let held = live.held.take().unwrap_or_default();

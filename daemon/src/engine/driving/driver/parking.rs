@@ -93,10 +93,10 @@ impl Driver {
                 return false;
             }
         };
-        let Revived { execution, plan, state, recoveries } = found;
+        let Revived { execution, plan, state, size, recoveries } = found;
         let root = self.root_of(&execution);
         let mut live = Live::new(plan, state, execution);
-        live.accepted = true;
+        (live.accepted, live.size) = (true, size);
         live.recoveries = recoveries;
         let (workflow, rank, began) = (live.execution.workflow_id, live.rank(), live.has_begun());
         let parent = live.state.start().parent.as_ref().map(|parent| parent.execution);

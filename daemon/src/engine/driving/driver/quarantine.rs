@@ -17,12 +17,13 @@ impl Driver {
         self.hold(id);
         // Not before it is counted.
         self.again.remove(&id);
-        if let Some(live) = self.live.get_mut(&id) {
-            live.panic = Some(why);
-            live.writes += 1;
-        }
+        let Some(live) = self.live.get_mut(&id) else { return };
+        live.panic = Some(why);
+        live.writes += 1;
+        let workflow = live.execution.workflow_id;
         let (origin, back) = (self.engine_origin(), self.back.clone());
-        self.parts.store.hand_over(
+        self.parts.store.hand_over_in(
+            workflow,
             origin,
             move |tx: &mut store::Tx<'_>| match store::execution::head(tx, id)? {
                 Some(_) => store::execution::count_recovery(tx, id),
@@ -52,8 +53,10 @@ impl Driver {
         let panic = live.panic.clone().unwrap_or_default();
         let told = told(n, &panic);
         live.writes += 1;
+        let workflow = live.execution.workflow_id;
         let (origin, back, text) = (self.engine_origin(), self.back.clone(), told.clone());
-        self.parts.store.hand_over(
+        self.parts.store.hand_over_in(
+            workflow,
             origin,
             move |tx: &mut store::Tx<'_>| stuck::quarantine(tx, id, &text),
             move |result| drop(back.send(Back::PutAside(id, told, result))),

@@ -286,7 +286,7 @@ fn settled(state: &State, node: &PlanNode) -> Result<(), Wrong> {
             format!("{}: {:?}", node.id, unit.phase),
         ));
     }
-    for unit in &found.units {
+    for unit in found.units.iter() {
         let open = unit.attempts.iter().any(|attempt| attempt.ended_at.is_none());
         if open {
             return Err(Wrong::new("every attempt has its end", node.id.clone()));

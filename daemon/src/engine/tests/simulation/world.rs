@@ -259,7 +259,7 @@ impl<'p> World<'p> {
     fn stray(&mut self, which: usize) -> Result<(), Wrong> {
         let mut keys: Vec<TimerKey> = self.timers.keys().cloned().collect();
         keys.push(TimerKey::Timeout);
-        for (node, state) in &self.state.nodes {
+        for (node, state) in self.state.nodes.iter() {
             for index in 0..state.units.len() {
                 let item = state.each.then_some(index as u32);
                 let unit = UnitKey { node: node.clone(), item };
@@ -294,7 +294,7 @@ impl<'p> World<'p> {
     /// The units in doubt.
     pub(super) fn in_doubt(&self) -> Vec<UnitKey> {
         let mut units = Vec::new();
-        for (node, state) in &self.state.nodes {
+        for (node, state) in self.state.nodes.iter() {
             for (unit, index) in state.units.iter().zip(0_u32..) {
                 if matches!(unit.phase, Phase::InDoubt { .. }) {
                     let item = state.each.then_some(index);

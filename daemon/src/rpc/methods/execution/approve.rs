@@ -14,7 +14,7 @@ use super::super::super::once::{Key, Once};
 use super::super::super::{Call, Context, Registry};
 use crate::engine::approval::{ApprovalRequest, Ballot, Refusal, Voter};
 use crate::engine::driving::handle::{Admission, Error as EngineError};
-use crate::engine::driving::persist;
+use crate::engine::driving::packed;
 use crate::engine::execution::{NodeKey, NodeState, Phase, State, UnitKey};
 use crate::engine::input::Input;
 use crate::engine::request::Request;
@@ -169,7 +169,7 @@ fn bare(execution: Execution) -> Execution {
 
 fn stored(context: &Context, id: ExecutionId) -> Result<Option<State>, RpcError> {
     let bytes = execution::state(&context.store.read()?, id)?;
-    Ok(bytes.and_then(|bytes| persist::unpack(&bytes)))
+    Ok(bytes.and_then(|bytes| packed::unpack(&bytes)))
 }
 
 /// The open questions of a node.
@@ -279,7 +279,7 @@ fn list(
         &mut |place| {
             let id = place.execution;
             if last.as_ref().is_none_or(|(of, _)| *of != id) {
-                let state = execution::state(&read, id)?.and_then(|bytes| persist::unpack(&bytes));
+                let state = execution::state(&read, id)?.and_then(|bytes| packed::unpack(&bytes));
                 last = Some((id, execution::head(&read, id)?.zip(state)));
             }
             let Some((_, Some((head, state)))) = &last else { return Ok(None) };

@@ -9,7 +9,7 @@ use a2n_proto::api::{Match, Page};
 use a2n_proto::execution::ExecutionNodeState;
 use a2n_proto::{ExecutionId, RpcError};
 
-use crate::engine::driving::persist;
+use crate::engine::driving::packed;
 use crate::engine::execution::{NodeKey, State};
 use crate::engine::plan::Plan;
 use crate::engine::view;
@@ -132,7 +132,7 @@ fn has_loops(state: &State) -> bool {
 
 /// The rows of an iteration that is kept by itself.
 fn states(plan: &Plan, state: &State, bytes: &[u8]) -> Vec<ExecutionNodeState> {
-    let Some(folded) = persist::unpack_folded(bytes) else { return Vec::new() };
+    let Some(folded) = packed::unpack_folded(bytes) else { return Vec::new() };
     view::folded_states(plan, state, folded)
 }
 
@@ -153,7 +153,7 @@ pub(super) fn get(
         let Some(path) = path.get(..depth) else { break };
         let place = Place { path: path.to_vec(), node };
         if let Some(bytes) = store.execution_iteration(id, &place)?
-            && let Some(folded) = persist::unpack_folded(&bytes)
+            && let Some(folded) = packed::unpack_folded(&bytes)
         {
             whole.unfold(folded);
         }
