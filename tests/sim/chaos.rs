@@ -227,7 +227,7 @@ impl Life {
             1 => Answer::Failed,
             _ => Answer::RunAgain,
         };
-        let (node, iteration) = (in_doubt.node_id, String::new());
+        let (node, iteration) = (in_doubt.node_id, in_doubt.iteration);
         Some(Input::Answer { node, iteration, item: None, answer })
     }
 

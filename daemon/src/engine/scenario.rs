@@ -23,6 +23,7 @@ use super::kind::{Handles, NodeError, Outcome};
 use super::plan::Plan;
 use super::step::{Step, step};
 
+mod asking;
 mod stands;
 mod text;
 mod words;
