@@ -56,12 +56,12 @@ const TEXTS: &[&str] = &[
     // Loops both ways, one within another, and what ends one early.
     "s: noop\na: J\nb: if {\"where\": \"{{ loop.index < 2 }}\"}\nw: wait {\"duration\": 500}\nc: noop\nd: G\ns -> a\na -> b\nb.true -> w\nw -> a\nb.false -> c\na -> d",
     "L\nl: loop {} {\"concurrency\": 2}\nb: J\nc: G\nd: noop\na -> l\nl.loop -> b\nb -> c\nc -> l\nl.done -> d",
-    "l: loop {\"forEach\": [1, 2]}\nm: loop {\"forEach\": [1, 2, 3]} {\"concurrency\": 2}\nb: G\nc: J\nl.loop -> m\nm.loop -> b\nb -> m\nm.done -> c\nc -> l",
-    "l: loop {\"while\": \"{{ loop.index < 3 }}\"}\nb: G {\"retry\": {\"maxRetries\": 1, \"retryDelay\": 100}}\nc: J\nl.loop -> b\nb -> l\nl.done -> c",
+    "s: noop\ns -> l\nl: loop {\"forEach\": [1, 2]}\nm: loop {\"forEach\": [1, 2, 3]} {\"concurrency\": 2}\nb: G\nc: J\nl.loop -> m\nm.loop -> b\nb -> m\nm.done -> c\nc -> l",
+    "s: noop\ns -> l\nl: loop {\"while\": \"{{ loop.index < 3 }}\"}\nb: G {\"retry\": {\"maxRetries\": 1, \"retryDelay\": 100}}\nc: J\nl.loop -> b\nb -> l\nl.done -> c",
     "L\nl: loop\nb: J\ni: if {\"where\": \"{{ loop.index == 1 }}\"}\nx: break\nc: G\na -> l\nl.loop -> b\nb -> i\ni.true -> x\ni.false -> l\nl.done -> c",
-    "l: loop {\"forEach\": [1, 2]}\na: mutex {\"name\": \"m\"}\nalone: J\nb: mutex {\"name\": \"m\", \"action\": \"RELEASE\"}\nl.loop -> a\na -> alone\nalone -> b\nb -> l",
-    "l: loop {\"forEach\": [1, 2, 3]} {\"concurrency\": 2}\nb: workflow {\"workflow\": \"scenario-2\"}\nl.loop -> b\nb -> l",
-    "l: loop {\"forEach\": [1, 2, 3, 4]} {\"concurrency\": 3}\nb: J\nc: J\nl.loop -> b\nb -> l\nsettings {\"onFailure\": \"FINISH_BRANCHES\"}",
+    "s: noop\ns -> l\nl: loop {\"forEach\": [1, 2]}\na: mutex {\"name\": \"m\"}\nalone: J\nb: mutex {\"name\": \"m\", \"action\": \"RELEASE\"}\nl.loop -> a\na -> alone\nalone -> b\nb -> l",
+    "s: noop\ns -> l\nl: loop {\"forEach\": [1, 2, 3]} {\"concurrency\": 2}\nb: workflow {\"workflow\": \"scenario-2\"}\nl.loop -> b\nb -> l",
+    "s: noop\ns -> l\nl: loop {\"forEach\": [1, 2, 3, 4]} {\"concurrency\": 3}\nb: J\nc: J\nl.loop -> b\nb -> l\nsettings {\"onFailure\": \"FINISH_BRANCHES\"}",
     // What watches over others, what runs at the end, and what takes whoever comes first.
     "t: try\na: J\nb: G\nc: J {\"onError\": \"CONTINUE\"}\nt.try -> a\na -> b\nt.catch -> c",
     "L\nl: loop {} {\"concurrency\": 2}\nt: try\nb: J\nc: G\na -> l\nl.loop -> t\nt.try -> b\nt.catch -> c\nb -> l\nc -> l\nf: G {\"finally\": true}",
@@ -72,7 +72,7 @@ const TEXTS: &[&str] = &[
 ];
 
 /// The same in the iterations of a loop.
-const COUNTING_ROUND: &str = "l: loop {\"forEach\": [1, 2, 3]} {\"concurrency\": 2}\n\
+const COUNTING_ROUND: &str = "s: noop\ns -> l\nl: loop {\"forEach\": [1, 2, 3]} {\"concurrency\": 2}\n\
     b: state {\"action\": \"ADD\", \"key\": \"n\"}\nc: G\nl.loop -> b\nb -> c\nc -> l";
 
 /// How many executions may be within nodes whose ids begin so, which stand behind a lock.
