@@ -322,6 +322,16 @@ pub(crate) fn check(workflow: &str, script: &str) -> String {
     format!("{}{}", run.journal, run.outcome())
 }
 
+/// The same, but only what comes after a beginning that is told elsewhere.
+pub(crate) fn check_after(workflow: &str, before: &str, script: &str) -> String {
+    let plan = plan(workflow);
+    let mut run = Run::new(&plan);
+    run.play(before);
+    run.journal.clear();
+    run.play(script);
+    format!("{}{}", run.journal, run.outcome())
+}
+
 /// Plays a script over a workflow and gives only where it ended.
 pub(crate) fn check_end(workflow: &str, script: &str) -> String {
     let plan = plan(workflow);
