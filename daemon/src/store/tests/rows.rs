@@ -7,8 +7,8 @@ use crate::store::testing::{
     World, a_trigger, a_workflow, an_execution, at, execution_id, trigger_id, user, workflow_id,
 };
 use crate::store::{
-    Error, Key, Paging, execution, execution_metrics, idempotency, schema, tombstone,
-    user as users, workflow, workflow_trigger,
+    Error, Key, Paging, execution, execution_metrics, schema, tombstone, user as users, workflow,
+    workflow_trigger,
 };
 
 #[test]
