@@ -6,22 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2n_daemon::engine::driving::handle::Tuning;
-use a2n_daemon::engine::input::{Answer, Input};
 use a2n_daemon::engine::job::Job;
 use a2n_daemon::engine::kind::NodeError;
 use a2n_daemon::nodes::Registry;
 use a2n_daemon::store::FeedRead;
 use a2n_daemon::system::Clock;
-use a2n_daemon::system::disk::Disk;
 use a2n_daemon::system::sim::SimEntropy;
-use a2n_proto::execution::{Execution, ExecutionNodeState, PausedReason, WaitingKind};
-use a2n_proto::{Change, ExecutionId, Json};
+use a2n_proto::execution::{Execution, ExecutionNodeState};
+use a2n_proto::{Change, ExecutionId};
 
 use crate::daemon::{Daemon, Told, told};
 use crate::ends;
 use crate::executor::{Act, Director, Script, running_of};
-use crate::machine::{Crash, DATA, Machine};
+use crate::machine::Machine;
 use crate::scenarios;
+
+mod people;
+mod trouble;
 
 /// What came of a seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,163 +179,9 @@ impl Life {
         self.daemon().settle();
     }
 
-    /// A client starts something new, or asks again with a key that it used before.
-    fn start_one(&mut self) {
-        let again = self.keys > 0 && self.machine.chance(15);
-        let (key, which) = if again {
-            let key = self.machine.below(self.keys);
-            (key, key.wrapping_mul(7))
-        } else {
-            self.keys += 1;
-            (self.keys - 1, (self.keys - 1).wrapping_mul(7))
-        };
-        let daemon = self.daemon();
-        let which = usize::try_from(which).expect("small") % daemon.workflows.len();
-        let priority = i32::try_from(key % 3).expect("small");
-        daemon.run(&daemon.workflows[which], format!("key-{key}"), priority, &self.history);
-    }
-
-    /// A person steers an execution, one of those that are known.
-    fn tell_one(&mut self) {
-        let known: Vec<ExecutionId> =
-            told(&self.history).accepted.iter().map(|(_, id)| *id).collect();
-        let Some(last) = known.len().checked_sub(1) else { return };
-        let back = usize::try_from(self.machine.below(6)).expect("small").min(last);
-        let id = known[last - back];
-        let by = Some("alice".to_owned());
-        let input = match self.machine.below(10) {
-            0..=2 => Input::Cancel { by, reason: None },
-            3..=4 => Input::Pause { by },
-            5..=6 => Input::Resume,
-            _ => {
-                let Some(input) = self.doubtful(id) else { return };
-                input
-            }
-        };
-        self.daemon().tell(id, input, &self.history);
-    }
-
-    /// An answer for a step of the execution that is in doubt.
-    fn doubtful(&self, id: ExecutionId) -> Option<Input> {
-        let one = self.stored(id)?;
-        self.daemon().store.read().ok()?;
-        let nodes = ends::nodes(self.daemon(), &one);
-        let in_doubt = nodes.into_iter().find(|node| {
-            node.waiting.as_ref().is_some_and(|waiting| waiting.kind == WaitingKind::InDoubt)
-        })?;
-        let answer = match self.machine.below(3) {
-            0 => Answer::Done(Json::null()),
-            1 => Answer::Failed,
-            _ => Answer::RunAgain,
-        };
-        let (node, iteration) = (in_doubt.node_id, String::new());
-        Some(Input::Answer { node, iteration, item: None, answer })
-    }
-
     fn stored(&self, id: ExecutionId) -> Option<Execution> {
         let read = self.daemon().store.read().ok()?;
         a2n_daemon::store::execution::get(&read, id).ok()?
-    }
-
-    fn break_disk(&mut self) {
-        self.faults += 1;
-        self.faulty = Some(1 + self.machine.below(12));
-        let after = self.machine.below(30);
-        let disk = &self.machine.disk;
-        match self.machine.below(5) {
-            0 | 1 => disk.fail_after(Some(after)),
-            2 => disk.fail_one_sync_after(after % 6),
-            3 => {
-                let space = disk.space(std::path::Path::new(DATA)).expect("a disk");
-                let room = self.machine.below(100_000);
-                disk.set_capacity(Some(space.total - space.free + room));
-            }
-            _ => {
-                self.log_failed = true;
-                self.machine.log_disk.fail_after(after, Some(std::io::ErrorKind::StorageFull));
-            }
-        }
-    }
-
-    /// The daemon dies: between two things that it does, or in the middle of a commit.
-    fn crash(&mut self) {
-        self.crashes += 1;
-        let how = if self.machine.chance(50) { Crash::Kill } else { Crash::PowerCut };
-        self.log_torn |= how == Crash::PowerCut;
-        let daemon = self.daemon.take().expect("one runs between two steps");
-        if self.machine.chance(60) {
-            // The disk stands still at some point of it. Nobody hears what comes of it.
-            self.machine.disk.fail_after(Some(self.machine.below(25)));
-            daemon.store.commit_waiting();
-        }
-        self.machine.crash(daemon, how);
-        if self.machine.chance(20) {
-            self.die_at_start(how);
-        }
-        self.start();
-    }
-
-    /// And again while it comes up.
-    fn die_at_start(&mut self, how: Crash) {
-        self.crashes += 1;
-        self.machine.disk.fail_after(Some(self.machine.below(12)));
-        let tuning = tuning(&self.machine);
-        if let Ok(daemon) = Daemon::start(&mut self.machine, Arc::clone(&self.director), tuning) {
-            self.machine.crash(daemon, how);
-        } else {
-            let disk = self.machine.disk.after_power_cut(&mut || true);
-            self.machine.disk = disk;
-        }
-    }
-
-    /// As systemd stops it: steps get their grace, some a shorter one.
-    fn stop(&mut self) {
-        self.stops += 1;
-        self.machine.heal();
-        self.faulty = None;
-        let daemon = self.daemon.take().expect("one runs between two steps");
-        daemon.ask_to_stop();
-        let hurry = self.machine.chance(30);
-        for _ in 0..2_000 {
-            if daemon.has_ended() {
-                break;
-            }
-            if daemon.commit() == 0 {
-                if hurry {
-                    daemon.ask_to_hurry();
-                }
-                let _ = self.machine.clock.advance_to_next();
-                daemon.settle();
-            }
-        }
-        if !daemon.has_ended() {
-            self.wrong.push(format!("it does not stop: {:?}", daemon.engine.last_load()));
-        }
-        let left = self.machine.witness.seen().running.len();
-        if left > 0 {
-            self.wrong.push(format!("{left} attempts run on after the stop"));
-        }
-        daemon.close();
-        self.start();
-    }
-
-    fn start(&mut self) {
-        self.machine.heal();
-        self.faulty = None;
-        let tuning = tuning(&self.machine);
-        match Daemon::start(&mut self.machine, Arc::clone(&self.director), tuning) {
-            Ok(daemon) => {
-                let stored = ends::feed(&daemon);
-                if !stored.starts_with(&self.watched) {
-                    let n = self.watched.len();
-                    self.wrong.push(format!(
-                        "the first {n} changes of the feed were told and are not the same now"
-                    ));
-                }
-                self.daemon = Some(daemon);
-            }
-            Err(why) => panic!("the daemon does not start: {why}"),
-        }
     }
 
     /// A subscriber looks: what is told is written down, and held against the world.
@@ -434,51 +281,6 @@ impl Life {
             crashes: self.crashes,
             faults: self.faults,
             wrong,
-        }
-    }
-
-    /// Nothing goes on by itself: each execution has to say why, and gets what it waits for.
-    fn help(&mut self, open: &[Execution]) {
-        if open.is_empty() {
-            let load = self.daemon().engine.last_load();
-            self.wrong.push(format!("all have ended, and the driver holds on: {load:?}"));
-        }
-        // One that only waits may wait for another one: its lock, its place, its end.
-        let moves = |one: &&Execution| {
-            let runs = running_of(&self.machine.witness.seen(), one.id) > 0;
-            runs || matches!(one.paused_reason, Some(PausedReason::User | PausedReason::InDoubt))
-        };
-        let others_move = open.iter().any(|one| moves(&one));
-        for one in open {
-            let runs = running_of(&self.machine.witness.seen(), one.id) > 0;
-            let input = match one.paused_reason {
-                Some(PausedReason::User) => Some(Input::Resume),
-                Some(PausedReason::InDoubt) => self.doubtful(one.id),
-                // A step that never ends, and somebody who has seen enough of it.
-                None if runs => Some(Input::Cancel { by: None, reason: None }),
-                // Another one of its workflow has the place.
-                None if one.start_time.is_none()
-                    && open.iter().any(|other| {
-                        other.workflow_id == one.workflow_id && other.start_time.is_some()
-                    }) =>
-                {
-                    continue;
-                }
-                Some(PausedReason::Waiting) if others_move => continue,
-                // It waits for the slot that such a step has.
-                None if self.daemon().engine.last_load().jobs > 0 => continue,
-                _ => None,
-            };
-            match input {
-                Some(input) => self.daemon().tell(one.id, input, &self.history),
-                None => self.wrong.push(format!(
-                    "{} is {:?} ({:?}) for no known reason: {:?}",
-                    one.id,
-                    one.status,
-                    one.paused_reason,
-                    self.daemon().engine.last_load()
-                )),
-            }
         }
     }
 }

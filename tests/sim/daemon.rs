@@ -252,9 +252,9 @@ impl Daemon {
     /// A person tells an execution something.
     pub(crate) fn tell(&self, id: ExecutionId, input: Input, history: &Told) {
         let (history, engine, origin) = (Arc::clone(history), self.engine.clone(), self.origin());
-        if let Input::Answer { node, .. } = &input {
+        if let Input::Answer { node, iteration, .. } = &input {
             // Noted before it is known to have been taken: it may be, though the answer gets lost.
-            told(&history).answered.insert((id, node.clone()));
+            told(&history).answered.insert((id, node.clone(), iteration.clone()));
         }
         self.spawn(async move {
             let within = Box::new(move |tx: &mut Tx<'_>| {

@@ -1,17 +1,19 @@
 //! What has to hold when a story on the made-up machine is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use a2n_daemon::engine::driving::packed;
 use a2n_daemon::engine::view;
 use a2n_daemon::store::logs::{Of, Query};
+use a2n_daemon::store::shared_value::{self, Scope};
 use a2n_daemon::store::{FeedRead, Paging, execution, verify, workflow, workflow_version};
-use a2n_proto::Change;
-use a2n_proto::execution::{Execution, ExecutionNodeState};
+use a2n_proto::execution::{Execution, ExecutionNodeState, NodeStatus};
+use a2n_proto::{Change, ExecutionId, Json};
 use a2n_tests::history::Found;
 
 use crate::daemon::{Daemon, Told, told};
 use crate::machine::Machine;
+use crate::scenarios;
 
 /// Every execution that the store has.
 pub(crate) fn executions(daemon: &Daemon) -> Vec<Execution> {
@@ -21,11 +23,17 @@ pub(crate) fn executions(daemon: &Daemon) -> Vec<Execution> {
     all.items
 }
 
-/// The rows of an execution's nodes, as `executionNodeState` answers them.
+/// The rows of an execution's nodes, as `executionNodeState` answers them, each iteration of a loop with
+/// its own.
 pub(crate) fn nodes(daemon: &Daemon, one: &Execution) -> Vec<ExecutionNodeState> {
     let read = daemon.store.read().expect("an open store");
     let state = execution::state(&read, one.id).expect("a state").expect("a state is kept");
-    let state = packed::unpack(&state).expect("a state of this version");
+    let mut state = packed::unpack(&state).expect("a state of this version");
+    // Iterations that are over stand beside the state, the outer ones first.
+    let kept = execution::iterations(&read, one.id, None, false, usize::MAX).expect("iterations");
+    for (_, bytes) in kept {
+        state.unfold(packed::unpack_folded(&bytes).expect("an iteration of this version"));
+    }
     let definition = workflow_version::definition(&read, one.workflow_id, one.workflow_version)
         .expect("a version")
         .expect("a version is kept");
@@ -59,9 +67,37 @@ pub(crate) fn problems(machine: &Machine, daemon: &Daemon, history: &Told) -> Ve
         executions,
     };
     wrong.extend(history.problems(&found));
+    wrong.extend(counters(daemon, &found));
     wrong.extend(store_problems(daemon));
     if daemon.has_ended() {
         wrong.push("the driver has ended by itself".into());
+    }
+    wrong
+}
+
+/// A value that executions share has the share of each unit that added to it, once.
+fn counters(daemon: &Daemon, found: &Found) -> Vec<String> {
+    let (read, at) = (daemon.store.read().expect("an open store"), daemon.system.now());
+    let mut wrong = Vec::new();
+    for workflow in &found.workflows {
+        if !scenarios::counts(&workflow.name) {
+            continue;
+        }
+        let own: BTreeSet<ExecutionId> = found
+            .executions
+            .iter()
+            .filter(|one| one.workflow_id == workflow.id)
+            .map(|one| one.id)
+            .collect();
+        let nodes = found.nodes.iter().filter(|node| own.contains(&node.execution_id));
+        let units = nodes.filter(|node| node.node_type == "state").flat_map(|node| &node.units);
+        let added = units.filter(|unit| unit.status == NodeStatus::Success).count();
+        let scope = Scope::Workflow(workflow.id);
+        let value = shared_value::get(&read, scope, "n", at).expect("a value");
+        let value = value.map_or_else(|| Json::of(&0), |found| found.value);
+        if value != Json::of(&added) {
+            wrong.push(format!("{} counted to {value}, {added} added to it", workflow.name));
+        }
     }
     wrong
 }
@@ -87,21 +123,24 @@ pub(crate) fn log_damage(daemon: &Daemon) -> Vec<String> {
 pub(crate) fn log_problems(machine: &Machine, daemon: &Daemon) -> Vec<String> {
     let mut wrong = Vec::new();
     let seen = machine.witness.seen();
-    let mut lines: BTreeMap<(String, u32, u32), u64> = BTreeMap::new();
+    let mut lines: BTreeMap<(String, String, u32, u32), u64> = BTreeMap::new();
     for one in executions(daemon) {
         let found = daemon.logs.query(Query::of(Of::Execution(one.id)), 100_000).expect("lines");
         lines.clear();
         for line in &found.items {
             let node = line.node_id.clone().unwrap_or_default();
             let attempt = line.attempt.unwrap_or(0);
-            *lines.entry((node, line.item.unwrap_or(0), attempt)).or_default() += 1;
+            let iteration = line.iteration.clone();
+            *lines.entry((node, iteration, line.item.unwrap_or(0), attempt)).or_default() += 1;
         }
         if found.items.windows(2).any(|pair| pair[0].seq >= pair[1].seq) {
             wrong.push(format!("the lines of {} are not in order", one.id));
         }
+        let rows = nodes(daemon, &one);
         for (key, said) in seen.said.iter().filter(|(key, _)| key.execution == one.id) {
-            let rows = nodes(daemon, &one);
-            let recorded = rows.iter().find(|node| node.node_id == key.node).is_some_and(|node| {
+            let mut rows = rows.iter();
+            let row = rows.find(|it| (&it.node_id, &it.iteration) == (&key.node, &key.iteration));
+            let recorded = row.is_some_and(|node| {
                 let unit = node.units.iter().find(|unit| unit.item == key.item.unwrap_or(0));
                 let attempts = unit.map(|unit| unit.attempts.as_slice()).unwrap_or_default();
                 let own = attempts.iter().find(|attempt| attempt.n == key.attempt);
@@ -110,7 +149,8 @@ pub(crate) fn log_problems(machine: &Machine, daemon: &Daemon) -> Vec<String> {
                     own.ended_at.is_some() && !lost
                 })
             });
-            let there = lines.get(&(key.node.clone(), key.item.unwrap_or(0), key.attempt));
+            let (node, iteration) = (key.node.clone(), key.iteration.clone());
+            let there = lines.get(&(node, iteration, key.item.unwrap_or(0), key.attempt));
             if recorded && there.copied().unwrap_or(0) != *said {
                 wrong
                     .push(format!("{key:?} said {said} lines before its end; {there:?} are there"));

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use a2n_daemon::engine::driving::packed;
+use a2n_daemon::engine::execution::UnitKey;
 use a2n_daemon::engine::job::{Executor, Job, JobEnd, JobKey, JobVoice, Measured, Printed};
 use a2n_daemon::engine::kind::{Handles, NodeError, Outcome};
 use a2n_daemon::store::{Store, execution};
@@ -19,7 +20,7 @@ use a2n_tests::history::Begun;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::scenarios::Rule;
+use crate::scenarios::{LOCKED, Rule};
 
 /// What an attempt does, one after the other.
 #[derive(Debug, Clone)]
@@ -90,7 +91,7 @@ impl SimExecutor {
         if !state.running().contains(key) {
             return None;
         }
-        let node = a2n_daemon::engine::execution::NodeKey::outside_loops(&key.node);
+        let node = UnitKey::of(key).node;
         let unit = state.node(&node)?.units.get(key.item.unwrap_or(0) as usize)?;
         let failed = unit.attempts.iter().filter(|a| a.error.is_some() && !a.lost);
         u32::try_from(failed.count()).ok()
@@ -100,7 +101,7 @@ impl SimExecutor {
         let recorded = self.recorded_failures(&job.key);
         let rule = self.rules[&(job.workflow.clone(), job.key.node.clone())];
         let mut seen = self.witness.seen();
-        let JobKey { execution, node, item, attempt, .. } = &job.key;
+        let JobKey { execution, node, iteration, item, attempt } = &job.key;
         if recorded.is_none() {
             let what = format!("{:?} began before its start was recorded", job.key);
             seen.wrong.push(what);
@@ -108,6 +109,7 @@ impl SimExecutor {
         seen.begun.push(Begun {
             execution: *execution,
             node: node.clone(),
+            iteration: iteration.clone(),
             item: item.unwrap_or(0),
             attempt: *attempt,
             once: rule.once,
@@ -116,26 +118,38 @@ impl SimExecutor {
             seen.wrong.push(format!("{:?} began while it ran", job.key));
         }
         let of_execution = seen.running.iter().filter(|key| key.execution == *execution);
-        let of_node = of_execution.clone().filter(|key| key.node == *node).count();
+        let of_node = of_execution.clone().filter(|key| key.node == *node);
+        let here = of_node.clone().filter(|key| key.iteration == *iteration).count();
+        // Those of the same loop: of one that runs within another, each iteration of that has its own.
+        let own = outer(iteration);
+        let beside = of_node.filter(|key| outer(&key.iteration) == own);
+        let beside: BTreeSet<&str> = beside.map(|key| key.iteration.as_str()).collect();
         let counts = [
             (seen.running.len(), self.parallel.all, "attempts ran at once"),
             (of_execution.count(), self.parallel.per_execution, "of one execution ran at once"),
-            (of_node, rule.concurrency, "of one node ran at once"),
+            (here, rule.concurrency, "of one node ran at once"),
+            (beside.len(), rule.iterations, "iterations of one loop ran at once"),
         ];
-        for (n, most, what) in counts {
-            if n > most as usize {
-                seen.wrong.push(format!("{n} {what}, at most {most} may ({:?})", job.key));
+        let mut wrong: Vec<String> = counts
+            .into_iter()
+            .filter(|(n, most, _)| *n > *most as usize)
+            .map(|(n, most, what)| format!("{n} {what}, at most {most} may ({:?})", job.key))
+            .collect();
+        for (name, most) in LOCKED {
+            let within = seen.running.iter().filter(|key| key.node.starts_with(name));
+            let within: BTreeSet<ExecutionId> = within.map(|key| key.execution).collect();
+            if node.starts_with(name) && within.len() > *most {
+                wrong.push(format!("{:?} began while others held the lock", job.key));
             }
         }
-        let others = seen
-            .running
-            .iter()
-            .filter(|key| key.execution != *execution && key.node.starts_with("alone"));
-        if node.starts_with("alone") && others.count() > 0 {
-            seen.wrong.push(format!("{:?} began while another one held the mutex", job.key));
-        }
+        seen.wrong.extend(wrong);
         recorded.unwrap_or(0)
     }
+}
+
+/// The iterations around the innermost one.
+fn outer(iteration: &str) -> &str {
+    iteration.rsplit_once('.').map_or("", |(outer, _)| outer)
 }
 
 impl Executor for SimExecutor {

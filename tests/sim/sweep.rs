@@ -32,7 +32,8 @@ struct End {
     status: ExecutionStatus,
     /// Executions that it had started: one for each attempt, whatever crashed.
     children: usize,
-    nodes: Vec<(String, NodeStatus)>,
+    /// Each node in each of its iterations.
+    nodes: Vec<(String, String, NodeStatus)>,
 }
 
 struct Ran {
@@ -116,7 +117,7 @@ fn play(scenario: usize, disturb: &Disturb) -> Ran {
         end: End {
             status: root.status,
             children: all.len() - 1,
-            nodes: nodes.into_iter().map(|node| (node.node_id, node.status)).collect(),
+            nodes: nodes.into_iter().map(|it| (it.node_id, it.iteration, it.status)).collect(),
         },
         commits,
     }
@@ -142,7 +143,7 @@ fn answer(daemon: &Daemon, history: &Told, disturb: &Disturb) {
             }
             let fails = disturb.fail.as_ref() == Some(&node.node_id);
             let answer = if fails { Answer::RunAgain } else { Answer::Done(Json::null()) };
-            let (node, iteration) = (node.node_id, String::new());
+            let (node, iteration) = (node.node_id, node.iteration);
             let input = Input::Answer { node, iteration, item: None, answer };
             daemon.tell(one.id, input, history);
         }
@@ -175,8 +176,8 @@ fn a_failure_of_any_step_and_a_crash_after_any_commit_lead_to_the_same_end() {
                 // What else ran when it failed depends on when the person answers.
                 let fate = |end: &End| {
                     let own =
-                        end.nodes.iter().find(|(node, _)| Some(node) == disturb.fail.as_ref());
-                    (end.status, own.map(|(_, status)| *status))
+                        end.nodes.iter().find(|(node, ..)| Some(node) == disturb.fail.as_ref());
+                    (end.status, own.map(|(.., status)| *status))
                 };
                 assert_eq!(
                     fate(&crashed.end),

@@ -20,8 +20,8 @@ pub struct History {
     pub ended: BTreeMap<ExecutionId, ExecutionStatus>,
     /// Attempts that began in the world, in their order.
     pub begun: Vec<Begun>,
-    /// Nodes of which a person said how they ended, where that was not known.
-    pub answered: BTreeSet<(ExecutionId, String)>,
+    /// Nodes, each with its iteration, of which a person said how they ended, where that was not known.
+    pub answered: BTreeSet<(ExecutionId, String, String)>,
     /// The feed from its first change on, as subscribers got it.
     pub feed: Vec<Change>,
 }
@@ -33,6 +33,8 @@ pub struct Begun {
     pub execution: ExecutionId,
     /// The node's id.
     pub node: String,
+    /// Path of loop iterations, empty outside loops.
+    pub iteration: String,
     /// The item's index; 0 where all items are one unit.
     pub item: u32,
     /// The attempt's number.
@@ -99,41 +101,39 @@ impl History {
 
     /// What began was recorded before, began once, and was not begun again by itself.
     fn begun(&self, found: &Found, wrong: &mut Vec<String>) {
-        let mut nodes: BTreeMap<(ExecutionId, &str), &ExecutionNodeState> = BTreeMap::new();
+        let mut nodes: BTreeMap<(ExecutionId, &str, &str), &ExecutionNodeState> = BTreeMap::new();
         for node in &found.nodes {
-            nodes.insert((node.execution_id, &node.node_id), node);
+            nodes.insert((node.execution_id, &node.node_id, &node.iteration), node);
         }
         let mut seen = BTreeSet::new();
         // An attempt that is known never to have begun is no reason against the next one.
-        let mut last: BTreeMap<(&ExecutionId, &String, &u32), u32> = BTreeMap::new();
+        let mut last: BTreeMap<(&ExecutionId, &String, &String, &u32), u32> = BTreeMap::new();
         for one in &self.begun {
-            let Begun { execution, node, item, attempt, once } = one;
-            if !seen.insert((execution, node, item, attempt)) {
-                wrong.push(format!("{execution}/{node}#{item} attempt {attempt} began twice"));
+            let Begun { execution, node, iteration, item, attempt, once } = one;
+            let name = format!("{execution}/{node}[{iteration}]#{item} attempt {attempt}");
+            if !seen.insert((execution, node, iteration, item, attempt)) {
+                wrong.push(format!("{name} began twice"));
             }
-            let row = nodes.get(&(*execution, node.as_str()));
+            let row = nodes.get(&(*execution, node.as_str(), iteration.as_str()));
             let unit = row.and_then(|row| row.units.iter().find(|unit| unit.item == *item));
             let attempts = unit.map(|unit| unit.attempts.as_slice()).unwrap_or_default();
             if attempts.iter().all(|recorded| recorded.n != *attempt) {
-                wrong.push(format!(
-                    "{execution}/{node}#{item} attempt {attempt} began and is not recorded"
-                ));
+                wrong.push(format!("{name} began and is not recorded"));
             }
-            let Some(earlier) = last.insert((execution, node, item), *attempt) else { continue };
-            if !once || self.answered.contains(&(*execution, node.clone())) {
+            let key = (execution, node, iteration, item);
+            let Some(earlier) = last.insert(key, *attempt) else { continue };
+            let answered = (*execution, node.clone(), iteration.clone());
+            if !once || self.answered.contains(&answered) {
                 continue;
             }
             if row.is_some_and(|row| row.max_retries == 0) {
-                wrong.push(format!(
-                    "{execution}/{node}#{item} attempt {attempt} began without a retry of its own"
-                ));
+                wrong.push(format!("{name} began without a retry of its own"));
             }
             let before = attempts.iter().find(|recorded| recorded.n == earlier);
             let failed = before.and_then(|before| before.error.as_deref());
             if failed.is_none_or(|error| error.contains(NOT_KNOWN)) {
                 wrong.push(format!(
-                    "{execution}/{node}#{item} attempt {attempt} began although the one before had \
-                     no known failure: {failed:?}"
+                    "{name} began although the one before had no known failure: {failed:?}"
                 ));
             }
         }

@@ -23,6 +23,7 @@ use super::kind::{Handles, NodeError, Outcome};
 use super::plan::Plan;
 use super::step::{Step, step};
 
+mod asking;
 mod stands;
 mod text;
 mod words;
@@ -334,6 +335,16 @@ impl<'p> Run<'p> {
 pub(crate) fn check(workflow: &str, script: &str) -> String {
     let plan = plan(workflow);
     let mut run = Run::new(&plan);
+    run.play(script);
+    format!("{}{}", run.journal, run.outcome())
+}
+
+/// The same, but only what comes after a beginning that is told elsewhere.
+pub(crate) fn check_after(workflow: &str, before: &str, script: &str) -> String {
+    let plan = plan(workflow);
+    let mut run = Run::new(&plan);
+    run.play(before);
+    run.journal.clear();
     run.play(script);
     format!("{}{}", run.journal, run.outcome())
 }

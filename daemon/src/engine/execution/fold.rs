@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use a2n_proto::Json;
 use a2n_proto::execution::{ExecutionStatus, NodeStatus};
 
 use super::node::handles_bytes;
@@ -99,9 +98,6 @@ impl State {
                 frame.rounds.insert(*index, Round { entry: entry.clone(), over: false });
             }),
             Fact::IterationEnded { node, index, left, result } => {
-                let sent = left.iter().map(|(_, sent)| sent).chain(result);
-                let items = sent.flat_map(|sent| &sent.items).map(Json::size_bytes);
-                self.result_bytes = self.result_bytes.saturating_add(items.sum::<usize>() as u64);
                 self.end_iteration(node, *index, left, result.as_ref());
             }
             Fact::LoopClosing { node, broken } => self.with_frame(node, |frame| {
@@ -109,14 +105,19 @@ impl State {
                 frame.unlucky = broken.is_none();
                 frame.broken.clone_from(broken);
             }),
-            Fact::LoopEnded { node } => self.with_frame(node, |frame| {
-                frame.ended = true;
-                frame.iterations = None;
-                frame.results.clear();
-                if frame.unlucky {
-                    frame.left.clear();
-                }
-            }),
+            Fact::LoopEnded { node } => {
+                let before = self.frames.get(node).map_or(0, Frame::size_bytes);
+                self.with_frame(node, |frame| {
+                    frame.ended = true;
+                    frame.iterations = None;
+                    frame.results.clear();
+                    if frame.unlucky {
+                        frame.left.clear();
+                    }
+                });
+                let after = self.frames.get(node).map_or(0, Frame::size_bytes);
+                self.reweigh(before, after);
+            }
             _ => self.apply_to_unit(fact),
         }
     }
@@ -128,6 +129,8 @@ impl State {
         left: &[((String, String), Sent)],
         result: Option<&Sent>,
     ) {
+        let more = left.iter().map(|(_, sent)| sent).chain(result).map(Sent::size_bytes).sum();
+        let mut less = 0;
         self.with_frame(node, |frame| {
             if let Some(round) = frame.rounds.get_mut(&index) {
                 round.over = true;
@@ -139,16 +142,22 @@ impl State {
                 frame.results.insert(index, result.clone());
                 let last_only = frame.iterations.as_ref().is_some_and(|how| how.last_only);
                 while last_only && frame.results.len() > 1 {
-                    frame.results.pop_first();
+                    less += frame.results.pop_first().map_or(0, |(_, sent)| sent.size_bytes());
                 }
             }
         });
+        self.reweigh(less, more);
     }
 
     fn with_frame(&mut self, node: &NodeKey, change: impl FnOnce(&mut Frame)) {
         if let Some(frame) = self.frames.get_mut(node) {
             change(frame);
         }
+    }
+
+    /// What stood in the state with so many bytes of results has so many now.
+    fn reweigh(&mut self, before: u64, after: u64) {
+        self.result_bytes = self.result_bytes.saturating_sub(before).saturating_add(after);
     }
 
     fn apply_to_node(&mut self, fact: &Fact) {
@@ -168,24 +177,23 @@ impl State {
                 if !self.nodes.contains_key(node) {
                     self.nodes.put(node.clone(), NodeState::unstarted());
                 }
-                let (mut moved, is_well) = (0, *status == NodeStatus::Success);
+                let (mut before, mut after) = (0, 0);
                 self.nodes.with(node, |state| {
+                    before = state.size_bytes() as u64;
                     state.status = *status;
                     state.ended_at = Some(*at);
                     state.output = Arc::clone(output);
                     state.error.clone_from(error);
                     // Where it went well, the items stand in the node's output now. Else a retry of
                     // only the failed ones wants them.
-                    if is_well {
-                        moved = state.units_bytes();
+                    if *status == NodeStatus::Success {
                         state.units.forget_results();
                     }
+                    after = state.size_bytes() as u64;
                 });
-                if is_well {
-                    let all = self.result_bytes.saturating_sub(moved);
-                    self.result_bytes = all.saturating_add(output.size_bytes() as u64);
-                }
-                self.start.done_before.remove(node);
+                self.reweigh(before, after);
+                let unused = self.start.done_before.remove(node).unwrap_or_default();
+                self.reweigh(unused.iter().map(|done| handles_bytes(&done.output)).sum(), 0);
             }
             Fact::Progressed { node, percent, detail } => {
                 let progress = Some((*percent, detail.clone()));
@@ -243,6 +251,7 @@ impl State {
             Fact::UnitInside { unit, output } => {
                 self.set_phase(unit, Phase::Inside);
                 self.nodes.with(&unit.node, |node| node.output = Arc::clone(output));
+                self.reweigh(0, output.size_bytes() as u64);
             }
             Fact::UnitRequested { unit, n, request } => {
                 self.set_phase(unit, Phase::Requested { n: *n, request: request.clone() });

@@ -92,11 +92,10 @@ impl Frame {
     pub fn open(&self) -> impl Iterator<Item = u32> + '_ {
         self.rounds.iter().filter(|(_, round)| !round.over).map(|(index, _)| *index)
     }
-    /// Bytes of what left it and of what was sent back.
+    /// Size of the items that it keeps: what left it, and what was sent back.
     pub fn size_bytes(&self) -> u64 {
         let left = self.left.values().flat_map(BTreeMap::values);
-        let items = left.chain(self.results.values()).flat_map(|sent| &sent.items);
-        items.map(|item| item.size_bytes() as u64).sum()
+        left.chain(self.results.values()).map(Sent::size_bytes).sum()
     }
     /// What all iterations sent over a handle of a node, in their order.
     pub fn sent(&self, node: &str, handle: &str) -> Sent {
@@ -127,7 +126,8 @@ impl State {
             nodes.iter().filter_map(|key| self.nodes.take(key)).collect();
         let frames: BTreeMap<NodeKey, Frame> =
             frames.iter().filter_map(|key| self.frames.remove_entry(key)).collect();
-        let bytes = nodes.values().map(|node| node.output.size_bytes() as u64).sum();
+        let of_nodes = nodes.values().map(|node| node.size_bytes() as u64);
+        let bytes = of_nodes.chain(frames.values().map(Frame::size_bytes)).sum();
         self.result_bytes = self.result_bytes.saturating_sub(bytes);
         let own = nodes.values().map(NodeState::retries).fold(0, u32::saturating_add);
         let inner = frames.values().map(|frame| frame.retries).fold(0, u32::saturating_add);

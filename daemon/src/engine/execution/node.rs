@@ -280,6 +280,13 @@ impl UnitState {
     }
 }
 
+impl Sent {
+    /// Size of the items' texts together.
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.items.iter().map(|item| item.size_bytes() as u64).sum()
+    }
+}
+
 impl Output {
     /// The items of one handle; none where nothing left through it.
     pub fn items(&self, handle: &str) -> &[Item] {

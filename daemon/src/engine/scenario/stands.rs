@@ -19,7 +19,9 @@ use crate::engine::request::child::ChildRequest;
 use crate::engine::request::lock::LockRequest;
 use crate::engine::request::look::{LookRequest, Target};
 use crate::engine::request::pace::DebounceRequest;
-use crate::engine::request::shared::{SharedAction, SharedRequest, SharedScope};
+use crate::engine::request::shared::{SharedRequest, SharedScope};
+
+use super::asking;
 
 /// The stand-in definitions.
 #[derive(Debug)]
@@ -63,6 +65,11 @@ const STANDS: &[(&str, WorksOn, Runs, Repeat)] = &[
     ("lock", WorksOn::All, Runs::Inline, Repeat::Retryable),
     ("free", WorksOn::All, Runs::Inline, Repeat::Retryable),
     ("calm", WorksOn::Each, Runs::Inline, Repeat::Retryable),
+    // Waits for its turn, tells of an event, waits for one, has another workflow run.
+    ("turn", WorksOn::Each, Runs::Inline, Repeat::Retryable),
+    ("tell", WorksOn::Each, Runs::Inline, Repeat::Retryable),
+    ("hear", WorksOn::Each, Runs::Inline, Repeat::Retryable),
+    ("child", WorksOn::Each, Runs::Inline, Repeat::Retryable),
     // Deprecated, and needs a credential.
     ("old", WorksOn::Each, Runs::Inline, Repeat::Pure),
 ];
@@ -163,7 +170,8 @@ impl Kind for Stand {
         let truth = || work.config["where"] == json!(true);
         Ok(match self.name {
             "set" => {
-                let mut map: Map<String, Value> = items[0].to().unwrap_or_default();
+                let item = items.first().and_then(|item| item.to().ok());
+                let mut map: Map<String, Value> = item.unwrap_or_default();
                 map.extend(work.config.as_object().cloned().unwrap_or_default());
                 to("output", vec![Json::of(&map)])
             }
@@ -199,7 +207,7 @@ impl Kind for Stand {
             "ask" => Outcome::Request(Box::new(Request::Shared(SharedRequest {
                 scope: SharedScope::Workflow,
                 key: work.config["key"].as_str().unwrap_or("k").to_owned(),
-                action: SharedAction::Get,
+                action: asking::action(work),
             }))),
             "call" => Outcome::Request(Box::new(Request::Child(ChildRequest {
                 workflow: work.config["workflow"].as_str().unwrap_or("other").to_owned(),
@@ -237,19 +245,21 @@ impl Kind for Stand {
                 votes: Vec::new(),
             })))),
             "lock" => Outcome::Request(Box::new(Request::Lock(LockRequest {
-                name: "l".to_owned(),
-                limit: 1,
+                name: asking::lock(work),
+                limit: work.config["limit"].as_u64().map_or(1, |n| n.try_into().unwrap()),
                 permits: 1,
                 then: Handles::from([("output".to_owned(), items)]),
             }))),
             "free" => {
-                Outcome::Release("l".to_owned(), Handles::from([("output".to_owned(), items)]))
+                let then = Handles::from([("output".to_owned(), items)]);
+                Outcome::Release(asking::lock(work), then)
             }
             "calm" => Outcome::Request(Box::new(Request::Debounce(DebounceRequest {
                 key: "k".to_owned(),
                 until: work.now.plus(Duration::from_millis(100)),
                 items,
             }))),
+            "turn" | "tell" | "hear" | "child" => asking::request(self.name, work, items),
             "bad" => match work.config["kind"].as_str() {
                 Some("PANIC") => panic!("as asked"),
                 kind => return Err(NodeError::new(kind.unwrap_or("EXIT"), "it went wrong")),

@@ -2,7 +2,7 @@
 
 use a2n_proto::execution::ExecutionStatus;
 
-use crate::engine::scenario::{Run, check, check_end, plan};
+use crate::engine::scenario::{Run, check, check_after, check_end, plan};
 
 const CLEAN: &str = "
     a: job
@@ -39,12 +39,7 @@ fn it_runs_after_all_else_and_sees_how_that_ended() {
     Success a=Success b=Success f=Success
     {"b":{"output":[{"ran":"a#0"}]},"f":{"output":[{"ran":"f#0"}]}}
     "#);
-    insta::assert_snapshot!(check(CLEAN, "begin\nfail a#0 EXIT\nok f#0"), @r#"
-    > begin
-      began
-      a started 1 items
-      a#0 attempt 1
-    ! start a#0 {} {"input":[{"x":1}]}
+    insta::assert_snapshot!(check_after(CLEAN, "begin", "fail a#0 EXIT\nok f#0"), @r#"
     > fail a#0 EXIT
       a#0 attempt 1 ended EXIT
       a#0 failed: failed with EXIT
@@ -69,13 +64,8 @@ fn it_runs_after_all_else_and_sees_how_that_ended() {
 
 #[test]
 fn it_runs_after_a_cancel_and_a_second_cancel_ends_it() {
-    let script = "begin\ncancel\nfail a#0 CANCELLED\nok f#0";
-    insta::assert_snapshot!(check(CLEAN, script), @r#"
-    > begin
-      began
-      a started 1 items
-      a#0 attempt 1
-    ! start a#0 {} {"input":[{"x":1}]}
+    let script = "cancel\nfail a#0 CANCELLED\nok f#0";
+    insta::assert_snapshot!(check_after(CLEAN, "begin", script), @r#"
     > cancel
       ending: cancelled
     ! stop a#0
@@ -122,14 +112,8 @@ fn it_runs_after_a_cancel_and_a_second_cancel_ends_it() {
 #[test]
 fn it_runs_after_the_time_out_of_the_execution_and_is_not_bound_by_it() {
     let limited = format!("{CLEAN}settings {{\"timeout\": 500}}");
-    let script = "begin\ntick 500\nfail a#0 CANCELLED\ntick 9000\nok f#0";
-    insta::assert_snapshot!(check(&limited, script), @r#"
-    > begin
-      began
-      a started 1 items
-      a#0 attempt 1
-    ! timer timeout 500
-    ! start a#0 {} {"input":[{"x":1}]}
+    let script = "tick 500\nfail a#0 CANCELLED\ntick 9000\nok f#0";
+    insta::assert_snapshot!(check_after(&limited, "begin", script), @r#"
     > tick 500
       ending: timed out after 500
     ! stop a#0
@@ -198,12 +182,7 @@ fn a_connection_into_it_brings_items_and_is_not_needed() {
         f: bulk {} {\"finally\": true}
         a -> f
         ";
-    insta::assert_snapshot!(check(after, "begin\nok a#0\nok f"), @r#"
-    > begin
-      began
-      a started 1 items
-      a#0 attempt 1
-    ! start a#0 {} {"input":[{"x":1}]}
+    insta::assert_snapshot!(check_after(after, "begin", "ok a#0\nok f"), @r#"
     > ok a#0
       a#0 attempt 1 ended ok
       a#0 done {"output":[{"ran":"a#0"}]}
@@ -221,12 +200,7 @@ fn a_connection_into_it_brings_items_and_is_not_needed() {
     Success a=Success f=Success
     {"f":{"output":[{"ran":"f"}]}}
     "#);
-    insta::assert_snapshot!(check(after, "begin\nfail a#0 EXIT\nok f"), @r#"
-    > begin
-      began
-      a started 1 items
-      a#0 attempt 1
-    ! start a#0 {} {"input":[{"x":1}]}
+    insta::assert_snapshot!(check_after(after, "begin", "fail a#0 EXIT\nok f"), @r#"
     > fail a#0 EXIT
       a#0 attempt 1 ended EXIT
       a#0 failed: failed with EXIT

@@ -3,7 +3,7 @@
 use crate::engine::input::Input;
 use crate::engine::kind::Outcome;
 use crate::engine::request::Reply;
-use crate::engine::scenario::{Run, check, check_end, plan};
+use crate::engine::scenario::{Run, check, check_after, check_end, plan};
 use crate::engine::view;
 
 #[test]
@@ -31,16 +31,11 @@ fn a_request_is_an_attempt_that_ends_with_the_reply() {
 
 #[test]
 fn one_that_is_refused_is_tried_again_like_any_attempt() {
-    insta::assert_snapshot!(check(
+    insta::assert_snapshot!(check_after(
         r#"a: ask {} {"retry": {"maxRetries": 1, "retryDelay": 0}}"#,
-        "begin\nrefuse a#0 LIMIT\ntick 0\nrefuse a#0 LIMIT",
+        "begin",
+        "refuse a#0 LIMIT\ntick 0\nrefuse a#0 LIMIT",
     ), @"
-    > begin
-      began
-      a started 1 items
-      a#0 attempt 1
-      a#0 asks: shared `k`
-    ! ask a#0 1: shared `k`
     > refuse a#0 LIMIT
       a#0 attempt 1 ended LIMIT
       a#0 again at 0
@@ -65,13 +60,7 @@ fn one_that_is_refused_is_tried_again_like_any_attempt() {
 
 #[test]
 fn a_start_of_the_daemon_asks_again_under_the_same_attempt() {
-    insta::assert_snapshot!(check("a: ask", "begin\nrecover\nreply a#0"), @r#"
-    > begin
-      began
-      a started 1 items
-      a#0 attempt 1
-      a#0 asks: shared `k`
-    ! ask a#0 1: shared `k`
+    insta::assert_snapshot!(check_after("a: ask", "begin", "recover\nreply a#0"), @r#"
     > recover
       running, 0 so far
     ! ask a#0 1: shared `k`
@@ -118,15 +107,8 @@ fn the_time_out_of_the_node_ends_it_without_an_answer() {
 
 #[test]
 fn cancel_takes_it_back() {
-    insta::assert_snapshot!(check(
-        r#"a: ask {} {"timeout": 500}"#, "begin\ncancel"), @"
-    > begin
-      began
-      a started 1 items
-      a#0 attempt 1
-      a#0 asks: shared `k`
-    ! ask a#0 1: shared `k`
-    ! timer request a#0 500
+    insta::assert_snapshot!(check_after(
+        r#"a: ask {} {"timeout": 500}"#, "begin", "cancel"), @"
     > cancel
       ending: cancelled
       a#0 attempt 1 ended CANCELLED

@@ -1,8 +1,11 @@
-//! The rules of "Which node runs when", each as a scenario that reads like the rule.
+//! The rules of "Which node runs when", each as a scenario that reads like the rule. The fourth, of
+//! ways and loops, has a file of its own.
 
 use crate::engine::input::Limits;
 use crate::engine::retry::{self, RetryFrom};
 use crate::engine::scenario::{Run, check_end, plan, start};
+
+mod loops;
 
 /// Plays a script and compares where it stands: `Running a=Success b=-`, and what else is told.
 #[track_caller]
@@ -39,6 +42,43 @@ fn rule_1_what_nothing_leads_to_starts_and_what_follows_waits_for_all_that_leads
         c -> d.input2
     ";
     stands(skipped, "begin\nok c#0", "Success a=Success b=Skipped c=Success d=Success");
+}
+
+#[test]
+fn rule_1_with_join_any_a_node_is_ready_when_the_first_connection_brings_items() {
+    let text = "
+        a: job
+        b: job
+        c: all {} {\"join\": \"ANY\"}
+        a -> c
+        b -> c
+    ";
+    stands(text, "begin", "Running a=Running b=Running c=-");
+    stands(text, "begin\nok b#0", "Running a=Running b=Success c=Success");
+    // What comes later is kept with its node and not used.
+    stands(
+        text,
+        "begin\nok b#0\nok a#0",
+        "Success a=Success b=Success c=Success\n{\"c\":{\"output\":[{\"ran\":\"b#0\"}]}}",
+    );
+    // What brings nothing is not the first; where nothing ever comes, it is skipped.
+    stands(text, "begin\nok b#0 []", "Running a=Running b=Success c=-");
+    stands(text, "begin\nok b#0 []\nok a#0 []", "Success a=Success b=Success c=Skipped");
+}
+
+#[test]
+fn rule_1_a_connection_back_is_not_waited_for() {
+    let text = "
+        a: job
+        b: if {\"where\": \"{{ loop.index == 0 }}\"}
+        c: all
+        s: all
+        s -> a
+        a -> b
+        b.true -> a
+        b.false -> c
+    ";
+    stands(text, "begin", "Running a[0]=Running b=- c=- s=Success");
 }
 
 #[test]
@@ -86,27 +126,6 @@ fn rule_3_what_is_ready_runs_at_once_up_to_the_limits() {
     assert_eq!(at_work(&one), "b#0");
     one.play("ok b#0");
     assert_eq!(at_work(&one), "b#1");
-}
-
-#[test]
-fn rule_4_the_ways_out_and_the_ways_in() {
-    let text = "
-        a: list {\"of\": [1, 2, 3]}
-        b: if {\"where\": \"{{ item == 2 }}\"}
-        c: all
-        d: all
-        e: merge
-        a -> b
-        b.true -> c
-        b.false -> d
-        c -> e.input2
-        d -> e.input1
-    ";
-    stands(
-        text,
-        "begin",
-        "Success a=Success b=Success c=Success d=Success e=Success\n{\"e\":{\"output\":[1,3,2]}}",
-    );
 }
 
 #[test]
@@ -184,6 +203,43 @@ fn rule_5_after_the_last_try_it_stops_goes_on_or_takes_another_way() {
     ";
     stands(branch, "begin\nfail a#0 EXIT 1", "Success a=Success b=Skipped c=Success");
     stands(branch, "begin\nok a#0", "Success a=Success b=Success c=Skipped");
+}
+
+#[test]
+fn rule_6_what_runs_at_the_end_runs_whatever_happened() {
+    let text = "
+        a: job
+        f: job {\"was\": \"{{ execution.status }}\"} {\"finally\": true}
+        settings {\"timeout\": 5000}
+    ";
+    stands(text, "begin", "Running a=Running f=-");
+    // On success, on failure, on a cancel, on the time-out of the execution.
+    stands(text, "begin\nok a#0", "Running a=Success f=Running");
+    stands(text, "begin\nfail a#0 EXIT 1", "Running a=Failed f=Running");
+    stands(text, "begin\ncancel\nfail a#0 CANCELLED", "Running a=Cancelled f=Running");
+    stands(text, "begin\ntick 5000\nfail a#0 CANCELLED", "Running a=Cancelled f=Running");
+    // It leaves the end as it was.
+    stands(text, "begin\nok a#0\nok f#0", "Success a=Success f=Success");
+    stands(text, "begin\nfail a#0 EXIT 1\nok f#0", "Failed a=Failed f=Success");
+    stands(text, "begin\ncancel\nfail a#0 CANCELLED\nok f#0", "Cancelled a=Cancelled f=Success");
+    // The execution's limit is not for it; its own is.
+    stands(text, "begin\nok a#0\ntick 60000", "Running a=Success f=Running");
+}
+
+#[test]
+fn rule_6_its_failure_makes_a_success_failed_and_nothing_else() {
+    let text = "a: job\nf: job {} {\"finally\": true}";
+    stands(text, "begin\nok a#0\nfail f#0 EXIT 1", "Failed a=Success f=Failed\nnode `f` failed");
+    stands(
+        text,
+        "begin\nfail a#0 EXIT 1\nfail f#0 EXIT 1",
+        "Failed a=Failed f=Failed\nnode `a` failed",
+    );
+    stands(
+        text,
+        "begin\ncancel\nfail a#0 CANCELLED\nfail f#0 EXIT 1",
+        "Cancelled a=Cancelled f=Failed\ncancelled by anna",
+    );
 }
 
 #[test]

@@ -1,18 +1,22 @@
-//! What has to hold after every step, and at the end.
+//! What has to hold after every step.
 
-use a2n_proto::Json;
-use a2n_proto::document::{InDoubt, OnError, Repeat};
-use a2n_proto::execution::{ExecutionStatus, NodeStatus};
+use a2n_proto::execution::ExecutionStatus;
 
-use super::world::{SAID_OF_ALL, World};
-use crate::engine::effect::Effect;
-use crate::engine::execution::{Ending, Phase, State, UnitKey};
+use super::world::World;
+use crate::engine::effect::{Effect, TimerKey};
+use crate::engine::execution::{Phase, State};
 use crate::engine::fact::Fact;
 use crate::engine::input::Input;
-use crate::engine::plan::PlanNode;
-use crate::engine::scenario::{fact_text, unit_text};
+use crate::engine::scenario::fact_text;
 use crate::engine::step::Step;
-use crate::engine::view;
+
+mod attempts;
+mod end;
+mod limits;
+mod order;
+mod stopped;
+
+pub(super) use end::{at_the_end, packed_and_back};
 
 /// A rule that does not hold, and where it shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,77 +34,93 @@ impl Wrong {
 /// How it was before a step.
 pub(super) struct Before {
     state: State,
-    running: usize,
     pause_asked: bool,
+    /// Whether everything is looked at after an input like this one.
+    goes_on: bool,
 }
 
 impl Before {
     pub(super) fn of(world: &World<'_>, input: &Input) -> Self {
         let state = world.state.clone();
-        let running = state.running().len();
         let pause_asked = state.pause_asked && !matches!(input, Input::Resume);
-        Self { state, running, pause_asked }
+        let goes_on = match input {
+            Input::Begin
+            | Input::Continue
+            | Input::AttemptEnded { .. }
+            | Input::Replied { .. }
+            | Input::TimerFired { .. }
+            | Input::Resume
+            | Input::Answer { .. }
+            | Input::Recovered { .. } => true,
+            Input::Progress { .. }
+            | Input::Vote { .. }
+            | Input::Cancel { .. }
+            | Input::Pause { .. } => false,
+        };
+        Self { state, pause_asked, goes_on }
     }
 
     pub(super) fn check(&self, world: &World<'_>, done: &Step) -> Result<(), Wrong> {
         let mut folded = self.state.clone();
-        done.facts.iter().for_each(|fact| drop(folded.apply(fact)));
+        for fact in &done.facts {
+            attempts::tried(world, &folded, fact)?;
+            order::of_items(world, &folded, fact)?;
+            drop(folded.apply(fact));
+        }
         if folded != world.state {
             return Err(Wrong::new("the facts fold to the state", ""));
         }
         if self.state.status().is_ended() && (!done.facts.is_empty() || !done.effects.is_empty()) {
             return Err(Wrong::new("nothing comes after the end", format!("{:?}", done.facts)));
         }
-        self.limits(world, done)?;
-        self.starts(done)?;
-        self.statuses(world, done)?;
-        let mut state = self.state.clone();
-        for fact in &done.facts {
-            attempts(world, &state, fact)?;
-            order(world, fact)?;
-            drop(state.apply(fact));
+        limits::hold(world, done)?;
+        limits::weighed(&world.state)?;
+        stopped::all_below(world, done)?;
+        if self.goes_on && !done.facts.is_empty() {
+            limits::used(world, done)?;
         }
+        self.starts(world, done)?;
+        self.statuses(world, done)?;
         timers(world, done)
     }
 
-    /// Neither of the execution nor of a node do more run at once than may.
-    fn limits(&self, world: &World<'_>, done: &Step) -> Result<(), Wrong> {
-        let starts =
-            done.effects.iter().filter(|effect| matches!(effect, Effect::Start(_))).count();
-        let running = world.state.running().len();
-        if starts > 0 && running > world.limits.parallel as usize {
-            let what = format!(
-                "{running} run, {} may; {} ran before",
-                world.limits.parallel, self.running
-            );
-            return Err(Wrong::new("the execution's limit holds", what));
-        }
-        for node in world.plan.nodes().iter().filter(|node| !node.is_inline()) {
-            let running = world.state.node(&node.key).map_or(0, |state| state.running().count());
-            if running > node.concurrency as usize {
-                let what = format!("{running} of {} run, {} may", node.id, node.concurrency);
-                return Err(Wrong::new("a node's limit holds", what));
-            }
-        }
-        Ok(())
-    }
-
-    /// Nothing starts while it is paused or once it is to end.
-    fn starts(&self, done: &Step) -> Result<(), Wrong> {
-        let (mut ending, mut pausing) = (self.state.ending.is_some(), self.pause_asked);
+    /// Nothing starts while it is paused or once it is to end; what runs at the end has its turn after
+    /// that.
+    fn starts(&self, world: &World<'_>, done: &Step) -> Result<(), Wrong> {
+        let (mut ending, mut pausing) = (self.state.is_ending(), self.pause_asked);
         for fact in &done.facts {
-            let starts = matches!(fact, Fact::AttemptStarted { .. } | Fact::NodeStarted { .. });
+            let starts = matches!(
+                fact,
+                Fact::AttemptStarted { .. }
+                    | Fact::NodeStarted { .. }
+                    | Fact::LoopBegan { .. }
+                    | Fact::IterationBegan { .. }
+            );
             if starts && ending {
                 return Err(Wrong::new("nothing starts once it is to end", fact_text(fact)));
             }
             if starts && pausing {
                 return Err(Wrong::new("nothing starts while it is paused", fact_text(fact)));
             }
-            ending |= matches!(fact, Fact::EndingBegan { .. });
-            pausing |= matches!(fact, Fact::PauseAsked { .. });
+            match fact {
+                Fact::EndingBegan { .. } | Fact::FinallyStopped { .. } => ending = true,
+                Fact::FinallyBegan { .. } => ending = false,
+                Fact::PauseAsked { .. } => pausing = true,
+                Fact::PauseLifted => pausing = false,
+                _ => {}
+            }
         }
-        let starts = done.effects.iter().any(|effect| matches!(effect, Effect::Start(_)));
-        if starts && (ending || pausing) {
+        let starts = |effect: &Effect| matches!(effect, Effect::Start(_) | Effect::Request { .. });
+        // Where it was recovered, requests without an answer are made again.
+        let is_new = |effect: &&Effect| match effect {
+            Effect::Request { unit, n, .. } => {
+                let before = self.state.requests().any(|(open, m, ..)| open == *unit && m == *n);
+                !before
+            }
+            _ => true,
+        };
+        let started = done.effects.iter().filter(|effect| starts(effect)).any(|it| is_new(&it));
+        if started && (world.state.is_ending() || world.state.pause_asked) {
             return Err(Wrong::new("nothing starts once it is to end or to pause", ""));
         }
         Ok(())
@@ -110,9 +130,11 @@ impl Before {
     fn statuses(&self, world: &World<'_>, done: &Step) -> Result<(), Wrong> {
         use ExecutionStatus::{Cancelled, Failed, Paused, Pending, Running, Success};
         let (from, to) = (self.state.status(), world.state.status());
+        let has_begun = self.state.started_at().is_some();
         let may = from == to
             || match from {
                 Pending => to != Pending,
+                Paused if !has_begun => true,
                 Running | Paused => to != Pending,
                 _ => false,
             };
@@ -136,160 +158,36 @@ impl Before {
     }
 }
 
-/// Attempts are numbered 1, 2, …; a ONCE unit is started again only where that is known to be right.
-fn attempts(world: &World<'_>, state: &State, fact: &Fact) -> Result<(), Wrong> {
-    let Fact::AttemptStarted { unit, n, .. } = fact else { return Ok(()) };
-    let node = world.plan.node(&unit.node.node).expect("a node of the plan");
-    let before = state.unit(unit).map(|unit| unit.attempts.clone()).unwrap_or_default();
-    if before.len() + 1 != *n as usize {
-        let what = format!("{} attempt {n} after {}", unit_text(unit), before.len());
-        return Err(Wrong::new("attempts are numbered without a gap", what));
-    }
-    let Some(last) = before.last() else { return Ok(()) };
-    if last.ended_at.is_none() {
-        return Err(Wrong::new("a unit has one attempt at a time", fact_text(fact)));
-    }
-    let once = node.repeat == Repeat::Once && !node.is_inline();
-    let key = unit.job(state.start().execution, last.n);
-    // Chance knows whether it really began; the engine may repeat it only where it knows enough.
-    if once && last.lost && world.began.contains(&key) {
-        let may = node.in_doubt == InDoubt::Retry || world.told_again.contains(unit);
-        if !may {
-            let what =
-                format!("{} began, its end is not known, and it starts again", unit_text(unit));
-            return Err(Wrong::new("ONCE is never repeated by the engine", what));
-        }
-    }
-    let retries = node.retry.as_ref().map_or(0, |retry| retry.max_retries);
-    let failed = before.iter().filter(|attempt| attempt.error.is_some() && !attempt.lost).count();
-    if !last.lost && last.error.is_some() && failed > retries as usize {
-        let in_doubt = last.error.as_ref().is_some_and(|error| error.in_doubt);
-        if !(in_doubt || world.told_again.contains(unit)) {
-            return Err(Wrong::new("it is tried again as often as its node says", fact_text(fact)));
-        }
-    }
-    if last.error.is_none() && !last.lost {
-        return Err(Wrong::new("what went well is not done again", fact_text(fact)));
-    }
-    Ok(())
-}
-
-/// What came of the items stands in their order.
-fn order(world: &World<'_>, fact: &Fact) -> Result<(), Wrong> {
-    let Fact::NodeEnded { node, status: NodeStatus::Success, output, .. } = fact else {
-        return Ok(());
-    };
-    let plan = world.plan.node(&node.node).expect("a node of the plan");
-    for (handle, sent) in &output.handles {
-        if !sent.from.is_sorted() {
-            return Err(Wrong::new("items keep their order", format!("{} {handle}", node.node)));
-        }
-        if plan.is_inline() || plan.disabled || sent.from.is_empty() {
-            continue;
-        }
-        for (item, from) in sent.items.iter().zip(&sent.from) {
-            let unit = unit_text(&UnitKey { node: node.clone(), item: Some(*from) });
-            let is_its_own = match plan.on_error {
-                OnError::Stop => {
-                    item.as_str() == format!("\"{SAID_OF_ALL}\"")
-                        || item.as_str().contains(&format!("\"u\":\"{unit}\""))
-                }
-                _ => true,
-            };
-            if !is_its_own {
-                return Err(Wrong::new("an item comes from its unit", format!("{unit}: {item}")));
-            }
-        }
-    }
-    Ok(())
-}
-
 /// What waits for a moment has a timer set in the same step.
 fn timers(world: &World<'_>, done: &Step) -> Result<(), Wrong> {
     for fact in &done.facts {
-        let (Fact::UnitBackoff { unit, .. } | Fact::UnitWaiting { unit, .. }) = fact else {
-            continue;
+        let (unit, key) = match fact {
+            Fact::UnitBackoff { unit, .. } => (unit, TimerKey::Retry(unit.clone())),
+            Fact::UnitWaiting { unit, .. } => (unit, TimerKey::Wait(unit.clone())),
+            Fact::UnitRequested { unit, .. } => (unit, TimerKey::Request(unit.clone())),
+            _ => continue,
         };
-        let waits = world.state.unit(unit).is_some_and(|unit| {
-            matches!(unit.phase, Phase::Backoff { .. } | Phase::Waiting { .. })
-        });
-        let set = done.effects.iter().any(|effect| match effect {
-            Effect::SetTimer { key, .. } => format!("{key:?}").contains(&format!("{unit:?}")),
+        let Some(state) = world.state.unit(unit) else { continue };
+        let timeout = world.plan.node(&unit.node.node).and_then(|node| node.timeout);
+        let waits = match &state.phase {
+            Phase::Backoff { .. } | Phase::Waiting { .. } => true,
+            Phase::Requested { .. } => {
+                state.requested().is_some_and(|(_, at, request)| request.due(at, timeout).is_some())
+            }
+            _ => false,
+        };
+        // A question keeps its timer while people vote on it.
+        let is_new = !matches!(fact, Fact::UnitRequested { .. })
+            || done.effects.iter().any(|effect| match effect {
+                Effect::Request { unit: asked, .. } => asked == unit,
+                _ => false,
+            });
+        let is_set = done.effects.iter().any(|effect| match effect {
+            Effect::SetTimer { key: set, .. } => *set == key,
             _ => false,
         });
-        if waits && !set {
+        if waits && is_new && !is_set {
             return Err(Wrong::new("what waits has a timer", fact_text(fact)));
-        }
-    }
-    Ok(())
-}
-
-/// A state as it comes back from the store.
-pub(super) fn packed_and_back(state: &State) -> Result<State, Wrong> {
-    let config = bincode::config::standard();
-    let bytes = bincode::serde::encode_to_vec(state, config)
-        .map_err(|e| Wrong::new("a state can be packed", e.to_string()))?;
-    match bincode::serde::decode_from_slice::<State, _>(&bytes, config) {
-        Ok((back, _)) if back == *state => Ok(back),
-        Ok(_) => Err(Wrong::new("a packed state comes back the same", "")),
-        Err(e) => Err(Wrong::new("a packed state comes back", e.to_string())),
-    }
-}
-
-/// What has to hold once it has ended.
-pub(super) fn at_the_end(world: &World<'_>) -> Result<(), Wrong> {
-    let state = &world.state;
-    packed_and_back(state)?;
-    if !state.running().is_empty() {
-        return Err(Wrong::new("no attempt outlives its execution", ""));
-    }
-    for node in world.plan.nodes() {
-        settled(state, node)?;
-    }
-    let (status, ending) = (state.status(), state.ending.as_ref());
-    let wanted = match (ending.map(Ending::status), &state.failure) {
-        (Some(status), _) => status,
-        (None, Some(_)) => ExecutionStatus::Failed,
-        (None, None) => ExecutionStatus::Success,
-    };
-    if status != wanted {
-        return Err(Wrong::new(
-            "it ends as its reason says",
-            format!("{status:?}, not {wanted:?}"),
-        ));
-    }
-    let (message, _) = view::error(world.plan, state);
-    if message.is_none() && status == ExecutionStatus::Failed {
-        let stopped = matches!(ending, Some(Ending::Stopped { .. }));
-        if !stopped {
-            return Err(Wrong::new("a failure has a message", ""));
-        }
-    }
-    if message.is_some_and(|message| message.contains("please report")) {
-        return Err(Wrong::new("the engine never gives up", ""));
-    }
-    let shown = view::node_states(world.plan, state, true);
-    if shown.len() != world.plan.nodes().len() {
-        return Err(Wrong::new("every node is shown", format!("{}", shown.len())));
-    }
-    let _: Json = view::output_data(world.plan, state, usize::MAX);
-    Ok(())
-}
-
-fn settled(state: &State, node: &PlanNode) -> Result<(), Wrong> {
-    let Some(found) = state.node(&node.key).filter(|found| found.is_settled()) else {
-        return Err(Wrong::new("every node is settled at the end", node.id.clone()));
-    };
-    if let Some(unit) = found.units.iter().find(|unit| !unit.phase.is_over()) {
-        return Err(Wrong::new(
-            "every unit is over at the end",
-            format!("{}: {:?}", node.id, unit.phase),
-        ));
-    }
-    for unit in found.units.iter() {
-        let open = unit.attempts.iter().any(|attempt| attempt.ended_at.is_none());
-        if open {
-            return Err(Wrong::new("every attempt has its end", node.id.clone()));
         }
     }
     Ok(())

@@ -4,10 +4,15 @@
 //! `SIM_SEEDS=100000 cargo test --release -p a2n-daemon --lib simulation` plays that many,
 //! `SIM_SEED=7` one again.
 
+mod again;
 mod chance;
 mod check;
+mod desk;
+mod flow;
 mod graphs;
+mod members;
 mod moves;
+mod parts;
 mod seeds;
 mod shrink;
 mod story;

@@ -20,6 +20,28 @@ pub(super) enum Move {
     Doubt {
         which: usize,
     },
+    /// A request is answered as it asks.
+    Reply {
+        which: usize,
+    },
+    /// A request is refused.
+    Refuse {
+        which: usize,
+    },
+    /// Somebody decides what an approval asks.
+    Vote {
+        which: usize,
+        who: u8,
+        yes: bool,
+    },
+    /// So many permits of each lock are with other executions from now on.
+    Others {
+        permits: u32,
+    },
+    /// So many attempts of each kind may begin in a step from now on; any where there is no number.
+    Tokens {
+        each: Option<u32>,
+    },
     /// Time passes, and timers that are due fire.
     Tick {
         ms: i64,
@@ -73,7 +95,15 @@ impl Move {
     /// A move of a seed's chance.
     pub(super) fn of(chance: &mut Chance) -> Self {
         let which = chance.below(16);
-        match chance.below(100) {
+        match chance.below(120) {
+            100..=110 => Self::Reply { which },
+            111..=112 => Self::Refuse { which },
+            113..=115 => {
+                let (who, yes) = (chance.pick(&[1, 2, 3]), chance.percent(75));
+                Self::Vote { which, who, yes }
+            }
+            116..=117 => Self::Others { permits: chance.pick(&[0, 1, 2]) },
+            118..=119 => Self::Tokens { each: chance.pick(&[None, Some(0), Some(1), Some(2)]) },
             0..=29 => Self::Ok { which, items: chance.pick(&[0, 1, 1, 1, 2, 3]) },
             30..=44 => Self::Fail { which, kind: chance.pick(FAILURES) },
             45..=49 => Self::Doubt { which },

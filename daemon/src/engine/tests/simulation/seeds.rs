@@ -63,7 +63,7 @@ fn the_same_seed_gives_the_same_facts() {
 fn the_seeds_come_to_many_ends() {
     use crate::engine::fact::Fact;
     let mut seen = std::collections::BTreeMap::<&str, u32>::new();
-    for seed in 0..300 {
+    for seed in 0..400 {
         let story = Story::of(seed);
         let plan = story.plan().unwrap();
         for fact in story.play(&plan).unwrap_or_default() {
@@ -77,6 +77,22 @@ fn the_seeds_come_to_many_ends() {
                 Fact::FailureNoted { .. } => "failure noted",
                 Fact::Paused { .. } => "paused",
                 Fact::AttemptEnded { lost: true, .. } => "lost",
+                Fact::UnitRequested { .. } => "asked",
+                Fact::LockTaken { .. } => "lock taken",
+                Fact::LockReleased { .. } => "lock released",
+                Fact::NodeStarted { took: Some(_), .. } => "join taken",
+                Fact::LoopBegan { iterations: Some(_), .. } => "loop",
+                Fact::LoopBegan { .. } => "natural loop",
+                Fact::LoopSkipped { .. } => "loop passed by",
+                Fact::LoopClosing { broken: Some(_), .. } => "broken",
+                Fact::LoopClosing { .. } => "loop closed",
+                Fact::IterationFolded { .. } => "iteration put away",
+                Fact::IterationBegan { node, .. } if !node.iteration.is_empty() => "loop in a loop",
+                Fact::IterationBegan { .. } => "iteration",
+                Fact::Caught { .. } => "caught",
+                Fact::FinallyBegan { .. } => "finally",
+                Fact::FinallyFailed { .. } => "failed at the end",
+                Fact::FinallyStopped { .. } => "stopped at the end",
                 Fact::Ended { status, .. } => match status {
                     a2n_proto::execution::ExecutionStatus::Success => "SUCCESS",
                     a2n_proto::execution::ExecutionStatus::Failed => "FAILED",
@@ -87,6 +103,6 @@ fn the_seeds_come_to_many_ends() {
             *seen.entry(name).or_default() += 1;
         }
     }
-    assert_eq!(seen.len(), 12, "{seen:?}");
+    assert_eq!(seen.len(), 28, "{seen:?}");
     assert!(seen.values().all(|count| *count >= 5), "{seen:?}");
 }

@@ -1,6 +1,8 @@
 //! Makes a failing story shorter while the same rule does not hold: moves are left out, then nodes,
 //! connections and settings.
 
+use serde_json::{Map, Value};
+
 use super::story::Story;
 
 /// The shortest story found in which this rule does not hold either.
@@ -27,9 +29,25 @@ pub(super) fn shrink(mut story: Story, rule: &str) -> Story {
                 story = less;
             }
         }
-        let gentle = Story { cancelled: false, ..story.clone() };
-        if story.cancelled && fails(&gentle) {
-            story = gentle;
+        let gentler = [
+            Story { cancelled: false, ..story.clone() },
+            Story { again: None, ..story.clone() },
+            Story { before: Vec::new(), ..story.clone() },
+        ];
+        for gentle in gentler {
+            if gentle != story && fails(&gentle) {
+                story = gentle;
+            }
+        }
+        for line in story.workflow.clone().lines() {
+            for less in plainer(line) {
+                let workflow = story.workflow.replace(line, &less);
+                let less = Story { workflow, ..story.clone() };
+                if fails(&less) {
+                    story = less;
+                    break;
+                }
+            }
         }
         if story == before {
             return story;
@@ -47,4 +65,18 @@ fn without(workflow: &str, line: &str) -> String {
     };
     let kept = workflow.lines().filter(|other| *other != line && !about_it(other));
     kept.map(|line| format!("{line}\n")).collect()
+}
+
+/// A node's line with one of its members left out.
+fn plainer(line: &str) -> Vec<String> {
+    let Some((declared, more)) = line.split_once("} {") else { return Vec::new() };
+    let Ok(members) = serde_json::from_str::<Map<String, Value>>(&format!("{{{more}")) else {
+        return Vec::new();
+    };
+    let without = |name: &String| {
+        let mut members = members.clone();
+        members.remove(name);
+        format!("{declared}}} {}", Value::from(members))
+    };
+    members.keys().map(without).collect()
 }

@@ -2,11 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::again::once_more;
 use super::chance::Chance;
 use super::check::Wrong;
-use super::graphs::workflow;
 use super::moves::Move;
 use super::world::World;
+use super::{graphs, parts};
 use crate::engine::fact::Fact;
 use crate::engine::input::Input;
 use crate::engine::plan::Plan;
@@ -16,10 +17,17 @@ use crate::engine::scenario::{Stands, document};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Story {
     pub(super) workflow: String,
+    /// What happens while it waits for its turn.
+    pub(super) before: Vec<Move>,
     pub(super) moves: Vec<Move>,
     /// Whether it is cancelled after its moves; else everything comes to its end.
     pub(super) cancelled: bool,
+    /// Whether it is then retried, and from where.
+    pub(super) again: Option<usize>,
 }
+
+/// Drawings after which one without parts is taken: not every drawing is valid.
+const DRAWINGS: usize = 20;
 
 impl Story {
     /// The story of a seed.
@@ -29,12 +37,19 @@ impl Story {
         let most = if chance.percent(30) { 60 } else { 20 };
         let count = chance.below(most);
         let moves = (0..count).map(|_| Move::of(&mut chance)).collect();
-        Self { workflow, moves, cancelled: chance.percent(20) }
+        let before = match chance.below(20) {
+            0 => vec![Move::Pause],
+            1 => vec![Move::Pause, Move::Resume],
+            2 => vec![Move::Pause, Move::Cancel],
+            _ => Vec::new(),
+        };
+        let cancelled = chance.percent(20);
+        let again = chance.percent(60).then(|| chance.below(64));
+        Self { workflow, before, moves, cancelled, again }
     }
     /// Compiles the workflow; none where it is not valid (any more).
     pub(super) fn plan(&self) -> Option<Plan> {
-        let document = catch_unwind(|| document(&self.workflow)).ok()?;
-        Plan::new(&document, &Stands).ok().filter(|plan| plan.unsupported().is_none())
+        plan(&self.workflow)
     }
     /// Plays it, and says what does not hold.
     pub(super) fn play(&self, plan: &Plan) -> Result<Vec<Fact>, Wrong> {
@@ -51,6 +66,9 @@ impl Story {
     }
     fn play_in(&self, world: &mut World<'_>) -> Result<(), Wrong> {
         let played = catch_unwind(AssertUnwindSafe(|| {
+            for this in &self.before {
+                world.make(*this)?;
+            }
             world.tell(Input::Begin)?;
             for this in &self.moves {
                 world.make(*this)?;
@@ -59,8 +77,27 @@ impl Story {
             if self.cancelled {
                 world.make(Move::Cancel)?;
             }
-            world.drain()
+            world.drain()?;
+            self.again.map_or(Ok(()), |which| once_more(world, which))
         }));
         played.unwrap_or_else(|_| Err(Wrong::new("nothing panics", "")))
     }
+}
+
+/// A workflow of a seed's chance: one of steps alone, or one with parts.
+fn workflow(chance: &mut Chance) -> String {
+    if chance.percent(55) {
+        for _ in 0..DRAWINGS {
+            let text = parts::workflow(chance);
+            if plan(&text).is_some() {
+                return text;
+            }
+        }
+    }
+    graphs::workflow(chance)
+}
+
+fn plan(workflow: &str) -> Option<Plan> {
+    let document = catch_unwind(|| document(workflow)).ok()?;
+    Plan::new(&document, &Stands).ok().filter(|plan| plan.unsupported().is_none())
 }
