@@ -245,7 +245,12 @@ fn a_nodes_priority_decides_who_gets_the_next_slot_also_after_a_kill() -> Result
     world.start()?;
     let (gate, log) = (world.path().join("go"), world.path().join("log"));
     let mut lines = world.lines()?;
-    gated(&mut lines, "first", &gate, json!({}))?;
+    // Made again by a start, so that it has the slot then too.
+    let wait = "while [ ! -e \"$0\" ]; do sleep 0.02; done";
+    let first = json!({"name": "first", "nodes": [{
+        "id": "step", "type": "shell", "repeat": "RETRYABLE",
+        "config": {"command": ["sh", "-c", wait, gate]},
+    }]});
     let script = "echo \"$1\" >> \"$0\"";
     let step = |word: &str, priority: i32| {
         json!({
@@ -255,7 +260,7 @@ fn a_nodes_priority_decides_who_gets_the_next_slot_also_after_a_kill() -> Result
     };
     let both = json!({"name": "both", "nodes": [step("low", -5), step("high", 5)]});
     let plain = json!({"name": "plain", "nodes": [step("plain", 0)]});
-    for document in [both, plain] {
+    for document in [first, both, plain] {
         lines.call("workflow.create", json!({"definition": document, "publish": true}))?;
     }
     let blocking = run(&mut lines, "first", 0)?;
@@ -264,7 +269,7 @@ fn a_nodes_priority_decides_who_gets_the_next_slot_also_after_a_kill() -> Result
     world.kill()?;
     world.start()?;
     let mut lines = world.lines()?;
-    // Whether it is still held by its shim or in doubt, it has the slot no longer once this is done.
+    becomes(&world, &blocking, "RUNNING")?;
     std::fs::write(&gate, "")?;
     for one in [&plain, &both] {
         assert_eq!(ended(&mut lines, one)?["status"], "SUCCESS");

@@ -59,7 +59,11 @@ fn note(node: &ExecutionNodeState, execution: Option<&Execution>) -> Cell {
         }
         (Some(waiting), _) => {
             let until = waiting.until.map(|at| format!(" until {at}")).unwrap_or_default();
-            Cell::styled(format!("waits for {}{until}", status_text(waiting.kind)), Style::Wary)
+            let what = match (waiting.kind, &waiting.detail) {
+                (WaitingKind::Event | WaitingKind::Limit, Some(detail)) => detail.clone(),
+                (kind, _) => status_text(kind),
+            };
+            Cell::styled(format!("waits for {what}{until}"), Style::Wary)
         }
         (None, Some(percent)) if node.status == NodeStatus::Running => {
             format!("{percent} %").into()

@@ -249,7 +249,7 @@ mod tests {
         watch.forget(&one);
         fs::write(&one, "1").unwrap();
         fs::write(&two, "1").unwrap();
-        assert_eq!(watch.noticed().await, [two.clone()]);
+        assert_eq!(watch.noticed().await, std::slice::from_ref(&two));
         watch.forget(&two);
         let table = lock(&watch.table);
         assert!(table.folders.is_empty() && table.paths.is_empty());
