@@ -8,31 +8,33 @@ use a2n_proto::{Problem, Severity};
 
 use super::expression::{Fault as Wrong, Template};
 use super::graph::Graph;
-use super::kind::{Inputs, Kinds};
+use super::kind::{Inputs, Kind, Kinds};
 use super::plan;
 use super::regions::{Fault, Regions};
+use super::wiring::{self, Wiring};
 
 /// Every structural problem: ids, names, types, connections, handles, cycles.
 pub fn structure(document: &Document, kinds: &dyn Kinds) -> Vec<Problem> {
-    structure_with(document, kinds, &plan::regions(document, kinds))
+    let wiring = Wiring::new(document, kinds);
+    structure_of(&wiring, kinds, &plan::flow::regions_of(&wiring))
 }
 
-/// The same, where the document's parts are known.
-pub(super) fn structure_with(
-    document: &Document,
+/// The same, where the document's names and parts are known.
+pub(super) fn structure_of(
+    wiring: &Wiring<'_>,
     kinds: &dyn Kinds,
     regions: &Regions,
 ) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let (document, mut problems) = (wiring.document, Vec::new());
     ids(document, &mut problems);
     for (number, node) in document.nodes.iter().enumerate() {
-        if kinds.find(&node.kind).is_none() {
+        if wiring.kinds[number].is_none() {
             problems.push(unknown_type(number, node, kinds));
         }
     }
-    connections(document, kinds, &mut problems);
-    loops(document, kinds, &mut problems);
-    parts(document, kinds, regions, &mut problems);
+    connections(wiring, &mut problems);
+    loops(wiring, &mut problems);
+    parts(wiring, regions, &mut problems);
     problems
 }
 
@@ -171,17 +173,22 @@ fn ids(document: &Document, problems: &mut Vec<Problem>) {
     }
 }
 
-fn connections(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
-    let nodes: HashMap<&str, &Node> =
-        document.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
-    let ids = || document.nodes.iter().map(|node| node.id.as_str()).collect::<Vec<_>>();
+fn connections(wiring: &Wiring<'_>, problems: &mut Vec<Problem>) {
+    let document = wiring.document;
+    let ids = || {
+        let mut ids: Vec<&str> = document.nodes.iter().map(|node| node.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
     let mut seen: HashMap<(&str, &str, &str, &str), usize> =
         HashMap::with_capacity(document.connections.len());
     for (number, connection) in document.connections.iter().enumerate() {
         let path = || format!("connections[{number}]");
         let Connection { source, target, source_handle, target_handle } = connection;
-        for (member, id) in [("source", source), ("target", target)] {
-            if !nodes.contains_key(id.as_str()) {
+        let (from, to) = wiring.ends[number];
+        for (member, id, end) in [("source", source, from), ("target", target, to)] {
+            if end.is_none() {
                 let message = format!("there is no node `{id}`");
                 let path = format!("{}.{member}", path());
                 problems.push(error(
@@ -197,11 +204,15 @@ fn connections(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Proble
             let hint = Some("remove one of the two".to_owned());
             problems.push(error(&path(), "DOUBLED_CONNECTION", message, hint));
         }
-        if let Some(node) = nodes.get(source.as_str()) {
-            source_handle_exists(node, source_handle, kinds, path, problems);
+        let kind_of = |end: Option<usize>| {
+            let number = end?;
+            Some((&document.nodes[number], wiring.kinds[number].as_deref()?))
+        };
+        if let Some((node, kind)) = kind_of(from) {
+            source_handle_exists(node, source_handle, kind, path, problems);
         }
-        if let Some(node) = nodes.get(target.as_str()) {
-            target_handle_exists(node, target_handle, kinds, path, problems);
+        if let Some((node, kind)) = kind_of(to) {
+            target_handle_exists(node, target_handle, kind, path, problems);
         }
     }
 }
@@ -209,11 +220,10 @@ fn connections(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Proble
 fn source_handle_exists(
     node: &Node,
     handle: &str,
-    kinds: &dyn Kinds,
+    kind: &dyn Kind,
     path: impl Fn() -> String,
     problems: &mut Vec<Problem>,
 ) {
-    let Some(kind) = kinds.find(&node.kind) else { return };
     let mut handles = kind.outputs(&node.config);
     if node.on_error == Some(OnError::Branch) {
         handles.push("error".to_owned());
@@ -236,11 +246,10 @@ fn source_handle_exists(
 fn target_handle_exists(
     node: &Node,
     handle: &str,
-    kinds: &dyn Kinds,
+    kind: &dyn Kind,
     path: impl Fn() -> String,
     problems: &mut Vec<Problem>,
 ) {
-    let Some(kind) = kinds.find(&node.kind) else { return };
     let hint = match kind.inputs() {
         Inputs::Named(handles) if handles.iter().any(|known| known == handle) => return,
         Inputs::Named(handles) if handles.is_empty() => "nothing leads into this node".to_owned(),
@@ -258,8 +267,9 @@ fn target_handle_exists(
     problems.push(error(&path, "UNKNOWN_HANDLE", message, Some(hint)));
 }
 
-fn loops(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
-    let graph = graph(document);
+fn loops(wiring: &Wiring<'_>, problems: &mut Vec<Problem>) {
+    let document = wiring.document;
+    let graph = graph_of(document.nodes.len(), &wiring.ends);
     let path = |nodes: &[usize]| {
         let ids: Vec<&str> = nodes.iter().map(|n| document.nodes[*n].id.as_str()).collect();
         ids.join(" → ")
@@ -280,7 +290,7 @@ fn loops(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
         let branches = |n: &usize| {
             let node = &document.nodes[*n];
             node.on_error == Some(OnError::Branch)
-                || kinds.find(&node.kind).is_none_or(|kind| kind.outputs(&node.config).len() > 1)
+                || wiring.kinds[*n].as_ref().is_none_or(|it| it.outputs(&node.config).len() > 1)
         };
         if graph.leaves(cycle) || cycle.iter().any(branches) {
             continue;
@@ -305,10 +315,11 @@ fn loops(document: &Document, kinds: &dyn Kinds, problems: &mut Vec<Problem>) {
 }
 
 /// What is wrong with the parts of `loop` and `try` nodes, and with what runs at the end.
-fn parts(document: &Document, kinds: &dyn Kinds, regions: &Regions, problems: &mut Vec<Problem>) {
+fn parts(wiring: &Wiring<'_>, regions: &Regions, problems: &mut Vec<Problem>) {
+    let document = wiring.document;
     let id = |number: usize| document.nodes[number].id.as_str();
     let gate = |number: usize| {
-        let kind = kinds.find(&document.nodes[number].kind);
+        let kind = wiring.kinds[number].as_ref();
         kind.and_then(|kind| kind.role().gate()).unwrap_or("output")
     };
     for fault in &regions.faults {
@@ -377,16 +388,15 @@ fn parts(document: &Document, kinds: &dyn Kinds, regions: &Regions, problems: &m
 
 /// The document's graph; connections to nodes that are not there are left out.
 pub fn graph(document: &Document) -> Graph {
-    let numbers: HashMap<&str, usize> =
-        document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i)).collect();
-    let ends = document
-        .connections
-        .iter()
-        .filter_map(|c| Some((*numbers.get(c.source.as_str())?, *numbers.get(c.target.as_str())?)));
-    let mut edges: Vec<(usize, usize)> = ends.collect();
+    graph_of(document.nodes.len(), &wiring::ends(document))
+}
+
+fn graph_of(nodes: usize, ends: &[(Option<usize>, Option<usize>)]) -> Graph {
+    let edges = wiring::whole(ends).map(|(_, source, target)| (source, target));
+    let mut edges: Vec<(usize, usize)> = edges.collect();
     edges.sort_unstable();
     edges.dedup();
-    Graph::new(document.nodes.len(), edges)
+    Graph::new(nodes, edges)
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod operators;
 mod statements;
 mod value;
 mod weight;
+mod wiring;
 
 #[cfg(test)]
 pub(crate) mod scenario;

@@ -18,6 +18,7 @@ use super::expression::Template;
 use super::graph::Graph;
 use super::kind::{Kind, Kinds, Role, Runs, WorksOn};
 use super::regions::{Arrow, RegionKind, Regions};
+use super::wiring::Wiring;
 
 pub(super) mod flow;
 
@@ -157,8 +158,9 @@ impl Plan {
     /// Compiles a document; its problems where it can't run at all. A document that validation
     /// passed compiles.
     pub fn new(document: &Document, kinds: &dyn Kinds) -> Result<Self, Vec<Problem>> {
-        let found = flow::regions(document, kinds);
-        let problems = check::structure_with(document, kinds, &found);
+        let wiring = Wiring::new(document, kinds);
+        let found = flow::regions_of(&wiring);
+        let problems = check::structure_of(&wiring, kinds, &found);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -166,7 +168,7 @@ impl Plan {
         let mut nodes = Vec::with_capacity(document.nodes.len());
         let mut problems = Vec::new();
         for (number, node) in document.nodes.iter().enumerate() {
-            match (kinds.find(&node.kind), check::template(number, node)) {
+            match (wiring.kinds[number].clone(), check::template(number, node)) {
                 (Some(kind), Ok(template)) => {
                     let template = flow::keeping(kind.as_ref(), node, template);
                     let (template, while_) = flow::conditions(kind.role(), node, template);
@@ -181,8 +183,7 @@ impl Plan {
         }
         let by_id: BTreeMap<String, usize> =
             nodes.iter().enumerate().map(|(i, node)| (node.id.clone(), i)).collect();
-        let numbers = document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i));
-        let connections = flow::connect(document, &numbers.collect(), &mut nodes, &found);
+        let connections = flow::connect(&wiring, &mut nodes, &found);
         let order = flow::order(&mut nodes, &connections);
         let regions = flow::parts(&found, &mut nodes, &connections);
         let outside = nodes

@@ -12,7 +12,7 @@ use super::writer::Write;
 pub(crate) type Lane = Option<[u8; 16]>;
 
 /// Writes of one lane in a commit while others are busy too.
-const BESIDE_OTHERS: usize = 8;
+const BESIDE_OTHERS: usize = 4;
 /// For how many commits after one of several lanes others count as busy.
 const LATELY: u32 = 256;
 
@@ -123,9 +123,9 @@ mod tests {
         let of = |lane: u8| -> Vec<i64> {
             first.iter().filter(|(of, _)| *of == lane).map(|(_, n)| *n).collect()
         };
-        assert_eq!(of(1), (0..8).collect::<Vec<_>>());
+        assert_eq!(of(1), (0..4).collect::<Vec<_>>());
         assert_eq!(of(2), [0, 1, 2]);
-        assert_eq!((of(0), lanes.len()), ((0..20).collect(), 92));
+        assert_eq!((of(0), lanes.len()), ((0..20).collect(), 96));
         assert!(first[..3].iter().any(|(lane, _)| *lane == 2), "{first:?}");
         let mut rest = Vec::new();
         while !lanes.is_empty() {
@@ -133,7 +133,7 @@ mod tests {
             assert_eq!(some.len().min(BESIDE_OTHERS), some.len(), "others were busy just now");
             rest.extend(some);
         }
-        assert!(rest.is_sorted() && rest.len() == 92);
+        assert!(rest.is_sorted() && rest.len() == 96);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How a plan's nodes, connections, loops and watched parts lie to each other.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use a2n_proto::document::{Document, Node};
 use serde_json::Value;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::{Arrow, Graph, PlanConnection, PlanNode, RegionKind, Regions};
 use crate::engine::expression::Template;
 use crate::engine::kind::{Kind, Kinds, Role};
+use crate::engine::wiring::Wiring;
 
 /// A loop's body, or what a `try` watches over.
 #[derive(Debug)]
@@ -43,24 +45,21 @@ pub enum Piece {
 
 /// The parts of a document.
 pub fn regions(document: &Document, kinds: &dyn Kinds) -> Regions {
-    let roles: Vec<Role> = document
-        .nodes
-        .iter()
-        .map(|node| kinds.find(&node.kind).map_or(Role::Step, |kind| kind.role()))
-        .collect();
-    let numbers: HashMap<&str, usize> =
-        document.nodes.iter().enumerate().map(|(i, node)| (node.id.as_str(), i)).collect();
-    let edges: Vec<Arrow> = document
-        .connections
-        .iter()
-        .filter_map(|c| {
-            let (source, target) =
-                (*numbers.get(c.source.as_str())?, *numbers.get(c.target.as_str())?);
-            let gate = roles[source].gate() == Some(c.source_handle.as_str());
-            let apart = document.nodes[target].finally && !document.nodes[source].finally;
-            Some(Arrow { source, target, gate, apart })
-        })
-        .collect();
+    regions_of(&Wiring::new(document, kinds))
+}
+
+/// The same, where the document's names are known.
+pub(in crate::engine) fn regions_of(wiring: &Wiring<'_>) -> Regions {
+    let document = wiring.document;
+    let role = |kind: &Option<Arc<dyn Kind>>| kind.as_ref().map_or(Role::Step, |kind| kind.role());
+    let roles: Vec<Role> = wiring.kinds.iter().map(role).collect();
+    let arrow = |(number, source, target): (usize, usize, usize)| Arrow {
+        source,
+        target,
+        gate: roles[source].gate() == Some(document.connections[number].source_handle.as_str()),
+        apart: document.nodes[target].finally && !document.nodes[source].finally,
+    };
+    let edges: Vec<Arrow> = wiring.whole().map(arrow).collect();
     Regions::new(&roles, &edges)
 }
 
@@ -86,8 +85,7 @@ pub(super) fn conditions(role: Role, node: &Node, whole: Template) -> (Template,
 }
 
 pub(super) fn connect(
-    document: &Document,
-    by_id: &HashMap<&str, usize>,
+    wiring: &Wiring<'_>,
     nodes: &mut [PlanNode],
     found: &Regions,
 ) -> Vec<PlanConnection> {
@@ -101,14 +99,9 @@ pub(super) fn connect(
             _ => nodes[region.entry].gate = Some(number),
         }
     }
-    let mut connections = Vec::with_capacity(document.connections.len());
-    for connection in &document.connections {
-        let (Some(source), Some(target)) =
-            (by_id.get(connection.source.as_str()), by_id.get(connection.target.as_str()))
-        else {
-            continue;
-        };
-        let (source, target) = (*source, *target);
+    let mut connections = Vec::with_capacity(wiring.ends.len());
+    for (number, source, target) in wiring.whole() {
+        let connection = &wiring.document.connections[number];
         nodes[source].outgoing.push(connections.len());
         nodes[target].incoming.push(connections.len());
         let is_in = |region: Option<usize>| {
