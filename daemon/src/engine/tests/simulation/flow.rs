@@ -191,11 +191,11 @@ impl Flow {
             return sent.map(|sent| sent.items(handle).to_vec());
         };
         let gone = self.loops.get(&at(&plan.nodes[plan.regions[left].entry].id))?;
-        gone.ended.then(|| self.from_below(plan, connection, outer))
+        gone.ended.then(|| self.sent_below(plan, connection, outer))
     }
 
     /// What a connection brought from all iterations below a path, in their order.
-    fn from_below(&self, plan: &Plan, connection: &PlanConnection, path: &str) -> Vec<Item> {
+    fn sent_below(&self, plan: &Plan, connection: &PlanConnection, path: &str) -> Vec<Item> {
         let source = &plan.nodes[connection.source].id;
         let sent = self.sent.iter().filter(|(key, _)| {
             key.node == *source && is_below(&key.iteration, path) && !self.is_lost(plan, key, path)

@@ -45,8 +45,8 @@ impl Story {
             2 => vec![Move::Pause, Move::Cancel],
             _ => Vec::new(),
         };
-        let (paused, cancelled) = (chance.percent(30), chance.percent(20));
-        let again = chance.percent(60).then(|| chance.below(64));
+        let (paused, cancelled) = (chance.percent(20), chance.percent(20));
+        let again = chance.percent(40).then(|| chance.below(64));
         Self { workflow, before, moves, paused, cancelled, again }
     }
     /// Compiles the workflow; none where it is not valid (any more).
