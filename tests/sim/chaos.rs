@@ -272,7 +272,10 @@ impl Life {
             wrong.extend(lost.map(|node| format!("{} lost an attempt, and nothing died", node.id)));
         }
         let open = executions.iter().filter(|one| !one.status.is_ended());
-        wrong.extend(open.map(|one| format!("{} is {:?} for ever", one.id, one.status)));
+        wrong.extend(open.map(|one| {
+            let (name, why) = (&one.workflow_name, one.paused_reason);
+            format!("{} of {name} is {:?} ({why:?}) for ever", one.id, one.status)
+        }));
         let history = told(&self.history);
         Outcome {
             hash: ends::feed_hash(&history.feed),

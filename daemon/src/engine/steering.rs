@@ -57,7 +57,12 @@ pub fn refusal(plan: &Plan, state: &State, input: &Input) -> Option<Refusal> {
     if status.is_ended() {
         return Some(Refusal::ended(id, status, asked(input)));
     }
-    if let Some(ending) = &state.ending {
+    // What runs at the end whatever happened can be steered like all else, until it is to end too.
+    let why = match &state.finally {
+        Some(finally) => &finally.stopped,
+        None => &state.ending,
+    };
+    if let Some(ending) = why {
         return Some(Refusal::new(
             format!("execution {id} is ending already: {}", told(ending)),
             format!("its running steps get time to stop; `a2n show {id}` tells which"),

@@ -117,6 +117,10 @@ impl Life {
                     continue;
                 }
                 Some(PausedReason::Waiting) if others_move => continue,
+                // It waits for the end of one that it had started.
+                None if open.iter().any(|other| other.parent_execution_id == Some(one.id)) => {
+                    continue;
+                }
                 // It waits for the slot that such a step has.
                 None if self.daemon().engine.last_load().jobs > 0 => continue,
                 _ => None,
@@ -124,8 +128,9 @@ impl Life {
             match input {
                 Some(input) => self.daemon().tell(one.id, input, &self.history),
                 None => self.wrong.push(format!(
-                    "{} is {:?} ({:?}) for no known reason: {:?}",
+                    "{} of {} is {:?} ({:?}) for no known reason: {:?}",
                     one.id,
+                    one.workflow_name,
                     one.status,
                     one.paused_reason,
                     self.daemon().engine.last_load()

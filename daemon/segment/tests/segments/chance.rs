@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use a2n_segment::sim::SimDisk;
-use a2n_segment::{Catalogue, Position, Query, RESERVED, Stream, Writer, above_reserved};
+use a2n_segment::{Catalogue, Disk, Position, Query, RESERVED, Stream, Writer, above_reserved};
 use proptest::prelude::*;
 
 use crate::{A, B, G, of, open, seqs, small};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use a2n_segment::{Disk, Folder, Options, Position, Writer};
 
-use crate::{A, G, of, open};
+use crate::{A, G, of};
 
 /// `cargo test --release -p a2n-segment -- --ignored --nocapture speed`
 #[test]

@@ -12,7 +12,7 @@ use super::looping::{begin_natural, drive_loop, pass_by};
 use super::node::{start_node, work_on_node};
 use super::turn::{Site, Turn};
 use crate::engine::effect::Effect;
-use crate::engine::execution::{NodeKey, Output};
+use crate::engine::execution::{NodeKey, Output, depth, index};
 use crate::engine::fact::Fact;
 use crate::engine::plan::Piece;
 
@@ -65,6 +65,9 @@ fn look_at_next(turn: &mut Turn<'_>) -> bool {
 
 fn visit(turn: &mut Turn<'_>, spot: &Spot) {
     let number = turn.plan.order[spot.piece().place()];
+    if is_put_away(turn, number, spot) {
+        return;
+    }
     let key = NodeKey { node: turn.node(number).id.clone(), iteration: spot.path.clone() };
     let site = Site { number, key };
     match spot.piece() {
@@ -79,6 +82,23 @@ fn visit(turn: &mut Turn<'_>, spot: &Spot) {
             Some(_) => {}
         },
     }
+}
+
+/// Whether the iteration that a piece stands in is over: what is not in the state any more must not be
+/// taken for something that has not begun.
+fn is_put_away(turn: &Turn<'_>, number: usize, spot: &Spot) -> bool {
+    let node = turn.node(number);
+    let scope = match (spot.piece(), node.heads) {
+        (Piece::Loop(_), Some(own)) => turn.region(turn.region(own).parent).scope,
+        _ => node.scope,
+    };
+    // A node of a loop that was never come to stands outside of it.
+    if scope == 0 || depth(&spot.path) != turn.region(scope).depth {
+        return false;
+    }
+    let frame = turn.state.frames.get(&turn.key_of_region(scope, &spot.path));
+    let round = frame.and_then(|frame| frame.rounds.get(&index(&spot.path)));
+    round.is_none_or(|round| round.over)
 }
 
 /// What has come to a node.

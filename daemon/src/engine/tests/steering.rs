@@ -238,3 +238,30 @@ fn every_call_in_every_state_is_done_or_says_why_not() {
       approve x: execution ID is CANCELLED already (only an execution that has not ended can be decided on; `a2n retry ID` runs it again)
     ");
 }
+
+/// What happened: a step that runs at the end, after a failure, was in doubt after a crash. The answer was
+/// refused ("is ending already"), and so was a cancel: the execution stayed PAUSED for ever.
+#[test]
+fn what_runs_at_the_end_can_be_answered_for_and_cancelled() {
+    let plan = plan("a: job\nf: job {} {\"finally\": true}");
+    let mut run = Run::new(&plan);
+    run.play("begin\nfail a#0 EXIT 1\ndoubt f#0");
+    let answer = Input::Answer {
+        node: "f".into(),
+        iteration: String::new(),
+        item: None,
+        answer: Answer::Done(Json::null()),
+    };
+    let cancel = Input::Cancel { by: None, reason: None };
+    for input in [&answer, &cancel] {
+        let refused = steering::refusal(&plan, &run.state, input);
+        assert!(refused.is_none(), "{refused:?}");
+    }
+    run.tell(answer.clone());
+    assert!(run.outcome().starts_with("Failed a=Failed f=Success"), "{}", run.outcome());
+    // Once they are to end too, it says so.
+    let mut stopped = Run::new(&plan);
+    stopped.play("begin\nfail a#0 EXIT 1\ncancel");
+    assert!(steering::refusal(&plan, &stopped.state, &cancel).is_some());
+    assert!(steering::refusal(&plan, &stopped.state, &answer).is_some());
+}

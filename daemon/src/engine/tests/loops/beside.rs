@@ -1,6 +1,7 @@
 //! Iterations that run beside each other.
 
-use crate::engine::scenario::{check, check_after, check_end};
+use crate::engine::fact::Fact;
+use crate::engine::scenario::{Run, check, check_after, check_end, plan};
 
 const PARALLEL: &str = "
     s: list {\"of\": [1, 2, 3, 4]}
@@ -134,4 +135,21 @@ fn a_cancel_and_a_pause_reach_into_loops() {
     Success s=Success each=Success a[3]=Success b=Success
     {"b":{"output":[{"ran":"a[0]#0"},{"ran":"a[1]#0"},{"ran":"a[2]#0"},{"ran":"a[3]#0"}]}}
     "#);
+}
+
+/// What happened: an iteration that failed after a later one had ended was put away while the step had
+/// still to look at its nodes; not in the state any more, they were taken for such as had not begun, and
+/// a node that had failed was told of as cancelled.
+#[test]
+fn what_was_put_away_is_not_ended_a_second_time() {
+    let text = format!("{PARALLEL}settings {{\"onFailure\": \"FINISH_BRANCHES\"}}");
+    let plan = plan(&text);
+    let mut run = Run::new(&plan);
+    run.play("begin\nok a[1]#0\nfail a[0]#0 EXIT\nfail a[2]#0 CANCELLED");
+    let ends = run.facts.iter().filter(|fact| match fact {
+        Fact::NodeEnded { node, .. } => node.node == "a" && node.iteration == "0",
+        _ => false,
+    });
+    assert_eq!(ends.count(), 1, "{}", run.journal);
+    assert!(run.outcome().starts_with("Failed s=Success each=Cancelled"), "{}", run.outcome());
 }

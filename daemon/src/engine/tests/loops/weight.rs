@@ -37,6 +37,8 @@ fn what_a_round_replaces_does_not_count_any_more() {
 fn what_is_put_away_with_an_iteration_does_not_count_any_more() {
     let told = outcome(
         "
+        s: all
+        s -> l
         l: loop {\"while\": \"{{ loop.index < 100 }}\"}
         m: loop {\"forEach\": [1, 2, 3]}
         a: set {\"text\": \"a few dozen bytes\"}

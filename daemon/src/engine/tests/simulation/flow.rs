@@ -67,12 +67,9 @@ impl Flow {
                 self.took.extend(took.map(|took| (node.clone(), took)));
                 self.starts(plan, node, each.then_some(*units))?;
             }
-            Fact::NodeSkipped { node, .. } => {
-                self.sent.insert(node.clone(), Arc::default());
-            }
+            Fact::NodeSkipped { node, .. } => self.ends(node, Arc::default())?,
             Fact::NodeEnded { node, output, error, .. } => {
-                self.inside.remove(node);
-                self.sent.insert(node.clone(), Arc::clone(output));
+                self.ends(node, Arc::clone(output))?;
                 if error.is_none() {
                     self.done(plan, node, output)?;
                 }
@@ -115,6 +112,15 @@ impl Flow {
             return Err(Wrong::new("each item is a unit of work", what));
         }
         Ok(())
+    }
+
+    /// A node ends once.
+    fn ends(&mut self, key: &NodeKey, output: Arc<Output>) -> Result<(), Wrong> {
+        self.inside.remove(key);
+        match self.sent.insert(key.clone(), output) {
+            None => Ok(()),
+            Some(_) => Err(Wrong::new("a node ends once in an iteration", format!("{key:?}"))),
+        }
     }
 
     /// Attempts that are about to begin work on the items that came.
@@ -185,11 +191,11 @@ impl Flow {
             return sent.map(|sent| sent.items(handle).to_vec());
         };
         let gone = self.loops.get(&at(&plan.nodes[plan.regions[left].entry].id))?;
-        gone.ended.then(|| self.from_below(plan, connection, outer))
+        gone.ended.then(|| self.sent_below(plan, connection, outer))
     }
 
     /// What a connection brought from all iterations below a path, in their order.
-    fn from_below(&self, plan: &Plan, connection: &PlanConnection, path: &str) -> Vec<Item> {
+    fn sent_below(&self, plan: &Plan, connection: &PlanConnection, path: &str) -> Vec<Item> {
         let source = &plan.nodes[connection.source].id;
         let sent = self.sent.iter().filter(|(key, _)| {
             key.node == *source && is_below(&key.iteration, path) && !self.is_lost(plan, key, path)

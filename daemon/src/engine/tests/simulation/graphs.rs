@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::chance::Chance;
-use super::members::{config, handles, members, settings};
+use super::members::{config, handles, members, next_kind, settings};
 
 /// A kind of node and how often it comes.
 const KINDS: &[(usize, &str)] = &[
@@ -46,7 +46,7 @@ pub(super) fn workflow(chance: &mut Chance) -> String {
     let (mut nodes, mut connections) = (String::new(), BTreeSet::new());
     let mut made: Vec<Made> = Vec::new();
     for number in 0..count {
-        let kind = chance.weighted(KINDS);
+        let kind = next_kind(chance, KINDS, &nodes);
         let id = format!("n{number}");
         let (config, mut more) = (config(chance, kind), members(chance, kind));
         if chance.percent(15) {

@@ -9,6 +9,18 @@ pub(super) const OUTSIDE: &[&str] = &["job", "get", "bulk"];
 /// Kinds that ask something of the rest of the daemon.
 const ASKING: &[&str] = &["ask", "lock", "calm", "sure", "turn", "tell", "hear", "child"];
 
+/// What the next node is; where a lock was drawn before, more often what gives it back.
+pub(super) fn next_kind(
+    chance: &mut Chance,
+    kinds: &[(usize, &'static str)],
+    nodes: &str,
+) -> &'static str {
+    if nodes.contains(": lock ") && chance.percent(30) {
+        return "free";
+    }
+    chance.weighted(kinds)
+}
+
 /// What a kind is told.
 pub(super) fn config(chance: &mut Chance, kind: &str) -> Value {
     match kind {
@@ -20,8 +32,10 @@ pub(super) fn config(chance: &mut Chance, kind: &str) -> Value {
         "set" if chance.percent(30) => json!({"n": "{{ index }}", "x": "{{ item.x }}"}),
         "job" | "get" if chance.percent(20) => json!({"v": "{{ items | length }}"}),
         "ask" => json!({"action": chance.pick(&["ADD", "ADD", "ADD", "GET", "COMPARE"])}),
-        "lock" => json!({"name": chance.pick(&["l", "l", "m"]), "limit": chance.pick(&[1, 1, 2])}),
-        "free" => json!({"name": chance.pick(&["l", "l", "m"])}),
+        "lock" => {
+            json!({"name": chance.pick(&["l", "l", "l", "m"]), "limit": chance.pick(&[1, 1, 2])})
+        }
+        "free" => json!({"name": chance.pick(&["l", "l", "l", "m"])}),
         "sure" => json!({
             "quorum": chance.pick(&[1, 2]),
             "ms": chance.pick(&[50, 100_000]),

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::chance::Chance;
-use super::members::{config, handles, members, settings};
+use super::members::{config, handles, members, next_kind, settings};
 
 /// What may lead on: a node and one of its handles.
 type Way = (String, &'static str);
@@ -167,7 +167,7 @@ impl Maker<'_> {
     }
 
     fn step(&mut self, ways: &[Way]) -> Vec<Way> {
-        let kind = self.chance.weighted(STEPS);
+        let kind = next_kind(self.chance, STEPS, &self.nodes);
         let (config, mut more) = (config(self.chance, kind), members(self.chance, kind));
         if self.chance.percent(20) {
             more.insert("join".into(), "ANY".into());

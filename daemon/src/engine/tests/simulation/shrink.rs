@@ -31,6 +31,7 @@ pub(super) fn shrink(mut story: Story, rule: &str) -> Story {
         }
         let gentler = [
             Story { cancelled: false, ..story.clone() },
+            Story { paused: false, ..story.clone() },
             Story { again: None, ..story.clone() },
             Story { before: Vec::new(), ..story.clone() },
         ];

@@ -20,7 +20,9 @@ pub(super) struct Story {
     /// What happens while it waits for its turn.
     pub(super) before: Vec<Move>,
     pub(super) moves: Vec<Move>,
-    /// Whether it is cancelled after its moves; else everything comes to its end.
+    /// Whether it is paused after its moves, until nothing runs.
+    pub(super) paused: bool,
+    /// Whether it is cancelled then; else everything comes to its end.
     pub(super) cancelled: bool,
     /// Whether it is then retried, and from where.
     pub(super) again: Option<usize>,
@@ -43,9 +45,9 @@ impl Story {
             2 => vec![Move::Pause, Move::Cancel],
             _ => Vec::new(),
         };
-        let cancelled = chance.percent(20);
-        let again = chance.percent(60).then(|| chance.below(64));
-        Self { workflow, before, moves, cancelled, again }
+        let (paused, cancelled) = (chance.percent(20), chance.percent(20));
+        let again = chance.percent(40).then(|| chance.below(64));
+        Self { workflow, before, moves, paused, cancelled, again }
     }
     /// Compiles the workflow; none where it is not valid (any more).
     pub(super) fn plan(&self) -> Option<Plan> {
@@ -73,6 +75,9 @@ impl Story {
             for this in &self.moves {
                 world.make(*this)?;
                 world.named_wait()?;
+            }
+            if self.paused {
+                world.pause()?;
             }
             if self.cancelled {
                 world.make(Move::Cancel)?;

@@ -132,7 +132,7 @@ impl Flow {
         if back.is_empty() {
             return None;
         }
-        let came = back.iter().flat_map(|connection| self.from_below(plan, connection, &path));
+        let came = back.iter().flat_map(|connection| self.sent_below(plan, connection, &path));
         Some(came.collect())
     }
 

@@ -41,6 +41,27 @@ impl World<'_> {
         Err(Wrong::new("an execution ends", format!("not within {MANY} moves")))
     }
 
+    /// Somebody pauses it: what runs comes to its end, and nothing begins.
+    pub(in crate::engine::tests::simulation) fn pause(&mut self) -> Result<(), Wrong> {
+        self.make(Move::Pause)?;
+        for _ in 0..MANY {
+            self.act()?;
+            if self.state.status().is_ended() {
+                return Ok(());
+            }
+            if !self.jobs.is_empty() {
+                self.make(Move::Ok { which: 0, items: 1 })?;
+            } else if self.desk.open.keys().any(|asker| self.desk.may_answer(asker)) {
+                self.make(Move::Reply { which: 0 })?;
+            } else if !self.timers.is_empty() {
+                self.make(Move::Next)?;
+            } else {
+                return Ok(());
+            }
+        }
+        Err(Wrong::new("what is paused comes to rest", format!("not within {MANY} moves")))
+    }
+
     /// Nothing moves by itself.
     fn stir(&mut self) -> Result<(), Wrong> {
         self.named_wait()?;
