@@ -102,12 +102,13 @@ pub(super) fn work_on_node(turn: &mut Turn<'_>, site: &Site) {
             return;
         }
         match turn.state.unit(&unit) {
-            Some(UnitState { phase: Phase::Failed { .. }, .. }) => {
-                if node.on_error == OnError::Stop {
-                    cancel_what_rests(turn, site);
-                    break;
-                }
+            Some(UnitState { phase: Phase::Failed { .. }, .. })
+                if node.on_error == OnError::Stop =>
+            {
+                cancel_what_rests(turn, site);
+                break;
             }
+            Some(UnitState { phase: Phase::Failed { .. }, .. }) => {}
             Some(unit) if is_busy(node, unit) => busy += 1,
             _ => {}
         }

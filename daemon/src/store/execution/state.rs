@@ -50,15 +50,13 @@ pub(super) fn of_row(read: &impl Read, id: ExecutionId, kept: &Kept) -> Result<V
     }
     let whole = pieces::get(read, EXECUTION_STATE, id.as_bytes(), id)?;
     let mut all = whole.ok_or_else(|| read.damaged(EXECUTION_STATE, id.as_bytes()))?;
-    let mut expected = 0;
-    for key in added_keys(read, id)? {
+    for (expected, key) in (0..).zip(added_keys(read, id)?) {
         let added = pieces::get(read, EXECUTION_STATE_ADDED, &key, id)?;
         let Some(added) = added.filter(|_| number_of(&key) == Some(expected)) else {
             // Without one of them those behind it say nothing.
             return Err(read.damaged(EXECUTION_STATE_ADDED, &key));
         };
         all.extend_from_slice(&added);
-        expected += 1;
     }
     Ok(all)
 }
