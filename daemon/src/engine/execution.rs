@@ -49,7 +49,7 @@ pub struct State {
     /// Nodes that are not PENDING; those are left out.
     pub(super) nodes: Nodes,
     /// Loops that were come to.
-    pub(super) frames: BTreeMap<NodeKey, Frame>,
+    pub(in crate::engine) frames: BTreeMap<NodeKey, Frame>,
     /// What each `try` that is not over has caught.
     pub(super) caught: BTreeMap<NodeKey, Caught>,
     pub(super) failure: Option<Failure>,

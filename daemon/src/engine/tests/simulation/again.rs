@@ -31,7 +31,7 @@ pub(super) fn once_more(world: &mut World<'_>, which: usize) -> Result<(), Wrong
         .iter()
         .flat_map(|(key, done)| done.iter().map(|done| (key.clone(), done.index)))
         .collect();
-    let state = State::new(again.start);
+    let state = State::taking_over(again.start, again.finished);
     let carried: BTreeSet<NodeKey> = state.nodes.keys().cloned().collect();
     let mut second = World::with(plan, state, world.journal.is_some());
     let played = second.tell(Input::Begin).and_then(|()| second.drain());

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::check::Wrong;
 use crate::engine::effect::Effect;
-use crate::engine::execution::{NodeKey, Output, State, UnitKey, depth, index, prefix};
+use crate::engine::execution::{
+    Frame, NodeKey, Output, Sent, State, UnitKey, depth, index, prefix,
+};
 use crate::engine::fact::Fact;
 use crate::engine::kind::{Item, Iterations, LOOP};
 use crate::engine::plan::{Plan, PlanConnection};
@@ -29,6 +31,19 @@ struct Gone {
     broken: Option<Vec<Item>>,
     closing: bool,
     ended: bool,
+    /// What left it, where it was taken over from an earlier execution.
+    taken_over: Option<BTreeMap<(String, String), Vec<Item>>>,
+}
+
+impl Gone {
+    /// One that was over before this execution began.
+    fn before(frame: &Frame) -> Self {
+        let items = |sent: &BTreeMap<u32, Sent>| {
+            sent.values().flat_map(|sent| sent.items.iter().cloned()).collect::<Vec<_>>()
+        };
+        let left = frame.left.iter().map(|(from, sent)| (from.clone(), items(sent)));
+        Self { closing: true, ended: true, taken_over: Some(left.collect()), ..Self::default() }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -55,7 +70,7 @@ impl Flow {
             inside: BTreeMap::new(),
             began: BTreeSet::new(),
             took: BTreeMap::new(),
-            loops: BTreeMap::new(),
+            loops: state.frames.iter().map(|(key, it)| (key.clone(), Gone::before(it))).collect(),
             at_end: false,
         }
     }
@@ -191,7 +206,12 @@ impl Flow {
             return sent.map(|sent| sent.items(handle).to_vec());
         };
         let gone = self.loops.get(&at(&plan.nodes[plan.regions[left].entry].id))?;
-        gone.ended.then(|| self.sent_below(plan, connection, outer))
+        gone.ended.then(|| match &gone.taken_over {
+            Some(left) => {
+                left.get(&(source.id.clone(), handle.clone())).cloned().unwrap_or_default()
+            }
+            None => self.sent_below(plan, connection, outer),
+        })
     }
 
     /// What a connection brought from all iterations below a path, in their order.

@@ -71,9 +71,6 @@ pub(super) fn members(chance: &mut Chance, kind: &str) -> Map<String, Value> {
     if (outside || asks) && chance.percent(20) {
         put("timeout", chance.pick(&[10, 5_000]).into());
     }
-    if outside && chance.percent(15) {
-        put("priority", chance.pick(&[-3, 1, 7]).into());
-    }
     if chance.percent(8) {
         put("disabled", true.into());
     }
