@@ -13,7 +13,7 @@ const PACKAGES: [(&str, &[&str]); 7] = [
     ("daemon/segment", &[]),
     ("tui", &["a2n-client", "a2n-proto"]),
     ("tests", &["a2n-client", "a2n-daemon", "a2n-proto", "a2n-segment", "a2n-tui"]),
-    ("tests/bench", &["a2n-segment", "a2n-tests"]),
+    ("tests/bench", &["a2n-daemon", "a2n-proto", "a2n-segment", "a2n-tests"]),
 ];
 
 #[test]
