@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{NodeKey, NodeState};
 
-/// Nodes by their keys. Changed by [`Nodes::put`], [`Nodes::with`] and [`Nodes::take`] only, so that
+/// Nodes by their keys. Changed by `put`, `with` and `take` only, so that
 /// what works is always known.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Nodes {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Phase, UnitState};
 
-/// Units by their numbers. Changed by [`Units::with`] only, so that it is always known where they
+/// Units by their numbers. Changed by `with` only, so that it is always known where they
 /// stand.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Units {
