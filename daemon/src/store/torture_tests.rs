@@ -388,7 +388,8 @@ fn reads_go_on_while_a_sync_takes_its_time() {
     store.write_blocking(origin(), write(1)).unwrap();
     disk.hold_syncs(true);
     let (tell, told) = std::sync::mpsc::channel();
-    for n in 2..=super::writer::QUEUE as u64 + 2000 {
+    // More than what waits in the queue and what the writer has taken from it already.
+    for n in 2..=3 * super::writer::QUEUE as u64 {
         let tell = tell.clone();
         let body = move |tx: &mut Tx<'_>| rows::put_as(tx, schema::META, &key(n), &n).is_ok();
         let done = move |result: Result<(), Error>| tell.send(result).unwrap();
